@@ -1,0 +1,57 @@
+"""minibert: Transformers written from scratch that are ordinary Hugging Face models.
+
+Importing this package registers its classes, so that `AutoModel`, `pipeline` and `Trainer` know them:
+
+    import modeling_minibert
+    from transformers import pipeline
+
+    pipeline("sentiment-analysis", "out/my-classifier")("filmnya bagus sekali")
+"""
+
+from transformers import models
+
+from . import modeling_minibert as _minibert
+from .attention import MultiHeadAttention, scaled_dot_product_attention
+from .configuration_minibert import AUTO_MAP, MiniBertConfig
+from .modeling_minibert import (
+    MiniBertForMaskedLM,
+    MiniBertForMultipleChoice,
+    MiniBertForNextSentencePrediction,
+    MiniBertForPreTraining,
+    MiniBertForQuestionAnswering,
+    MiniBertForSequenceClassification,
+    MiniBertForTokenClassification,
+    MiniBertModel,
+    MiniBertPreTrainedModel,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MiniBertConfig",
+    "MiniBertForMaskedLM",
+    "MiniBertForMultipleChoice",
+    "MiniBertForNextSentencePrediction",
+    "MiniBertForPreTraining",
+    "MiniBertForQuestionAnswering",
+    "MiniBertForSequenceClassification",
+    "MiniBertForTokenClassification",
+    "MiniBertModel",
+    "MiniBertPreTrainedModel",
+    "MultiHeadAttention",
+    "scaled_dot_product_attention",
+]
+
+
+def _register(config_class, modeling_module, auto_map: dict[str, str]) -> None:
+    """Make Auto* know a family, and make its classes save their code beside the weights."""
+    models.auto.AutoConfig.register(config_class.model_type, config_class, exist_ok=True)
+    config_class.register_for_auto_class()
+    for auto_name, path in auto_map.items():
+        if auto_name != "AutoConfig":
+            model_class = getattr(modeling_module, path.rpartition(".")[2])
+            getattr(models.auto, auto_name).register(config_class, model_class, exist_ok=True)
+            model_class.register_for_auto_class(auto_name)
+
+
+_register(MiniBertConfig, _minibert, AUTO_MAP)

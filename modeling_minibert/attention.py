@@ -1,0 +1,160 @@
+"""Attention: softmax(query · keyᵀ / √D) · value, then many heads of it.
+
+Read in this order: `scaled_dot_product_attention` is the formula; `MultiHeadAttention` projects the tokens, splits
+them into heads and calls the formula, or one of the fused kernels that compute the same (`config._attn_implementation`:
+eager, sdpa, flash_attention_2, flex_attention, …); `prepare_attention_mask` gives each of them the mask it expects.
+
+Letters: B batch, L query length, S key length, H heads, D head size, E hidden size.
+
+Source: Vaswani et al. 2017, section 3.2.
+"""
+
+import math
+
+import torch
+from torch import nn
+from transformers.masking_utils import create_bidirectional_mask
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+
+def scaled_dot_product_attention(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None = None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Average the values, weighting each by how well its key matches the query.
+
+        softmax(query · keyᵀ / √D) · value          Vaswani et al. 2017, eq. 1
+
+    Args:
+        query: (B, H, L, D).
+        key, value: (B, H, S, D).
+        mask: bool, broadcastable to (B, H, L, S); True where attention is allowed.
+        dropout: the share of weights set to zero, 0 to 1.
+        scaling: what the scores are multiplied by; 1 / √D where not given.
+
+    Returns:
+        The mixed values (B, H, L, D) and the weights (B, H, L, S), before dropout. Each row of the weights sums to
+        1, or is all zeros where the mask allows nothing.
+    """
+    scaling = 1.0 / math.sqrt(query.shape[-1]) if scaling is None else scaling
+    scores = query @ key.transpose(-2, -1) * scaling  # (B, H, L, S)
+    if mask is not None:
+        # finfo.min, not -inf: a row with nothing to attend to stays finite instead of NaN; and -1e9 is -inf in fp16.
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    weights = scores.softmax(dim=-1)
+    if mask is not None:
+        weights = weights.masked_fill(~mask.any(dim=-1, keepdim=True), 0.0)
+    return nn.functional.dropout(weights, dropout) @ value, weights
+
+
+def eager_attention_forward(module, query, key, value, attention_mask, dropout=0.0, scaling=None, **kwargs):
+    """`scaled_dot_product_attention` with the signature that Hugging Face's attention functions share.
+
+    Returns:
+        The mixed values with the heads last, (B, L, H, D), and the weights (B, H, L, S).
+    """
+    mixed, weights = scaled_dot_product_attention(query, key, value, attention_mask, dropout, scaling)
+    return mixed.transpose(1, 2), weights
+
+
+def prepare_attention_mask(
+    config, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None, implementation: str
+) -> torch.Tensor | None:
+    """Turn a padding mask into what the attention function `implementation` expects.
+
+    The eager path takes bools that broadcast; the fused kernels get whatever transformers prepares for them (bools
+    for sdpa, the 2-D mask or None for flash, a block mask for flex).
+
+    Args:
+        config: the model's configuration.
+        hidden_states: (B, L, E), for its shape, dtype and device.
+        attention_mask: (B, S), 1 or True for real tokens; or (B, L, S), a row of keys for each query; or
+            (B or 1, H or 1, L, S); or None.
+
+    Raises:
+        ValueError: a mask of any other number of dimensions, or a float mask with more than two.
+    """
+    if attention_mask is None:
+        return create_bidirectional_mask(config, hidden_states, None) if implementation == "flex_attention" else None
+    if attention_mask.dim() not in (2, 3, 4):
+        raise ValueError(
+            f"attention_mask has shape {tuple(attention_mask.shape)}; give (batch, keys), (batch, queries, keys) "
+            f"or (batch, heads, queries, keys)"
+        )
+    if attention_mask.dim() > 2 and attention_mask.is_floating_point():
+        raise ValueError(
+            f"an attention_mask with {attention_mask.dim()} dimensions must be bool or integer (True: attend), got "
+            f"{attention_mask.dtype}; an additive mask of 0 and -inf becomes one by `mask == 0`"
+        )
+    if attention_mask.dim() == 3:
+        attention_mask = attention_mask[:, None]
+    if attention_mask.dim() == 2 and implementation != "eager":
+        return create_bidirectional_mask(config, hidden_states, attention_mask)
+    if attention_mask.dim() == 2:
+        attention_mask = attention_mask[:, None, None, :]
+    return attention_mask.bool()
+
+
+class MultiHeadAttention(nn.Module):
+    """H attentions side by side, each over its own D features of the projected tokens (section 3.2.2).
+
+    Attends from `hidden_states` to itself, or, given `key_value_states`, from one sequence to another. D is
+    `config.head_dim`, or E / H where that is None.
+    """
+
+    # Read by the fused attention functions: both directions are visible, and every query head has its own key head.
+    is_causal = False
+    num_key_value_groups = 1
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.head_dim = config.head_dim or config.hidden_size // config.num_attention_heads
+        width = config.num_attention_heads * self.head_dim
+        self.query = nn.Linear(config.hidden_size, width, bias=config.attention_bias)
+        self.key = nn.Linear(config.hidden_size, width, bias=config.attention_bias)
+        self.value = nn.Linear(config.hidden_size, width, bias=config.attention_bias)
+        self.output = nn.Linear(width, config.hidden_size, bias=config.attention_bias)
+        self.scaling = 1.0 / math.sqrt(self.head_dim)
+        self.weight_dropout = config.attention_probs_dropout_prob
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def _split_heads(self, projected: torch.Tensor) -> torch.Tensor:
+        return projected.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, L, H·D) → (B, H, L, D)
+
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        key_value_states: torch.Tensor | None = None,
+        implementation: str | None = None,
+        **kwargs,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Mix each token with the tokens it attends to.
+
+        Args:
+            hidden_states: (B, L, E), where the queries come from.
+            attention_mask: from `prepare_attention_mask` for the same implementation.
+            key_value_states: (B, S, E), where keys and values come from; `hidden_states` where not given.
+            implementation: name of the attention function; the config's where not given.
+
+        Returns:
+            (B, L, E), and the weights (B, H, L, S), which only the eager implementation computes (None otherwise).
+        """
+        source = hidden_states if key_value_states is None else key_value_states
+        query = self._split_heads(self.query(hidden_states))
+        key = self._split_heads(self.key(source))
+        value = self._split_heads(self.value(source))
+
+        attend = ALL_ATTENTION_FUNCTIONS.get_interface(
+            implementation or self.config._attn_implementation, eager_attention_forward
+        )
+        dropout = self.weight_dropout if self.training else 0.0
+        mixed, weights = attend(
+            self, query, key, value, attention_mask, dropout=dropout, scaling=self.scaling, **kwargs
+        )
+        return self.dropout(self.output(mixed.flatten(start_dim=-2))), weights  # heads side by side again

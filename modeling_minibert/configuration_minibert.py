@@ -1,0 +1,179 @@
+"""The configuration of MiniBert: every size and every choice in one place.
+
+Field names are those of BERT's configuration; what BERT lacks is listed after `tie_word_embeddings`. Presets follow
+the published miniatures (Turc et al. 2019) and the lectures.
+"""
+
+from huggingface_hub.dataclasses import strict
+from transformers import PreTrainedConfig
+
+from .feed_forward import ACTIVATIONS
+from .normalization import NORMS
+
+NORM_POSITIONS = ("post", "pre")
+POSITION_EMBEDDING_TYPES = ("learned", "sinusoidal", "none")
+CLASSIFIER_POOLINGS = ("cls", "mean", "max")
+
+# Everything that Auto* may be asked for, so that any saved head also opens as any other class of the family.
+AUTO_MAP = {
+    "AutoConfig": "configuration_minibert.MiniBertConfig",
+    "AutoModel": "modeling_minibert.MiniBertModel",
+    "AutoModelForPreTraining": "modeling_minibert.MiniBertForPreTraining",
+    "AutoModelForMaskedLM": "modeling_minibert.MiniBertForMaskedLM",
+    "AutoModelForNextSentencePrediction": "modeling_minibert.MiniBertForNextSentencePrediction",
+    "AutoModelForSequenceClassification": "modeling_minibert.MiniBertForSequenceClassification",
+    "AutoModelForTokenClassification": "modeling_minibert.MiniBertForTokenClassification",
+    "AutoModelForQuestionAnswering": "modeling_minibert.MiniBertForQuestionAnswering",
+    "AutoModelForMultipleChoice": "modeling_minibert.MiniBertForMultipleChoice",
+}
+
+
+def _shape(layers: int, hidden_size: int, heads: int) -> dict:
+    return {
+        "num_hidden_layers": layers,
+        "hidden_size": hidden_size,
+        "num_attention_heads": heads,
+        "intermediate_size": 4 * hidden_size,
+    }
+
+
+PRESETS = {
+    "tiny": _shape(2, 128, 2),
+    "mini": _shape(4, 256, 4),
+    "small": _shape(4, 512, 8),
+    "medium": _shape(8, 512, 8),
+    "base": _shape(12, 768, 12),
+    "large": _shape(24, 1024, 16),
+    # The lectures' classifier for IMDB: 1,578,881 parameters with num_labels=1.
+    "imdb-tiny": {
+        **_shape(2, 128, 4),
+        "intermediate_size": 256,
+        "vocab_size": 10_000,
+        "max_position_embeddings": 200,
+        "type_vocab_size": 0,
+        "hidden_act": "relu",
+        "layer_norm_eps": 1e-6,
+        "embedding_norm": False,
+        "classifier_pooling": "mean",
+        "classifier_hidden_size": 64,
+        "classifier_dropout": 0.3,
+    },
+}
+
+
+@strict
+class MiniBertConfig(PreTrainedConfig):
+    """Sizes and choices of a MiniBert encoder. Types are checked; contradictions raise a ValueError.
+
+    Args:
+        vocab_size: number of tokens (V).
+        hidden_size: features of each token vector (E).
+        num_hidden_layers: layers, each attention and feed-forward.
+        num_attention_heads: attention heads per layer (H).
+        intermediate_size: width of the feed-forward network (M).
+        hidden_act: activation of the feed-forward network: gelu, gelu_new, gelu_pytorch_tanh, relu, silu or tanh.
+        hidden_dropout_prob: dropout after embeddings, attention and feed-forward, 0 to 1.
+        attention_probs_dropout_prob: dropout on the attention weights.
+        max_position_embeddings: the longest input, in tokens.
+        type_vocab_size: number of segments; 0 for none.
+        initializer_range: standard deviation of the initial weights.
+        layer_norm_eps: added to the variance inside the norms.
+        pad_token_id: its embedding is zero and is not trained.
+        classifier_dropout: dropout before the classifier; `hidden_dropout_prob` where None.
+        tie_word_embeddings: the masked-LM decoder shares the word embeddings.
+        head_dim: features of each head (D); `hidden_size / num_attention_heads` where None.
+        attention_bias: biases in the query, key, value and output projections.
+        norm_position: "post", after each residual sum, as in BERT; or "pre", before each sub-layer, with one more
+            norm at the end (trains without warm-up).
+        norm_type: "layernorm" or "rmsnorm".
+        position_embedding_type: "learned", "sinusoidal" or "none".
+        scale_embedding: multiply word vectors by √hidden_size (Vaswani et al. 2017, section 3.4).
+        embedding_norm: normalize the sum of the embeddings, as BERT does.
+        embedding_dropout_prob: dropout after the embeddings; `hidden_dropout_prob` where None.
+        classifier_pooling: what stands for the whole text: "cls", BERT's dense and tanh over the first token;
+            "mean" or "max" over the real tokens.
+        classifier_hidden_size: width of one more layer before the classifier; none where None.
+
+    Example:
+        >>> MiniBertConfig.from_preset("mini", num_labels=3).hidden_size
+        256
+    """
+
+    model_type = "minibert"
+
+    vocab_size: int = 30_522
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float | int = 0.1
+    attention_probs_dropout_prob: float | int = 0.1
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    initializer_range: float = 0.02
+    layer_norm_eps: float = 1e-12
+    pad_token_id: int | None = 0
+    bos_token_id: int | None = None
+    eos_token_id: int | None = None
+    classifier_dropout: float | int | None = None
+    tie_word_embeddings: bool = True
+    # What BERT's configuration does not have:
+    head_dim: int | None = None
+    attention_bias: bool = True
+    norm_position: str = "post"
+    norm_type: str = "layernorm"
+    position_embedding_type: str = "learned"
+    scale_embedding: bool = False
+    embedding_norm: bool = True
+    embedding_dropout_prob: float | int | None = None
+    classifier_pooling: str = "cls"
+    classifier_hidden_size: int | None = None
+
+    def __post_init__(self, **kwargs):
+        # An auto_map that is already there names a repository on the Hub, and stays.
+        self.auto_map = kwargs.pop("auto_map", None) or dict(AUTO_MAP)
+        super().__post_init__(**kwargs)
+        self.check()
+
+    @classmethod
+    def from_preset(cls, name: str, **overrides) -> "MiniBertConfig":
+        """A named configuration, with any field replaced.
+
+        Raises:
+            ValueError: an unknown name (lists the presets).
+        """
+        if name not in PRESETS:
+            raise ValueError(f"unknown preset {name!r}; choose one of {sorted(PRESETS)}")
+        return cls(**{**PRESETS[name], **overrides})
+
+    def check(self) -> None:
+        """Raise a ValueError for fields that contradict each other; models call it again when they are built."""
+        choices = {
+            "hidden_act": sorted(ACTIVATIONS),
+            "norm_position": NORM_POSITIONS,
+            "norm_type": sorted(NORMS),
+            "position_embedding_type": POSITION_EMBEDDING_TYPES,
+            "classifier_pooling": CLASSIFIER_POOLINGS,
+        }
+        for field, valid in choices.items():
+            if getattr(self, field) not in valid:
+                raise ValueError(f"unknown {field} {getattr(self, field)!r}; choose one of {list(valid)}")
+        sizes = ("vocab_size", "hidden_size", "num_attention_heads", "intermediate_size", "max_position_embeddings")
+        for field in sizes:
+            if getattr(self, field) < 1:
+                raise ValueError(f"{field} ({getattr(self, field)}) must be at least 1")
+        if self.head_dim is None and self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size ({self.hidden_size}) is not a multiple of num_attention_heads "
+                f"({self.num_attention_heads}); change one of them, or set head_dim"
+            )
+        for field in ("hidden_dropout_prob", "attention_probs_dropout_prob", "embedding_dropout_prob",
+                      "classifier_dropout"):  # fmt: skip
+            if getattr(self, field) is not None and not 0.0 <= getattr(self, field) < 1.0:
+                raise ValueError(f"{field} ({getattr(self, field)}) must be at least 0 and below 1")
+        if self.pad_token_id is not None and not 0 <= self.pad_token_id < self.vocab_size:
+            raise ValueError(f"pad_token_id ({self.pad_token_id}) is not below vocab_size ({self.vocab_size})")
+
+    def validate_output_attentions(self) -> None:
+        """Nothing to refuse: MiniBert returns attention weights under every attention implementation."""

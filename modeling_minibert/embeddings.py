@@ -1,0 +1,142 @@
+"""Embeddings: what a token is, where it stands, and which sentence it belongs to, added into one vector.
+
+Read `sinusoidal_positions` for the fixed wave table of the 2017 paper, `Embeddings` for the sum. BERT's learned
+positions are an ordinary `nn.Embedding`.
+
+Sources: Vaswani et al. 2017, sections 3.4 and 3.5; Devlin et al. 2019, figure 2.
+"""
+
+import math
+
+import torch
+from torch import nn
+
+from .normalization import build_norm
+
+
+def sinusoidal_positions(num_positions: int, size: int, base: float = 10000.0) -> torch.Tensor:
+    """One vector per position, made of sine and cosine waves from fast to slow.
+
+        table[p, 2i] = sin(p / base^(2i / size)),   table[p, 2i + 1] = cos(p / base^(2i / size))
+
+    Args:
+        num_positions: number of rows.
+        size: features of each row (E); may be odd, the last sine then has no cosine beside it.
+        base: the slowest wave takes about 2π · base positions; 10,000 in the paper.
+
+    Returns:
+        (num_positions, size), float32, computed in float64; every entry lies between -1 and 1.
+    """
+    positions = torch.arange(num_positions, dtype=torch.float64)[:, None]
+    frequencies = base ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
+    angles = positions * frequencies  # (num_positions, ceil(size / 2))
+    waves = torch.stack([angles.sin(), angles.cos()], dim=-1)  # sine and cosine side by side
+    return waves.flatten(start_dim=1)[:, :size].float()
+
+
+class SinusoidalPositions(nn.Module):
+    """The table of `sinusoidal_positions` as a module: nothing to learn, nothing to save.
+
+    `from_pretrained` builds models on the meta device and leaves non-persistent buffers empty (transformers 5), so
+    the model's `_init_weights` fills the table again.
+    """
+
+    def __init__(self, num_positions: int, size: int):
+        super().__init__()
+        self.register_buffer("table", sinusoidal_positions(num_positions, size), persistent=False)
+
+    def forward(self, position_ids: torch.Tensor) -> torch.Tensor:
+        return self.table[position_ids]
+
+
+def _check_range(ids: torch.Tensor, size: int, what: str, advice: str) -> None:
+    """Say which id is out of range before torch says only 'index out of range'.
+
+    Skipped on accelerators, where looking at a value would stall the device, and under `torch.compile`.
+    """
+    if ids.device.type != "cpu" or ids.numel() == 0 or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return
+    low, high = ids.aminmax()
+    if low < 0 or high >= size:
+        wrong = int(low) if low < 0 else int(high)
+        raise ValueError(f"{what} {wrong} is out of range: this model knows 0 to {size - 1} (size {size}); {advice}")
+
+
+class Embeddings(nn.Module):
+    """word + position + segment → norm → dropout.
+
+    Every part but the words can be switched off by the config (`position_embedding_type="none"`,
+    `type_vocab_size=0`, `embedding_norm=False`), which gives the embeddings of the 2017 paper; `scale_embedding`
+    multiplies the word vectors by √E first, as that paper does.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        size = config.hidden_size
+        self.word_embeddings = nn.Embedding(config.vocab_size, size, padding_idx=config.pad_token_id)
+        if config.position_embedding_type == "learned":
+            self.position_embeddings = nn.Embedding(config.max_position_embeddings, size)
+        elif config.position_embedding_type == "sinusoidal":
+            self.position_embeddings = SinusoidalPositions(config.max_position_embeddings, size)
+        else:
+            self.position_embeddings = None
+        segments = config.type_vocab_size
+        self.token_type_embeddings = nn.Embedding(segments, size) if segments else None
+        self.norm = build_norm(config) if config.embedding_norm else nn.Identity()
+        dropout = config.embedding_dropout_prob
+        self.dropout = nn.Dropout(config.hidden_dropout_prob if dropout is None else dropout)
+        self.scale = math.sqrt(size) if config.scale_embedding else 1.0
+        self.max_positions = config.max_position_embeddings
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Embed ids, or take word vectors that are ready.
+
+        Args:
+            input_ids: (B, L); or
+            inputs_embeds: (B, L, E), used in place of the word vectors.
+            token_type_ids: (B, L), the segment of each token; all 0 where not given. Unused without segments.
+            position_ids: (B, L) or (1, L); 0, 1, 2, … where not given.
+
+        Returns:
+            (B, L, E).
+
+        Raises:
+            ValueError: an id outside its table, or more tokens than positions; both numbers are named.
+        """
+        if inputs_embeds is None:
+            _check_range(input_ids, self.word_embeddings.num_embeddings, "input id",
+                         "was the text encoded by another model's tokenizer?")  # fmt: skip
+            inputs_embeds = self.word_embeddings(input_ids)
+        embedded = inputs_embeds * self.scale if self.scale != 1.0 else inputs_embeds
+        if self.position_embeddings is not None:
+            embedded = embedded + self._positions(position_ids, embedded)
+        if self.token_type_embeddings is not None:
+            embedded = embedded + self._segments(token_type_ids, embedded)
+        return self.dropout(self.norm(embedded))
+
+    def _positions(self, position_ids: torch.Tensor | None, embedded: torch.Tensor) -> torch.Tensor:
+        length = embedded.shape[1]
+        if position_ids is None:
+            if length > self.max_positions:
+                raise ValueError(
+                    f"input is {length} tokens long but this model was built for {self.max_positions} positions; "
+                    f"truncate it (tokenizer(..., truncation=True, max_length={self.max_positions}), or "
+                    f"pipeline(..., truncation=True)), or raise max_position_embeddings before training"
+                )
+            position_ids = torch.arange(length, device=embedded.device)[None]
+        else:
+            _check_range(position_ids, self.max_positions, "position id", "raise max_position_embeddings, or truncate")
+        return self.position_embeddings(position_ids)
+
+    def _segments(self, token_type_ids: torch.Tensor | None, embedded: torch.Tensor) -> torch.Tensor:
+        if token_type_ids is None:
+            return self.token_type_embeddings.weight[0]
+        _check_range(token_type_ids, self.token_type_embeddings.num_embeddings, "token type id",
+                     "raise type_vocab_size before training")  # fmt: skip
+        return self.token_type_embeddings(token_type_ids)

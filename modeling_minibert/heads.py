@@ -1,0 +1,78 @@
+"""Heads: what stands on top of the encoder and turns token vectors into answers.
+
+`Pooler` makes one vector of many; `Classifier` scores classes; `MaskedLanguageModelHead` scores the vocabulary.
+
+Source: Devlin et al. 2019, sections 3.1 and 4; mean pooling as in the lectures' Keras classifier.
+"""
+
+import torch
+from torch import nn
+
+from .feed_forward import ACTIVATIONS
+from .normalization import build_norm
+
+
+def mean_pooling(hidden_states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Average the vectors of the real tokens: (B, L, E) and (B, L) give (B, E); zeros where there are none."""
+    weights = mask.to(hidden_states.dtype)[:, :, None]
+    return (hidden_states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
+
+
+def max_pooling(hidden_states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The largest value of each feature over the real tokens: (B, L, E) and (B, L) give (B, E)."""
+    return hidden_states.masked_fill(~mask.bool()[:, :, None], torch.finfo(hidden_states.dtype).min).amax(dim=1)
+
+
+class Pooler(nn.Module):
+    """One vector for the whole text, as `config.classifier_pooling` says: (B, L, E) → (B, E)."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.pooling = config.classifier_pooling
+        if self.pooling == "cls":
+            self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
+        if self.pooling == "cls":
+            return torch.tanh(self.dense(hidden_states[:, 0]))
+        if attention_mask is None or attention_mask.dim() != 2:
+            # A mask of queries × keys does not say which tokens are padding; all of them count.
+            attention_mask = torch.ones(hidden_states.shape[:2], device=hidden_states.device)
+        pool = mean_pooling if self.pooling == "mean" else max_pooling
+        return pool(hidden_states, attention_mask)
+
+
+class Classifier(nn.Module):
+    """Scores `num_labels` classes: dropout → [dense → activation → dropout →] linear. (…, E) → (…, num_labels)."""
+
+    def __init__(self, config, num_labels: int):
+        super().__init__()
+        dropout = config.classifier_dropout
+        self.dropout = nn.Dropout(config.hidden_dropout_prob if dropout is None else dropout)
+        self.activation = ACTIVATIONS[config.hidden_act]
+        width = config.classifier_hidden_size
+        self.dense = nn.Linear(config.hidden_size, width) if width else None
+        self.output = nn.Linear(width or config.hidden_size, num_labels)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        hidden_states = self.dropout(hidden_states)
+        if self.dense is not None:
+            hidden_states = self.dropout(self.activation(self.dense(hidden_states)))
+        return self.output(hidden_states)
+
+
+class MaskedLanguageModelHead(nn.Module):
+    """Scores every word of the vocabulary for each token: dense → activation → norm → decoder. (…, E) → (…, V).
+
+    The decoder's weight is the word-embedding matrix itself where `config.tie_word_embeddings` is set.
+    """
+
+    def __init__(self, config):
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        self.activation = ACTIVATIONS[config.hidden_act]
+        self.norm = build_norm(config)
+        self.decoder = nn.Linear(config.hidden_size, config.vocab_size)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        return self.decoder(self.norm(self.activation(self.dense(hidden_states))))

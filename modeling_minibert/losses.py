@@ -1,0 +1,120 @@
+"""Losses: how far the logits are from the labels.
+
+All of them divide by `num_items_in_batch` where it is given. `Trainer` passes it under gradient accumulation and on
+several processes: the number of labels in the whole optimizer step, of which this batch is a part. A loss that
+ignores it gives gradients that are too large by the number of accumulation steps.
+"""
+
+import torch
+import torch.nn.functional as F
+
+IGNORE_INDEX = -100  # the label of a position where no prediction is asked, as everywhere in Hugging Face
+
+
+def check_labels(labels: torch.Tensor, num_labels: int, what: str = "label", ignore_index: int = IGNORE_INDEX) -> None:
+    """Raise a ValueError that names the label and the valid range, before torch says 'Target out of bounds'.
+
+    Looks only at CPU tensors: reading a value back from an accelerator would stall it.
+    """
+    if labels.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    wrong = labels[((labels < 0) | (labels >= num_labels)) & (labels != ignore_index)]
+    if wrong.numel():
+        raise ValueError(
+            f"{what} {wrong[0].item()} is out of range: the model has {num_labels} of them (0 to {num_labels - 1}); "
+            f"set num_labels, or map the labels; {ignore_index} marks a position without a label"
+        )
+
+
+def cross_entropy(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    num_items_in_batch: torch.Tensor | int | None = None,
+    what: str = "label",
+) -> torch.Tensor:
+    """Mean of -log softmax(logits)[label] over the positions that have a label.
+
+    Args:
+        logits: (..., C).
+        labels: (...), class ids; -100 is left out.
+        num_items_in_batch: what to divide the sum by; the number of labels here where not given.
+        what: how an error message calls a label.
+
+    Returns:
+        A scalar, 0 where no position has a label (and not NaN).
+
+    Raises:
+        ValueError: a label outside 0 … C - 1.
+    """
+    check_labels(labels, logits.shape[-1], what)
+    # float32 even under autocast: a sum of thousands of terms does not fit 8 bits of mantissa.
+    total = F.cross_entropy(logits.float().flatten(0, -2), labels.flatten(), reduction="sum", ignore_index=IGNORE_INDEX)
+    if num_items_in_batch is None:
+        num_items_in_batch = (labels != IGNORE_INDEX).sum().clamp(min=1)
+    return total / _on_device(num_items_in_batch, total)
+
+
+def infer_problem_type(num_labels: int, labels: torch.Tensor) -> str:
+    """Guess `config.problem_type` as Hugging Face does: from the number of labels and their dtype."""
+    if num_labels == 1:
+        return "regression"
+    is_class_id = not labels.is_floating_point() and labels.dtype != torch.bool
+    return "single_label_classification" if is_class_id else "multi_label_classification"
+
+
+def sequence_classification_loss(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    problem_type: str,
+    num_items_in_batch: torch.Tensor | int | None = None,
+) -> torch.Tensor:
+    """The loss that belongs to a problem type.
+
+    Args:
+        logits: (B, C).
+        labels: (B,) class ids for "single_label_classification"; (B, C), or (B,) if C is 1, of numbers for
+            "regression" (squared error) and of 0 and 1 for "multi_label_classification" (binary cross-entropy).
+        num_items_in_batch: the number of labels in the whole optimizer step.
+
+    Raises:
+        ValueError: an unknown problem type (names the three), labels of the wrong shape or out of range.
+    """
+    if problem_type == "single_label_classification":
+        return cross_entropy(logits, labels, num_items_in_batch)
+    if problem_type not in ("regression", "multi_label_classification"):
+        raise ValueError(
+            f"unknown problem_type {problem_type!r}; choose one of "
+            f"['multi_label_classification', 'regression', 'single_label_classification']"
+        )
+    if labels.numel() != logits.numel():
+        raise ValueError(
+            f"{problem_type} takes labels of the shape of the logits {tuple(logits.shape)}, got {tuple(labels.shape)}"
+        )
+    logits, targets = logits.float(), labels.reshape(logits.shape).float()
+    loss = F.mse_loss if problem_type == "regression" else F.binary_cross_entropy_with_logits
+    if num_items_in_batch is None:
+        return loss(logits, targets)
+    total = loss(logits, targets, reduction="sum")
+    return total / _on_device(num_items_in_batch, total)
+
+
+def span_loss(
+    start_logits: torch.Tensor, end_logits: torch.Tensor, start_positions: torch.Tensor, end_positions: torch.Tensor
+) -> torch.Tensor:
+    """Mean of the cross-entropies of the first and the last token of an answer (Devlin et al. 2019, section 4.2).
+
+    Args:
+        start_logits, end_logits: (B, L).
+        start_positions, end_positions: (B,) or (B, 1); a position past the end (answer cut off) is left out.
+    """
+    length = start_logits.shape[1]
+
+    def one_end(logits, positions):
+        positions = positions.reshape(-1).clamp(0, length)
+        return cross_entropy(logits, positions.masked_fill(positions == length, IGNORE_INDEX))
+
+    return (one_end(start_logits, start_positions) + one_end(end_logits, end_positions)) / 2
+
+
+def _on_device(num_items: torch.Tensor | int, like: torch.Tensor) -> torch.Tensor | int:
+    return num_items.to(like.device) if torch.is_tensor(num_items) else num_items

@@ -1,0 +1,470 @@
+"""MiniBert: the encoder of BERT, written out, with all of its heads.
+
+Read `MiniBertLayer` (how attention and feed-forward are wired), then `MiniBertModel.forward` (the whole computation),
+then any head: each is a few lines over the encoder. The parts live in their own files: `embeddings.py`,
+`attention.py`, `feed_forward.py`, `normalization.py`, `heads.py`, `losses.py`.
+
+Letters: B batch, L length, E hidden size, H heads, V vocabulary, C classes.
+
+Source: Devlin et al. 2019 (BERT); the layer is that of Vaswani et al. 2017, section 3.1.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+from transformers import initialization as init
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import (
+    BaseModelOutputWithPooling,
+    MaskedLMOutput,
+    MultipleChoiceModelOutput,
+    NextSentencePredictorOutput,
+    QuestionAnsweringModelOutput,
+    SequenceClassifierOutput,
+    TokenClassifierOutput,
+)
+from transformers.utils import ModelOutput
+from transformers.utils.generic import can_return_tuple
+
+from .attention import MultiHeadAttention, prepare_attention_mask
+from .configuration_minibert import MiniBertConfig
+from .embeddings import Embeddings, SinusoidalPositions, sinusoidal_positions
+from .feed_forward import FeedForward
+from .heads import Classifier, MaskedLanguageModelHead, Pooler
+from .losses import IGNORE_INDEX, cross_entropy, infer_problem_type, sequence_classification_loss, span_loss
+from .normalization import build_norm
+
+
+class MiniBertLayer(GradientCheckpointingLayer):
+    """One encoder layer: tokens look at each other, then each thinks for itself; both steps add to what was there."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.attention = MultiHeadAttention(config)
+        self.attention_norm = build_norm(config)
+        self.feed_forward = FeedForward(config)
+        self.feed_forward_norm = build_norm(config)
+        self.pre_norm = config.norm_position == "pre"
+
+    def forward(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs):
+        """(B, L, E) → (B, L, E), and the attention weights (B, H, L, L) if the implementation computes them."""
+        if self.pre_norm:
+            mixed, weights = self.attention(self.attention_norm(hidden_states), attention_mask, **kwargs)
+            hidden_states = hidden_states + mixed
+            return hidden_states + self.feed_forward(self.feed_forward_norm(hidden_states)), weights
+        mixed, weights = self.attention(hidden_states, attention_mask, **kwargs)
+        hidden_states = self.attention_norm(hidden_states + mixed)
+        return self.feed_forward_norm(hidden_states + self.feed_forward(hidden_states)), weights
+
+
+class MiniBertPreTrainedModel(PreTrainedModel):
+    """What all MiniBert classes share: configuration, initial weights, and what they support."""
+
+    config_class = MiniBertConfig
+    base_model_prefix = "minibert"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+    _no_split_modules = ["Embeddings", "MiniBertLayer"]
+
+    def __init__(self, config: MiniBertConfig, *args, **kwargs):
+        config.check()
+        super().__init__(config, *args, **kwargs)
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        # Linear and Embedding: normal with std initializer_range, biases and the padding row zero; norms: 1 and 0.
+        super()._init_weights(module)
+        if isinstance(module, SinusoidalPositions):
+            init.copy_(module.table, sinusoidal_positions(*module.table.shape))
+
+    def to_stock(self) -> PreTrainedModel:
+        """This model as a stock BERT of transformers, same weights; see `stock.py`."""
+        from .stock import to_stock
+
+        return to_stock(self)
+
+
+class MiniBertModel(MiniBertPreTrainedModel):
+    """The bare encoder: token vectors, and one pooled vector for the whole text.
+
+    Args:
+        config: sizes and choices.
+        add_pooling_layer: whether to compute `pooler_output` (see `config.classifier_pooling`).
+    """
+
+    def __init__(self, config: MiniBertConfig, add_pooling_layer: bool = True):
+        super().__init__(config)
+        self.embeddings = Embeddings(config)
+        self.layers = nn.ModuleList([MiniBertLayer(config) for _ in range(config.num_hidden_layers)])
+        # With norms before each sub-layer nothing has normalized the last sum yet.
+        self.final_norm = build_norm(config) if config.norm_position == "pre" else nn.Identity()
+        self.pooler = Pooler(config) if add_pooling_layer else None
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        return self.embeddings.word_embeddings
+
+    def set_input_embeddings(self, value: nn.Embedding) -> None:
+        self.embeddings.word_embeddings = value
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        **kwargs,
+    ) -> BaseModelOutputWithPooling:
+        """Encode a batch.
+
+        Args:
+            input_ids: (B, L) token ids; or
+            inputs_embeds: (B, L, E) word vectors.
+            attention_mask: (B, L), 1 for real tokens, 0 for padding; (B, L, L) or (B, 1, L, L) for a mask per query.
+            token_type_ids: (B, L), 0 for the first segment, 1 for the second.
+            position_ids: (B, L); 0, 1, 2, … where not given.
+            output_attentions: return the weights of every layer, each (B, H, L, L). Under a fused attention
+                implementation, which has none to give, this call computes them with the eager formula.
+            output_hidden_states: return the embeddings and the output of every layer, each (B, L, E).
+
+        Returns:
+            `last_hidden_state` (B, L, E), `pooler_output` (B, E), `hidden_states`, `attentions`.
+
+        Raises:
+            ValueError: both or neither of input_ids and inputs_embeds; an input too long or an id out of range.
+        """
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("give either input_ids or inputs_embeds, and not both")
+        if output_attentions is None:
+            output_attentions = self.config.output_attentions
+        if output_hidden_states is None:
+            output_hidden_states = self.config.output_hidden_states
+        implementation = "eager" if output_attentions else self.config._attn_implementation
+
+        hidden_states = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
+        mask = prepare_attention_mask(self.config, hidden_states, attention_mask, implementation)
+        all_hidden_states, all_weights = [hidden_states], []
+        for layer in self.layers:
+            hidden_states, weights = layer(hidden_states, mask, implementation=implementation, **kwargs)
+            all_hidden_states.append(hidden_states)
+            all_weights.append(weights)
+        hidden_states = self.final_norm(hidden_states)
+        all_hidden_states[-1] = hidden_states
+
+        return BaseModelOutputWithPooling(
+            last_hidden_state=hidden_states,
+            pooler_output=self.pooler(hidden_states, attention_mask) if self.pooler is not None else None,
+            hidden_states=tuple(all_hidden_states) if output_hidden_states else None,
+            attentions=tuple(all_weights) if output_attentions else None,
+        )
+
+
+@dataclass
+class MiniBertForPreTrainingOutput(ModelOutput):
+    """Output of `MiniBertForPreTraining`; the two losses also stand alone, to be watched apart."""
+
+    loss: torch.Tensor | None = None
+    prediction_logits: torch.Tensor | None = None  # (B, L, V)
+    seq_relationship_logits: torch.Tensor | None = None  # (B, 2)
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+    attentions: tuple[torch.Tensor, ...] | None = None
+    masked_lm_loss: torch.Tensor | None = None
+    next_sentence_loss: torch.Tensor | None = None
+
+
+class _WithVocabularyLogits(MiniBertPreTrainedModel):
+    """Where transformers finds the decoder, for tying it to the word embeddings and for resizing the vocabulary."""
+
+    _tied_weights_keys = {"mlm_head.decoder.weight": "minibert.embeddings.word_embeddings.weight"}
+
+    def get_output_embeddings(self) -> nn.Linear:
+        return self.mlm_head.decoder
+
+    def set_output_embeddings(self, value: nn.Linear) -> None:
+        self.mlm_head.decoder = value
+
+
+class MiniBertForPreTraining(_WithVocabularyLogits):
+    """Both tasks of the BERT paper at once: fill in masked tokens (MLM) and tell whether B follows A (NSP)."""
+
+    def __init__(self, config: MiniBertConfig):
+        super().__init__(config)
+        self.minibert = MiniBertModel(config)
+        self.mlm_head = MaskedLanguageModelHead(config)
+        self.nsp_head = nn.Linear(config.hidden_size, 2)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        next_sentence_label: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        **kwargs,
+    ) -> MiniBertForPreTrainingOutput:
+        """Encode, and score tokens and pairs.
+
+        Args:
+            labels: (B, L), the token under each mask; -100 elsewhere.
+            next_sentence_label: (B,), 0 where B follows A, 1 where it does not.
+            num_items_in_batch: number of masked tokens in the whole optimizer step.
+
+        The other arguments are those of `MiniBertModel`. The loss is the sum of those whose labels are given.
+        """
+        outputs = self.minibert(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, **kwargs)
+        prediction_logits = self.mlm_head(outputs.last_hidden_state)
+        seq_relationship_logits = self.nsp_head(outputs.pooler_output)
+        losses, masked_lm_loss, next_sentence_loss = [], None, None
+        if labels is not None:
+            masked_lm_loss = cross_entropy(prediction_logits, labels, num_items_in_batch, "masked-LM label")
+            losses.append(masked_lm_loss)
+        if next_sentence_label is not None:
+            next_sentence_loss = cross_entropy(seq_relationship_logits, next_sentence_label, what="next_sentence_label")
+            # Trainer counts masked tokens, not pairs: this batch's share of them is its share of the pairs too.
+            share = 1.0
+            if labels is not None and num_items_in_batch is not None:
+                share = (labels != IGNORE_INDEX).sum() / num_items_in_batch
+            next_sentence_loss = next_sentence_loss * share
+            losses.append(next_sentence_loss)
+        return MiniBertForPreTrainingOutput(
+            loss=sum(losses) if losses else None,
+            prediction_logits=prediction_logits,
+            seq_relationship_logits=seq_relationship_logits,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            masked_lm_loss=masked_lm_loss,
+            next_sentence_loss=next_sentence_loss,
+        )
+
+
+class MiniBertForMaskedLM(_WithVocabularyLogits):
+    """Fill in masked tokens: `pipeline("fill-mask")`."""
+
+    def __init__(self, config: MiniBertConfig):
+        super().__init__(config)
+        self.minibert = MiniBertModel(config, add_pooling_layer=False)
+        self.mlm_head = MaskedLanguageModelHead(config)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        **kwargs,
+    ) -> MaskedLMOutput:
+        """Encode, and score the vocabulary for every token: logits (B, L, V). `labels` (B, L), -100 unmasked."""
+        outputs = self.minibert(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, **kwargs)
+        logits = self.mlm_head(outputs.last_hidden_state)
+        loss = None
+        if labels is not None:
+            loss = cross_entropy(logits, labels, num_items_in_batch, "masked-LM label")
+        return MaskedLMOutput(
+            loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
+        )
+
+
+class MiniBertForNextSentencePrediction(MiniBertPreTrainedModel):
+    """Tell whether the second segment follows the first: class 0 it does, class 1 it does not."""
+
+    def __init__(self, config: MiniBertConfig):
+        super().__init__(config)
+        self.minibert = MiniBertModel(config)
+        self.nsp_head = nn.Linear(config.hidden_size, 2)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        **kwargs,
+    ) -> NextSentencePredictorOutput:
+        """Encode pairs and score them: logits (B, 2). `labels` (B,)."""
+        outputs = self.minibert(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, **kwargs)
+        logits = self.nsp_head(outputs.pooler_output)
+        loss = cross_entropy(logits, labels, num_items_in_batch) if labels is not None else None
+        return NextSentencePredictorOutput(
+            loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
+        )
+
+
+class MiniBertForSequenceClassification(MiniBertPreTrainedModel):
+    """Classify a text or a pair of texts, or score it: `pipeline("sentiment-analysis")`."""
+
+    def __init__(self, config: MiniBertConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.minibert = MiniBertModel(config)
+        self.classifier = Classifier(config, config.num_labels)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        **kwargs,
+    ) -> SequenceClassifierOutput:
+        """Encode, pool and classify: logits (B, C).
+
+        Args:
+            labels: (B,) class ids; or numbers (B,) or (B, C) as `config.problem_type` says: "regression",
+                "single_label_classification" or "multi_label_classification". Where the config says nothing, the
+                first labels decide, as in stock BERT.
+            num_items_in_batch: number of labels in the whole optimizer step.
+        """
+        outputs = self.minibert(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, **kwargs)
+        logits = self.classifier(outputs.pooler_output)
+        loss = None
+        if labels is not None:
+            if self.config.problem_type is None:
+                self.config.problem_type = infer_problem_type(self.num_labels, labels)
+            loss = sequence_classification_loss(logits, labels, self.config.problem_type, num_items_in_batch)
+        return SequenceClassifierOutput(
+            loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
+        )
+
+
+class MiniBertForTokenClassification(MiniBertPreTrainedModel):
+    """Classify every token: named entities, parts of speech; `pipeline("ner")`."""
+
+    def __init__(self, config: MiniBertConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.minibert = MiniBertModel(config, add_pooling_layer=False)
+        self.classifier = Classifier(config, config.num_labels)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        **kwargs,
+    ) -> TokenClassifierOutput:
+        """Encode, and classify each token: logits (B, L, C). `labels` (B, L), -100 where none is asked."""
+        outputs = self.minibert(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, **kwargs)
+        logits = self.classifier(outputs.last_hidden_state)
+        loss = cross_entropy(logits, labels, num_items_in_batch) if labels is not None else None
+        return TokenClassifierOutput(
+            loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
+        )
+
+
+class MiniBertForQuestionAnswering(MiniBertPreTrainedModel):
+    """Find an answer in a text: which token it starts at, and which it ends at."""
+
+    def __init__(self, config: MiniBertConfig):
+        super().__init__(config)
+        self.minibert = MiniBertModel(config, add_pooling_layer=False)
+        self.span_head = nn.Linear(config.hidden_size, 2)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        start_positions: torch.Tensor | None = None,
+        end_positions: torch.Tensor | None = None,
+        **kwargs,
+    ) -> QuestionAnsweringModelOutput:
+        """Encode question and context, and score each token as first and as last of the answer: (B, L) each.
+
+        Args:
+            start_positions, end_positions: (B,), token indices; one past the end of the input is left out.
+        """
+        outputs = self.minibert(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, **kwargs)
+        start_logits, end_logits = self.span_head(outputs.last_hidden_state).unbind(dim=-1)
+        loss = None
+        if start_positions is not None and end_positions is not None:
+            loss = span_loss(start_logits, end_logits, start_positions, end_positions)
+        return QuestionAnsweringModelOutput(
+            loss=loss,
+            start_logits=start_logits,
+            end_logits=end_logits,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )
+
+
+class MiniBertForMultipleChoice(MiniBertPreTrainedModel):
+    """Choose one of several continuations: each is encoded with the prompt and scored by itself."""
+
+    def __init__(self, config: MiniBertConfig):
+        super().__init__(config)
+        self.minibert = MiniBertModel(config)
+        self.classifier = Classifier(config, 1)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        **kwargs,
+    ) -> MultipleChoiceModelOutput:
+        """Encode all choices and score them: inputs (B, choices, L), logits (B, choices), `labels` (B,)."""
+        given = inputs_embeds if input_ids is None else input_ids
+        num_choices = given.shape[1]
+
+        def merge(tensor):  # (B, choices, …) → (B·choices, …)
+            return None if tensor is None else tensor.flatten(0, 1)
+
+        outputs = self.minibert(
+            merge(input_ids),
+            merge(attention_mask),
+            merge(token_type_ids),
+            merge(position_ids),
+            merge(inputs_embeds),
+            **kwargs,
+        )
+        logits = self.classifier(outputs.pooler_output).view(-1, num_choices)
+        loss = cross_entropy(logits, labels, num_items_in_batch) if labels is not None else None
+        return MultipleChoiceModelOutput(
+            loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
+        )

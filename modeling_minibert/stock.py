@@ -1,0 +1,1 @@
+"""Stock twins: a checkpoint as plain `bert`, and back."""

@@ -1,0 +1,74 @@
+"""The tokens that stand for no text: padding, unknown, start, end, mask.
+
+A convention is a mapping from role to string, and its order is the order of the ids: BERT's five below give
+[PAD]=0 [UNK]=1 [CLS]=2 [SEP]=3 [MASK]=4. A translation lecture's convention is as easy to write:
+
+    {"pad_token": "[PAD]", "bos_token": "[SOS]", "eos_token": "[EOS]", "unk_token": "[UNK]"}
+
+Padding and unknown are always two different tokens. A model that ignores padding must not ignore unseen words with it.
+"""
+
+from collections.abc import Mapping
+
+from tokenizers.processors import TemplateProcessing
+
+BERT_SPECIAL_TOKENS = {
+    "pad_token": "[PAD]",
+    "unk_token": "[UNK]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "mask_token": "[MASK]",
+}
+ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token", "bos_token", "eos_token")
+
+
+def special_token_strings(special_tokens: Mapping[str, str | list[str]]) -> list[str]:
+    """List the special tokens in the order of their ids, each once.
+
+    Args:
+        special_tokens: role → token. The key "extra_special_tokens" may hold a list of further tokens.
+
+    Returns:
+        The tokens; position = id. A token with two roles (`bos` and `eos` alike) is listed once.
+
+    Raises:
+        ValueError: an unknown role, an empty token, no padding or no unknown token, or both the same.
+    """
+    tokens: list[str] = []
+    for role, value in special_tokens.items():
+        if role not in (*ROLES, "extra_special_tokens"):
+            raise ValueError(f"unknown special token role {role!r}; choose from {[*ROLES, 'extra_special_tokens']}")
+        for token in [value] if isinstance(value, str) else value:
+            if not token or token.isspace():
+                raise ValueError(f"special token {role} is {token!r}; it needs at least one visible character")
+            tokens.append(token)
+    missing = [role for role in ("pad_token", "unk_token") if role not in special_tokens]
+    if missing:
+        raise ValueError(f"special_tokens has {sorted(special_tokens)} but lacks {missing}; every vocabulary needs both")
+    if special_tokens["pad_token"] == special_tokens["unk_token"]:
+        raise ValueError(
+            f"pad_token and unk_token are both {special_tokens['pad_token']!r}; an unseen word would count as padding"
+        )
+    return list(dict.fromkeys(tokens))
+
+
+def wrapping_template(special_tokens: Mapping[str, str | list[str]], ids: Mapping[str, int], wrap: bool = True):
+    """Build the post-processor that puts the start and end tokens around a text.
+
+    With BERT's tokens: `[CLS] text [SEP]`, and for a pair `[CLS] first [SEP] second [SEP]` with token type 1 from the
+    second text on. Without `cls_token`/`sep_token`, `bos_token`/`eos_token` take their places; a missing one is left out.
+
+    Args:
+        special_tokens: role → token.
+        ids: token → id, for at least the special tokens.
+        wrap: False leaves texts bare (token types of a pair are kept), as causal language models want: a prompt that
+            already ends in an end token cannot be continued.
+    """
+    start = special_tokens.get("cls_token", special_tokens.get("bos_token")) if wrap else None
+    end = special_tokens.get("sep_token", special_tokens.get("eos_token")) if wrap else None
+    first = [f"{start}:0"] * bool(start) + ["$A:0"] + [f"{end}:0"] * bool(end)
+    second = ["$B:1"] + [f"{end}:1"] * bool(end)
+    used = sorted({token for token in (start, end) if token})
+    return TemplateProcessing(
+        single=first, pair=first + second, special_tokens=[(token, ids[token]) for token in used]
+    )

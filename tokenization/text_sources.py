@@ -1,0 +1,145 @@
+"""Where the text comes from: files, lists, iterators, and columns of a `datasets` data set, all as one stream.
+
+`open_texts` looks at what it was given and hands back a `Texts`: something to loop over, which knows its length where
+that is known. Reading is lazy, one text at a time, so a corpus may be larger than memory. A `str` inside a list is a text
+and a `Path` is a file; nothing is guessed from what exists on disk.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+_TABLE_READERS = {".parquet": "parquet", ".csv": "csv", ".json": "json", ".jsonl": "json"}
+
+
+class Texts:
+    """A stream of texts with a name for error messages.
+
+    Args:
+        texts: the texts, or something that yields them.
+        name: what to call it ("corpus.txt", "texts").
+        length: how many there are, or None.
+    """
+
+    def __init__(self, texts: Iterable, name: str, length: int | None = None):
+        self.texts, self.name, self.length = texts, name, length
+        self.seen = 0  # texts that held at least one visible character
+
+    def __iter__(self) -> Iterator[str]:
+        self.seen = 0
+        for position, text in enumerate(self.texts):
+            if text is None:  # an empty cell of a table
+                continue
+            if not isinstance(text, str):
+                raise TypeError(f"{self.name}: item {position} is a {type(text).__name__}, not a str: {text!r:.60}")
+            self.seen += bool(text.strip())
+            yield text
+
+    @property
+    def can_be_read_again(self) -> bool:
+        """False for a generator or an open file, which are used up by one loop."""
+        return not isinstance(self.texts, Iterator)
+
+
+def open_texts(source, text_column: str = "text") -> Texts:
+    """Turn any source of text into a stream of strings.
+
+    Args:
+        source: a `Path` or a list of them (utf-8, one text per line; .parquet, .csv, .json and .jsonl are read as tables);
+            a list or iterator of strings; a `datasets` Dataset or IterableDataset.
+        text_column: the column that holds the text, for data sets and tables.
+
+    Returns:
+        The texts. Missing cells (None) are skipped; empty lines are kept, they do no harm.
+
+    Raises:
+        ValueError: a bare string, a missing column, an unreadable or empty file, or several splits at once.
+        FileNotFoundError: a file that is not there.
+    """
+    if isinstance(source, Texts):
+        return source
+    if isinstance(source, str):
+        raise ValueError(
+            f"texts is one string of {len(source)} characters ({source!r:.40}); "
+            f"pass a list of strings, or pathlib.Path(...) for a file"
+        )
+    if isinstance(source, Path):
+        source = [source]
+    if isinstance(source, dict):
+        raise ValueError(f"got several splits {sorted(source)}; choose one, for example dataset[{sorted(source)[0]!r}]")
+    if hasattr(source, "column_names") and hasattr(source, "select_columns"):
+        return _open_dataset(source, text_column)
+    if isinstance(source, list | tuple) and source and all(isinstance(item, Path) for item in source):
+        for path in source:
+            if not path.is_file():
+                raise FileNotFoundError(f"{path} is not a file")
+        return Texts(_Files(source, text_column), ", ".join(map(str, source)))
+    return Texts(source, "texts", len(source) if hasattr(source, "__len__") else None)
+
+
+class _Files:
+    """Lines of several files, readable more than once."""
+
+    def __init__(self, paths: Iterable[Path], text_column: str):
+        self.paths, self.text_column = list(paths), text_column
+
+    def __iter__(self) -> Iterator[str]:
+        for path in self.paths:
+            texts = _open_table(path, self.text_column) if path.suffix in _TABLE_READERS else Texts(read_lines(path), "")
+            yield from texts
+            if not texts.seen:
+                raise ValueError(f"{path} holds no text: {path.stat().st_size} bytes, none of them visible characters")
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a utf-8 file without their line ends; a byte-order mark at the start is dropped.
+
+    Raises:
+        ValueError: bytes that are not utf-8, naming the file and the byte.
+    """
+    offset = 0  # bytes before this line, to say where decoding failed
+    with open(path, "rb") as file:
+        for line in file:
+            try:
+                text = line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise ValueError(
+                    f"{path} is not utf-8: byte 0x{line[error.start]:02x} at offset {offset + error.start} "
+                    f"({error.reason}); convert it, for example iconv -f latin1 -t utf-8"
+                ) from error
+            yield (text.removeprefix("\ufeff") if offset == 0 else text).rstrip("\r\n")
+            offset += len(line)
+
+
+def _open_table(path: Path, text_column: str) -> Texts:
+    """Read a parquet, csv or json file through `datasets`."""
+    from datasets import load_dataset
+
+    return _open_dataset(load_dataset(_TABLE_READERS[path.suffix], data_files=str(path), split="train"), text_column)
+
+
+def _open_dataset(dataset, text_column: str) -> Texts:
+    """Stream one column, in batches because that is many times faster than row by row."""
+    # A streaming data set may not know its columns before its first row.
+    columns = dataset.column_names or list(next(iter(dataset), {}))
+    if text_column not in columns:
+        raise ValueError(f"no column {text_column!r} in this data set; it has {sorted(columns)}")
+    return Texts(
+        _Column(dataset, text_column), f"column {text_column!r}", len(dataset) if hasattr(dataset, "__len__") else None
+    )
+
+
+class _Column:
+    """One column of a data set, readable more than once."""
+
+    def __init__(self, dataset, text_column: str):
+        self.dataset, self.text_column = dataset.select_columns(text_column), text_column
+
+    def __iter__(self) -> Iterator[str]:
+        for batch in self.dataset.iter(batch_size=1000):
+            yield from batch[self.text_column]
+
+
+def first_texts(source, count: int, text_column: str = "text") -> list[str]:
+    """Return up to `count` texts with visible characters, for samples and tables."""
+    return list(islice((text for text in open_texts(source, text_column) if text.strip()), count))
