@@ -8,7 +8,8 @@ Importing this package registers its classes, so that `AutoModel`, `pipeline` an
     pipeline("sentiment-analysis", "out/my-classifier")("filmnya bagus sekali")
 """
 
-from transformers import models
+from transformers import AutoModelForSequenceClassification, models
+from transformers.pipelines import PIPELINE_REGISTRY
 
 from . import modeling_minibert as _minibert
 from .attention import MultiHeadAttention, scaled_dot_product_attention
@@ -24,6 +25,7 @@ from .modeling_minibert import (
     MiniBertModel,
     MiniBertPreTrainedModel,
 )
+from .pipeline_windowed_classification import WindowedTextClassificationPipeline
 
 __version__ = "0.1.0"
 
@@ -39,6 +41,7 @@ __all__ = [
     "MiniBertModel",
     "MiniBertPreTrainedModel",
     "MultiHeadAttention",
+    "WindowedTextClassificationPipeline",
     "scaled_dot_product_attention",
 ]
 
@@ -55,3 +58,9 @@ def _register(config_class, modeling_module, auto_map: dict[str, str]) -> None:
 
 
 _register(MiniBertConfig, _minibert, AUTO_MAP)
+PIPELINE_REGISTRY.register_pipeline(
+    "windowed-text-classification",
+    pipeline_class=WindowedTextClassificationPipeline,
+    pt_model=AutoModelForSequenceClassification,
+    type="text",
+)

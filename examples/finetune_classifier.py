@@ -1,0 +1,286 @@
+"""Train a text classifier, from scratch or from any checkpoint, and try it in a stock pipeline.
+
+    python examples/finetune_classifier.py
+
+trains a small MiniBert and its WordPiece vocabulary on the opinions of `examples/data/opinions` (Indonesian and
+English, written for this project), offline, and prints its score on sentence frames and topics it has never seen.
+On your own data, two or more classes, a text or a pair of texts:
+
+    python examples/finetune_classifier.py --train_file train.csv --test_file test.csv --output_dir out/mine
+    python examples/finetune_classifier.py --dataset_name stanfordnlp/imdb --model_name_or_path bert-base-uncased
+    python examples/finetune_classifier.py --recipe examples/recipes/imdb_tiny.args --dataset_name stanfordnlp/imdb
+
+It writes the model with its code and tokenizer, a model card and all_results.json into `--output_dir`. All arguments
+of `transformers.TrainingArguments` work as well.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import transformers
+from datasets import DatasetDict
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    DataCollatorWithPadding,
+    EarlyStoppingCallback,
+    HfArgumentParser,
+    Trainer,
+    TrainingArguments,
+    pipeline,
+    set_seed,
+)
+
+from modeling_minibert import MiniBertConfig, MiniBertForSequenceClassification
+from modeling_minibert.data import load_text_classification, tokenize_windows
+from modeling_minibert.deploy import write_model_card
+from modeling_minibert.evaluation import ClassificationMetrics, average_by_text
+from modeling_minibert.training import check_output_folder, last_checkpoint
+from tokenization import train_tokenizer
+
+OPINIONS = Path(__file__).parent / "data" / "opinions"
+
+
+@dataclass
+class ModelArguments:
+    model_name_or_path: str | None = field(
+        default=None, metadata={"help": "a checkpoint to start from (folder or Hub name); none: train from scratch"}
+    )
+    preset: str = field(default="tiny", metadata={"help": "from scratch: the MiniBert preset"})
+    config_overrides: str | None = field(
+        default=None, metadata={"help": "from scratch: fields of the preset to change, as name=value,name=value"}
+    )
+    tokenizer_name: str | None = field(
+        default=None, metadata={"help": "from scratch: a trained tokenizer; none: train one on the train split"}
+    )
+    tokenizer_options: str = field(
+        default="kind=wordpiece,vocab_size=2000",
+        metadata={"help": "from scratch: arguments of tokenization.train_tokenizer, as name=value,name=value"},
+    )
+
+
+@dataclass
+class DataArguments:
+    dataset_name: str | None = field(default=None, metadata={"help": "a Hub name or a local folder"})
+    dataset_config_name: str | None = field(default=None, metadata={"help": "which configuration of the data set"})
+    train_file: str | None = field(default=None, metadata={"help": "csv, tsv, json lines or parquet"})
+    validation_file: str | None = field(default=None, metadata={"help": "none: a tenth of train is set apart"})
+    test_file: str | None = field(default=None, metadata={"help": "scored once, at the end"})
+    text_column_name: str = field(default="text", metadata={"help": "the column of the text"})
+    text_pair_column_name: str | None = field(default=None, metadata={"help": "the column of a second text"})
+    label_column_name: str = field(default="label", metadata={"help": "the column of the class"})
+    max_seq_length: int | None = field(default=None, metadata={"help": "tokens; none: as long as the model reads"})
+    window_average: bool = field(
+        default=False, metadata={"help": "also score long texts by averaging over overlapping windows"}
+    )
+
+
+@dataclass
+class ClassifierTrainingArguments(TrainingArguments):
+    output_dir: str = field(default="out/classifier", metadata={"help": "where everything is saved"})
+    learning_rate: float | None = field(default=None, metadata={"help": "none: 1e-3 from scratch, 2e-5 otherwise"})
+    num_train_epochs: float | None = field(default=None, metadata={"help": "none: 30 from scratch, 3 otherwise"})
+    per_device_train_batch_size: int = field(default=16, metadata={"help": "texts per update"})
+    per_device_eval_batch_size: int = field(default=64, metadata={"help": "texts at once in evaluation"})
+    warmup_steps: float = field(default=0.1, metadata={"help": "steps, or below 1 a share of all steps"})
+    weight_decay: float = field(default=0.01, metadata={"help": "AdamW's weight decay"})
+    eval_strategy: str = field(default="epoch", metadata={"help": "when to score the validation split"})
+    save_strategy: str = field(default="epoch", metadata={"help": "when to save a checkpoint; as eval_strategy"})
+    logging_strategy: str = field(default="epoch", metadata={"help": "when to print the loss"})
+    save_total_limit: int = field(default=1, metadata={"help": "checkpoints to keep, besides the best"})
+    load_best_model_at_end: bool = field(default=True, metadata={"help": "end with the best epoch, not the last"})
+    metric_for_best_model: str = field(default="macro_f1", metadata={"help": "what 'best' means"})
+    train_sampling_strategy: str = field(default="group_by_length", metadata={"help": "texts of like length together"})
+    early_stopping_patience: int = field(default=5, metadata={"help": "stop after this many epochs without a better one"})
+
+
+def parse_options(text: str | None) -> dict:
+    """'a=1,b=x' → {'a': 1, 'b': 'x'}; numbers, true and false are recognised."""
+    options = {}
+    for item in filter(None, (text or "").split(",")):
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise ValueError(f"{item!r} is not of the form name=value")
+        words = {"true": True, "false": False, "none": None}
+        for convert in (lambda v: words[v.lower()], int, float, str):
+            try:
+                options[name.strip()] = convert(value)
+                break
+            except (KeyError, ValueError):
+                continue
+    return options
+
+
+def load_splits(args: DataArguments, seed: int) -> tuple[DatasetDict, list[str]]:
+    """The splits that the arguments name, or the bundled opinions."""
+    files = {"train": args.train_file, "validation": args.validation_file, "test": args.test_file}
+    files = {split: path for split, path in files.items() if path}
+    if not files and not args.dataset_name:
+        files = {split: str(OPINIONS / f"{split}.csv") for split in ("train", "validation", "test")}
+    splits, labels = load_text_classification(
+        args.dataset_name,
+        args.dataset_config_name,
+        files or None,
+        args.text_column_name,
+        args.text_pair_column_name,
+        args.label_column_name,
+        seed=seed,
+    )
+    sizes = ", ".join(f"{len(split):,} {name}" for name, split in splits.items())
+    print(f"data: {sizes}; classes: {', '.join(labels)}")
+    return splits, labels
+
+
+def build_tokenizer(args: ModelArguments, splits: DatasetDict, output_dir: str, resuming: bool):
+    """Load the tokenizer of the checkpoint, or train one on the train split."""
+    name = output_dir if resuming else args.tokenizer_name or args.model_name_or_path
+    if name:
+        return AutoTokenizer.from_pretrained(name)
+    options = parse_options(args.tokenizer_options)
+    sizes = MiniBertConfig.from_preset(args.preset, **parse_options(args.config_overrides))
+    texts = [text for column in ("text", "text_pair") if column in splits["train"].column_names
+             for text in splits["train"][column]]  # fmt: skip
+    tokenizer = train_tokenizer(texts, model_max_length=sizes.max_position_embeddings, **options)
+    print(f"tokenizer: {len(tokenizer):,} tokens learned from {len(texts):,} train texts")
+    return tokenizer
+
+
+def build_model(args: ModelArguments, tokenizer, labels: list[str]):
+    """Start from a checkpoint, or from random weights."""
+    names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+    if args.model_name_or_path:
+        config = AutoConfig.from_pretrained(args.model_name_or_path, **names)
+        return AutoModelForSequenceClassification.from_pretrained(args.model_name_or_path, config=config)
+    overrides = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+    overrides.update(parse_options(args.config_overrides))
+    config = MiniBertConfig.from_preset(args.preset, problem_type="single_label_classification", **overrides, **names)
+    return MiniBertForSequenceClassification(config)
+
+
+def encode(splits: DatasetDict, tokenizer, max_length: int) -> DatasetDict:
+    """Turn texts into token ids, cut at `max_length`; padding comes later, per batch."""
+
+    def encode_batch(batch):
+        return tokenizer(batch["text"], batch.get("text_pair"), truncation=True, max_length=max_length)
+
+    drop = [column for column in splits["train"].column_names if column != "label"]
+    return splits.map(encode_batch, batched=True, remove_columns=drop, desc="encoding")
+
+
+def score(logits: np.ndarray, references: list[int], interval: bool = False) -> dict:
+    """Accuracy and macro-F1 of logits or probabilities (N, C)."""
+    return ClassificationMetrics().compute(
+        predictions=logits.argmax(axis=-1), references=references, interval=interval
+    )
+
+
+def score_test(trainer: Trainer, test, encoded, tokenizer, max_length: int, windows: bool) -> dict:
+    """Score the test split with its bootstrap intervals, in one pass and, where asked, averaged over windows."""
+    references = test["label"]
+    majority = max(references.count(label) for label in set(references)) / len(references)
+    results = {"majority_accuracy": majority, "single_pass": score(trainer.predict(encoded).predictions, references, True)}
+    if windows:
+        encoding, window_to_text = tokenize_windows(tokenizer, test["text"], max_length, stride=max_length // 2)
+        rows = encoded.from_dict(dict(encoding))
+        probabilities = average_by_text(trainer.predict(rows).predictions, window_to_text)
+        results["window_average"] = score(probabilities, references, True)
+    return results
+
+
+def describe(scores: dict) -> dict[str, str]:
+    """'accuracy' → '87.2 % (95 % interval 86.8 to 87.6)', and the same for macro-F1."""
+    text = {}
+    for name in ("accuracy", "macro_f1"):
+        low, high = scores[f"{name}_interval"]
+        text[name] = f"{scores[name]:.1%} (95 % interval {low:.1%} to {high:.1%})"
+    return text
+
+
+def show_predictions(folder: str, test, labels: list[str], task: str) -> None:
+    """Reload what was saved into a pipeline and classify a few texts of each class."""
+    classifier = pipeline(task, folder)
+    options = {"truncation": True} if task == "sentiment-analysis" else {}
+    for label in range(len(labels)):
+        for row in [row for row, value in enumerate(test["label"]) if value == label][:: max(1, len(test) // 4)][:3]:
+            inputs = {key: test[row][key] for key in ("text", "text_pair") if key in test.column_names}
+            answer = classifier(inputs, **options)
+            mark = "✓" if answer["label"] == labels[label] else "✗"
+            print(f"  {mark} {answer['label']:>10} {answer['score']:4.0%}   {' | '.join(inputs.values())[:90]}")
+
+
+def main():
+    """Run the steps that the module describes."""
+    # 1. Arguments
+    parser = HfArgumentParser((ModelArguments, DataArguments, ClassifierTrainingArguments))
+    model_args, data_args, args = parser.parse_args_into_dataclasses(args_file_flag="--recipe")
+    from_scratch = model_args.model_name_or_path is None
+    args.learning_rate = args.learning_rate or (1e-3 if from_scratch else 2e-5)
+    args.num_train_epochs = args.num_train_epochs or (30 if from_scratch else 3)
+    checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
+    set_seed(args.seed)
+
+    # 2. Text, tokenizer, model
+    splits, labels = load_splits(data_args, args.data_seed or 0)
+    tokenizer = build_tokenizer(model_args, splits, checkpoint or args.output_dir, resuming=checkpoint is not None)
+    model = build_model(model_args, tokenizer, labels)
+    check_output_folder(args.output_dir, model.config)
+    max_length = data_args.max_seq_length or min(tokenizer.model_max_length, model.config.max_position_embeddings)
+    print(f"model: {type(model).__name__}, {model.num_parameters():,} parameters, reads {max_length} tokens")
+    encoded = encode(splits, tokenizer, max_length)
+
+    # 3. Training
+    trainer = Trainer(
+        model=model,
+        args=args,
+        train_dataset=encoded["train"],
+        eval_dataset=encoded["validation"],
+        processing_class=tokenizer,
+        data_collator=DataCollatorWithPadding(tokenizer),
+        compute_metrics=lambda output: score(output.predictions, output.label_ids),
+        callbacks=[EarlyStoppingCallback(args.early_stopping_patience)] if args.load_best_model_at_end else None,
+    )
+    trained = trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.save_model()
+    trainer.save_state()
+
+    # 4. The score: on the test split, touched here and nowhere else
+    judged = "test" if "test" in splits else "validation"
+    results = score_test(trainer, splits[judged], encoded[judged], tokenizer, max_length, data_args.window_average)
+    results |= {"split": judged, "seed": args.seed, "train_seconds": trained.metrics["train_runtime"]}
+    trainer.save_metrics("all", results, combined=False)
+    print(f"{judged} split ({len(splits[judged]):,} texts), always guessing the largest class: {results['majority_accuracy']:.1%}")
+    scores = {}
+    for way in ("single_pass", "window_average"):
+        if way in results:
+            scores |= {f"{name}, {way.replace('_', ' ')}": text for name, text in describe(results[way]).items()}
+    print("\n".join(f"  {name}: {text}" for name, text in scores.items()))
+
+    # 5. What was saved, in a stock pipeline
+    task = "windowed-text-classification" if data_args.window_average else "sentiment-analysis"
+    if data_args.window_average:
+        pipeline(task, model=trainer.model, tokenizer=tokenizer).save_pretrained(args.output_dir)
+    write_model_card(
+        args.output_dir,
+        f"A {type(model).__name__} with {model.num_parameters():,} parameters, fine-tuned to classify text.",
+        labels,
+        splits[judged]["text"][0],
+        scores,
+        {"start": model_args.model_name_or_path or f"from scratch, preset {model_args.preset}",
+         "data": data_args.dataset_name or data_args.train_file or "examples/data/opinions",
+         "train texts": f"{len(splits['train']):,}", "learning rate": args.learning_rate, "seed": args.seed,
+         "seconds": f"{results['train_seconds']:.0f}"},
+        max_length,
+        task,
+        needs_code=model.config.model_type == "minibert",
+    )  # fmt: skip
+    show_predictions(args.output_dir, splits[judged], labels, task)
+    print(f"saved to {args.output_dir}; use it: pipeline({task!r}, {args.output_dir!r})")
+    if args.push_to_hub:
+        trainer.push_to_hub()
+
+
+if __name__ == "__main__":
+    transformers.logging.set_verbosity_warning()
+    main()

@@ -1,0 +1,162 @@
+"""Reading labelled text: from the Hub, a folder or files, to checked train, validation and test splits.
+
+`load_text_classification` is the whole story; the functions below it are its steps, in order. Nothing is dropped or
+renamed silently: what it does to the data, it prints.
+"""
+
+from pathlib import Path
+
+from datasets import ClassLabel, Dataset, DatasetDict, load_dataset
+
+READERS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
+
+
+def load_text_classification(
+    dataset_name: str | None = None,
+    dataset_config_name: str | None = None,
+    data_files: dict[str, str] | None = None,
+    text_column: str = "text",
+    text_pair_column: str | None = None,
+    label_column: str = "label",
+    validation_share: float = 0.1,
+    seed: int = 0,
+) -> tuple[DatasetDict, list[str]]:
+    """Load labelled text, check it, and make sure that there is a validation split apart from the test split.
+
+    A validation split that is not given is carved from train, stratified by class. Train rows whose text also
+    stands in the test split are left out.
+
+    Args:
+        dataset_name: a name on the Hub or a local folder, for `datasets.load_dataset`; or
+        data_files: split name → csv, tsv, json (lines) or parquet file; `train` is needed.
+        text_column, text_pair_column, label_column: names of the columns.
+        validation_share: how much of train becomes validation where none is given, 0 to 1.
+        seed: of the carving.
+
+    Returns:
+        The splits with columns `text`, `text_pair` (where there is one) and `label` (class ids), and the class names.
+
+    Raises:
+        ValueError: no rows, a missing column (names those there are), an unreadable file (names file and byte), one
+            class only, a missing label, or a label that train does not have.
+    """
+    if (dataset_name is None) == (data_files is None):
+        raise ValueError("give either dataset_name or data_files, and not both")
+    raw = load_dataset(dataset_name, dataset_config_name) if dataset_name else _read_files(data_files)
+    if "train" not in raw:
+        raise ValueError(f"there is no train split; the splits are {sorted(raw)}")
+    columns = {"text": text_column, "text_pair": text_pair_column, "label": label_column}
+    splits = {name: _select_columns(raw[name], columns, name) for name in ("train", "validation", "test") if name in raw}
+    names = label_names(splits["train"])
+    splits = DatasetDict({name: _encode_labels(split, names, name) for name, split in splits.items()})
+    if "test" in splits:
+        splits["train"] = _without_texts_of(splits["train"], splits["test"])
+    if "validation" not in splits:
+        carved = splits["train"].train_test_split(validation_share, stratify_by_column="label", seed=seed)
+        splits["train"], splits["validation"] = carved["train"], carved["test"]
+        print(f"validation: {len(splits['validation'])} of the train rows, set apart by class")
+    return splits, names
+
+
+def _read_files(data_files: dict[str, str]) -> DatasetDict:
+    """Read each split with the reader that its file extension names."""
+    splits = {}
+    for split, path in data_files.items():
+        reader = READERS.get(Path(path).suffix)
+        if reader is None:
+            raise ValueError(f"{path}: unknown extension {Path(path).suffix!r}; choose one of {sorted(READERS)}")
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"{path}: no such file")
+        if Path(path).stat().st_size == 0:
+            raise ValueError(f"{path}: the file is empty")
+        if reader != "parquet":
+            _check_utf8(path)
+        options = {"sep": "\t"} if Path(path).suffix == ".tsv" else {}
+        splits[split] = load_dataset(reader, data_files=str(path), split="train", **options)
+    return DatasetDict(splits)
+
+
+def _check_utf8(path: str) -> None:
+    """Find a wrong encoding before the reader does, to say where it is."""
+    position = 0
+    with open(path, "rb") as file:
+        for line in file:
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise ValueError(
+                    f"{path}: byte {position + error.start} (0x{line[error.start]:02x}) is not UTF-8; "
+                    f"save the file as UTF-8"
+                ) from error
+            position += len(line)
+
+
+def _select_columns(dataset: Dataset, columns: dict[str, str | None], split: str) -> Dataset:
+    """Keep the named columns under our names, and refuse rows that lack a text or a label."""
+    if len(dataset) == 0:
+        raise ValueError(f"the {split} split has no rows")
+    wanted = {ours: theirs for ours, theirs in columns.items() if theirs is not None}
+    for theirs in wanted.values():
+        if theirs not in dataset.column_names:
+            raise ValueError(f"the {split} split has no column {theirs!r}; its columns are {dataset.column_names}")
+    dataset = dataset.select_columns(list(wanted.values())).rename_columns(
+        {theirs: ours for ours, theirs in wanted.items() if ours != theirs}
+    )
+    for ours, theirs in wanted.items():
+        empty = [row for row, value in enumerate(dataset[ours]) if value is None or value == ""]
+        if empty:
+            raise ValueError(f"the {split} split has {len(empty)} rows without {theirs!r}, the first is row {empty[0]}")
+    return dataset
+
+
+def label_names(train: Dataset) -> list[str]:
+    """The names of the classes: those of the data set where it has them, the sorted labels of train otherwise.
+
+    Raises:
+        ValueError: fewer than two classes occur in train, or the labels are fractions.
+    """
+    feature = train.features["label"]
+    present = sorted(set(train["label"]))
+    if any(isinstance(label, float) and not label.is_integer() for label in present):
+        raise ValueError(f"labels are fractions (such as {present[0]}); class labels are names or whole numbers")
+    if len(present) < 2:
+        name = feature.int2str(present[0]) if isinstance(feature, ClassLabel) else present[0]
+        raise ValueError(
+            f"all {len(train)} train rows have the label {name!r}; a classifier needs at least 2 classes "
+            f"(a data set sorted by class must be shuffled before a part of it is taken)"
+        )
+    return feature.names if isinstance(feature, ClassLabel) else [_as_name(label) for label in present]
+
+
+def _as_name(label) -> str:
+    return str(int(label)) if isinstance(label, float) else str(label)
+
+
+def _encode_labels(dataset: Dataset, names: list[str], split: str) -> Dataset:
+    """Give every label its class id."""
+    if isinstance(dataset.features["label"], ClassLabel):
+        unknown = [label for label in dataset["label"] if not 0 <= label < len(names)]
+        if unknown:
+            raise ValueError(f"the {split} split has the label {unknown[0]}; the classes are 0 to {len(names) - 1}: {names}")
+        return dataset
+    ids = {name: index for index, name in enumerate(names)}
+    labels = [_as_name(label) for label in dataset["label"]]
+    unknown = sorted(set(labels) - set(ids))
+    if unknown:
+        raise ValueError(f"the {split} split has the label {unknown[0]!r}, which train does not have; it has {names}")
+    dataset = dataset.remove_columns("label").add_column("label", [ids[label] for label in labels])
+    return dataset.cast_column("label", ClassLabel(names=names))
+
+
+def _without_texts_of(train: Dataset, test: Dataset) -> Dataset:
+    """Leave out train rows that are also test rows: a model that has read them would look better than it is."""
+    columns = [name for name in ("text", "text_pair") if name in train.column_names]
+
+    def rows(dataset):
+        return list(zip(*(dataset[column] for column in columns), strict=True))
+
+    seen = set(rows(test))
+    keep = [index for index, row in enumerate(rows(train)) if row not in seen]
+    if len(keep) < len(train):
+        print(f"left out {len(train) - len(keep)} train rows whose text is also in the test split")
+    return train.select(keep)

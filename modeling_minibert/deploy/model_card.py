@@ -1,0 +1,89 @@
+"""Model cards: what the model is, what it was trained on, how it scored, how to load it."""
+
+from pathlib import Path
+
+from huggingface_hub import ModelCardData
+
+TEMPLATE = """---
+{metadata}
+---
+
+# {name}
+
+{summary}
+
+## Use it
+
+```python
+from transformers import pipeline
+
+classifier = pipeline("{task}", "{name}"{loading})
+classifier("{example}", truncation=True)
+```
+
+Labels: {labels}. The model reads at most {max_length} tokens.
+
+## Scores
+
+{scores}
+
+## Training
+
+{training}
+
+## Limits
+
+The model has learned from one data set only. On text of another kind, place or time it will do worse than the scores
+above say, and its confidence does not warn of that. Its training text may carry biases that it repeats.
+"""
+
+
+def write_model_card(
+    folder: str,
+    summary: str,
+    labels: list[str],
+    example: str,
+    scores: dict[str, str],
+    training: dict[str, str],
+    max_length: int,
+    task: str = "text-classification",
+    needs_code: bool = True,
+) -> Path:
+    """Write README.md into a saved classifier's folder.
+
+    Args:
+        folder: the folder; its last part is the model's name.
+        summary: one or two sentences.
+        labels: the class names.
+        example: a text to classify.
+        scores: what was measured → the score, with its interval.
+        training: what was set → its value.
+        max_length: tokens the model reads.
+        task: the pipeline.
+        needs_code: whether the folder needs `trust_remote_code=True` where this package is not imported.
+
+    Returns:
+        The path of the card.
+    """
+    metadata = ModelCardData(library_name="transformers", pipeline_tag="text-classification", tags=["minibert"])
+    path = Path(folder) / "README.md"
+    path.write_text(
+        TEMPLATE.format(
+            metadata=metadata.to_yaml(),
+            name=path.parent.name,
+            summary=summary,
+            task=task,
+            loading=", trust_remote_code=True" if needs_code else "",
+            example=example.replace('"', "'"),
+            labels=", ".join(f"`{label}`" for label in labels),
+            max_length=max_length,
+            scores=_table(scores),
+            training=_table(training),
+        ),
+        encoding="utf-8",
+    )
+    return path
+
+
+def _table(rows: dict[str, str]) -> str:
+    return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])

@@ -1,0 +1,6 @@
+"""Offline metrics and their uncertainty."""
+
+from .bootstrap import bootstrap_interval
+from .classification import ClassificationMetrics, average_by_text
+
+__all__ = ["ClassificationMetrics", "average_by_text", "bootstrap_interval"]

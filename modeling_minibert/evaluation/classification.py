@@ -1,0 +1,65 @@
+"""Scores of a classifier: accuracy and macro-F1 with their bootstrap intervals, as an `evaluate` metric.
+
+`evaluate.load("accuracy")` needs the network; this module is loaded from its file and needs none. The counting is
+scikit-learn's.
+"""
+
+import datasets
+import evaluate
+import numpy as np
+from sklearn.metrics import accuracy_score, f1_score
+
+from .bootstrap import bootstrap_interval
+
+
+def macro_f1(predictions: np.ndarray, references: np.ndarray) -> float:
+    """The mean of the F1 scores of all classes that occur, each counting the same however rare it is."""
+    return float(f1_score(references, predictions, average="macro"))
+
+
+def accuracy(predictions: np.ndarray, references: np.ndarray) -> float:
+    """The share of right predictions."""
+    return float(accuracy_score(references, predictions))
+
+
+class ClassificationMetrics(evaluate.Metric):
+    """Accuracy and macro-F1: `ClassificationMetrics().compute(predictions=…, references=…)`.
+
+    With `interval=True` also `accuracy_interval` and `macro_f1_interval`, 95 % bootstrap intervals (low, high).
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description="Accuracy and macro-F1 of class predictions, with bootstrap intervals.",
+            citation="",
+            inputs_description="predictions and references: class ids, one per text.",
+            features=datasets.Features(
+                {"predictions": datasets.Value("int32"), "references": datasets.Value("int32")}
+            ),
+        )
+
+    def _compute(self, predictions, references, interval: bool = False) -> dict:
+        predictions, references = np.asarray(predictions), np.asarray(references)
+        scores = {}
+        for name, score in (("accuracy", accuracy), ("macro_f1", macro_f1)):
+            scores[name] = score(predictions, references)
+            if interval:
+                scores[f"{name}_interval"] = bootstrap_interval(score, predictions, references)
+        return scores
+
+
+def average_by_text(logits: np.ndarray, window_to_text: list[int]) -> np.ndarray:
+    """Average the class probabilities of each text's windows.
+
+    Args:
+        logits: (windows, C).
+        window_to_text: for each window the index of its text; every text from 0 on has at least one.
+
+    Returns:
+        (texts, C) probabilities.
+    """
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities = shifted / shifted.sum(axis=-1, keepdims=True)
+    totals = np.zeros((max(window_to_text) + 1, logits.shape[-1]))
+    np.add.at(totals, window_to_text, probabilities)
+    return totals / np.bincount(window_to_text)[:, None]

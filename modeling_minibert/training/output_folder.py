@@ -1,0 +1,51 @@
+"""The output folder of a training run: is it safe to write into, and where did the last run stop?"""
+
+import json
+from pathlib import Path
+
+from transformers.trainer_utils import get_last_checkpoint
+
+# Two configurations that agree on these describe the same model.
+IDENTITY = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "id2label")
+
+
+def check_output_folder(output_dir: str, config) -> None:
+    """Refuse to train into a folder that holds a different model, before anything of it is lost.
+
+    Args:
+        output_dir: where the run will save.
+        config: the configuration of the model that will be saved.
+
+    Raises:
+        ValueError: the folder holds a model that differs; names the field and both values.
+    """
+    saved = Path(output_dir) / "config.json"
+    if not saved.is_file():
+        return
+    there = json.loads(saved.read_text(encoding="utf-8"))
+    # Through json, so that both sides have strings for keys.
+    ours = json.loads(config.to_json_string(use_diff=False))
+    for field in IDENTITY:
+        if field in there and there[field] != ours.get(field):
+            raise ValueError(
+                f"{output_dir} already holds a different model: its {field} is {there[field]}, the new one's is "
+                f"{ours.get(field)}; choose another --output_dir, or remove that folder"
+            )
+
+
+def last_checkpoint(output_dir: str, asked: str | None) -> str | None:
+    """The checkpoint to resume from: `asked` itself, or the newest in `output_dir` where `asked` is "true" or "last".
+
+    Raises:
+        ValueError: a checkpoint was asked for and there is none.
+    """
+    if asked is None or asked.lower() == "false":
+        return None
+    if asked.lower() not in ("true", "last"):
+        if not (Path(asked) / "trainer_state.json").is_file():
+            raise ValueError(f"cannot resume from {asked}: it has no trainer_state.json")
+        return asked
+    found = get_last_checkpoint(output_dir) if Path(output_dir).is_dir() else None
+    if found is None:
+        raise ValueError(f"cannot resume: {output_dir} has no checkpoint-… folder")
+    return found
