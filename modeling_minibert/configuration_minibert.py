@@ -175,5 +175,15 @@ class MiniBertConfig(PreTrainedConfig):
         if self.pad_token_id is not None and not 0 <= self.pad_token_id < self.vocab_size:
             raise ValueError(f"pad_token_id ({self.pad_token_id}) is not below vocab_size ({self.vocab_size})")
 
+    # transformers refuses output_attentions=True for any implementation but eager; MiniBert returns the weights under all.
+    @property
+    def output_attentions(self) -> bool:
+        """Whether models return the attention weights of every layer without being asked at each call."""
+        return self._output_attentions
+
+    @output_attentions.setter
+    def output_attentions(self, value: bool) -> None:
+        self._output_attentions = value
+
     def validate_output_attentions(self) -> None:
-        """Nothing to refuse: MiniBert returns attention weights under every attention implementation."""
+        """Nothing to refuse."""
