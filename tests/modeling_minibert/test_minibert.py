@@ -43,15 +43,19 @@ HEADS = [
 
 def small_config(**fields):
     sizes = dict(vocab_size=V, hidden_size=E, num_attention_heads=H, num_hidden_layers=LAYERS, intermediate_size=M)
-    return MiniBertConfig(**{**sizes, "max_position_embeddings": 23, "num_labels": CLASSES, **fields})
+    labels = {} if "id2label" in fields else {"num_labels": CLASSES}
+    return MiniBertConfig(**{**sizes, "max_position_embeddings": 23, **labels, **fields})
 
 
 def random_model(model_class=MiniBertForSequenceClassification, **fields):
-    """All parameters random, gains and biases too, so that no zero hides a mistake."""
+    """All parameters random, gains and biases too, so that no zero hides a mistake.
+
+    Gains vary around 1: with small ones all tokens of a text end up alike, and hardly anything would be tested.
+    """
     model = model_class(small_config(**fields)).eval()
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(std=0.3)
+        for name, parameter in model.named_parameters():
+            parameter.normal_(mean=1.0 if name.endswith("norm.weight") else 0.0, std=0.3)
     return model
 
 
