@@ -44,7 +44,7 @@ def special_token_strings(special_tokens: Mapping[str, str | list[str]]) -> list
             tokens.append(token)
     missing = [role for role in ("pad_token", "unk_token") if role not in special_tokens]
     if missing:
-        raise ValueError(f"special_tokens has {sorted(special_tokens)} but lacks {missing}; every vocabulary needs both")
+        raise ValueError(f"special_tokens has {list(special_tokens)} but lacks {missing}; a vocabulary needs both")
     if special_tokens["pad_token"] == special_tokens["unk_token"]:
         raise ValueError(
             f"pad_token and unk_token are both {special_tokens['pad_token']!r}; an unseen word would count as padding"
@@ -56,7 +56,8 @@ def wrapping_template(special_tokens: Mapping[str, str | list[str]], ids: Mappin
     """Build the post-processor that puts the start and end tokens around a text.
 
     With BERT's tokens: `[CLS] text [SEP]`, and for a pair `[CLS] first [SEP] second [SEP]` with token type 1 from the
-    second text on. Without `cls_token`/`sep_token`, `bos_token`/`eos_token` take their places; a missing one is left out.
+    second text on. Without `cls_token`/`sep_token`, `bos_token`/`eos_token` take their places; a missing one is left
+    out.
 
     Args:
         special_tokens: role → token.
@@ -69,6 +70,4 @@ def wrapping_template(special_tokens: Mapping[str, str | list[str]], ids: Mappin
     first = [f"{start}:0"] * bool(start) + ["$A:0"] + [f"{end}:0"] * bool(end)
     second = ["$B:1"] + [f"{end}:1"] * bool(end)
     used = sorted({token for token in (start, end) if token})
-    return TemplateProcessing(
-        single=first, pair=first + second, special_tokens=[(token, ids[token]) for token in used]
-    )
+    return TemplateProcessing(single=first, pair=first + second, special_tokens=[(token, ids[token]) for token in used])

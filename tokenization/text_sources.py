@@ -1,8 +1,8 @@
 """Where the text comes from: files, lists, iterators, and columns of a `datasets` data set, all as one stream.
 
-`open_texts` looks at what it was given and hands back a `Texts`: something to loop over, which knows its length where
-that is known. Reading is lazy, one text at a time, so a corpus may be larger than memory. A `str` inside a list is a text
-and a `Path` is a file; nothing is guessed from what exists on disk.
+`open_texts` looks at what it was given and hands back a `Texts`: something to loop over, with its length where that is
+known. Reading is lazy, one text at a time, so a corpus may be larger than memory. A `str` inside a list is a text and a
+`Path` is a file; nothing is guessed from what exists on disk.
 """
 
 from collections.abc import Iterable, Iterator
@@ -35,18 +35,17 @@ class Texts:
             self.seen += bool(text.strip())
             yield text
 
-    @property
-    def can_be_read_again(self) -> bool:
-        """False for a generator or an open file, which are used up by one loop."""
-        return not isinstance(self.texts, Iterator)
+    def readable_again(self) -> "Texts":
+        """Return texts that can be looped over twice; what one loop would use up (a generator) is kept in memory."""
+        return Texts(list(self), self.name) if isinstance(self.texts, Iterator) else self
 
 
 def open_texts(source, text_column: str = "text") -> Texts:
     """Turn any source of text into a stream of strings.
 
     Args:
-        source: a `Path` or a list of them (utf-8, one text per line; .parquet, .csv, .json and .jsonl are read as tables);
-            a list or iterator of strings; a `datasets` Dataset or IterableDataset.
+        source: a `Path` or a list of them (utf-8, one text per line; .parquet, .csv, .json and .jsonl are tables); a
+            list or iterator of strings; a `datasets` Dataset or IterableDataset.
         text_column: the column that holds the text, for data sets and tables.
 
     Returns:
@@ -85,7 +84,8 @@ class _Files:
 
     def __iter__(self) -> Iterator[str]:
         for path in self.paths:
-            texts = _open_table(path, self.text_column) if path.suffix in _TABLE_READERS else Texts(read_lines(path), "")
+            is_table = path.suffix in _TABLE_READERS
+            texts = _open_table(path, self.text_column) if is_table else Texts(read_lines(path), str(path))
             yield from texts
             if not texts.seen:
                 raise ValueError(f"{path} holds no text: {path.stat().st_size} bytes, none of them visible characters")

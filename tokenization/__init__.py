@@ -1,0 +1,33 @@
+"""Train, compare and inspect tokenizers; what is saved are stock `transformers` classes.
+
+    train_tokenizer(texts, kind="wordpiece")     learn a vocabulary                      training.py
+    wordpiece_from_vocab("vocab.txt")            use a published one                     stock_classes.py
+    save_tokenizer(tokenizer, folder)            opens in transformers 4 and 5           stock_classes.py
+    compare_tokenizers({name: tokenizer}, texts) fertility, unknown rate, coverage, speed comparison.py
+    inspect_text(text, tokenizer)                every piece of one text                 inspection.py
+
+The same from a shell: `python -m tokenization train|compare|inspect --help`.
+"""
+
+from .comparison import TokenizerReport, compare_tokenizers, format_reports
+from .inspection import Piece, format_pieces, inspect_text
+from .special_tokens import BERT_SPECIAL_TOKENS
+from .stock_classes import save_tokenizer, to_transformers, wordpiece_from_vocab
+from .text_sources import open_texts
+from .training import KINDS, train_tokenizer
+
+__all__ = [
+    "BERT_SPECIAL_TOKENS",
+    "KINDS",
+    "Piece",
+    "TokenizerReport",
+    "compare_tokenizers",
+    "format_pieces",
+    "format_reports",
+    "inspect_text",
+    "open_texts",
+    "save_tokenizer",
+    "to_transformers",
+    "train_tokenizer",
+    "wordpiece_from_vocab",
+]

@@ -1,0 +1,154 @@
+"""The commands: `python -m tokenization train`, `compare` and `inspect`.
+
+python -m tokenization train corpus.txt --kind wordpiece --vocab_size 8000 --output_dir my-tokenizer
+python -m tokenization train --dataset_name my-folder --text_column sentence --output_dir my-tokenizer
+python -m tokenization compare my-tokenizer other-tokenizer --file text.txt
+python -m tokenization inspect "Harga tiketnya 5.000 rupiah" --tokenizer my-tokenizer
+"""
+
+import argparse
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+
+from .comparison import compare_tokenizers, format_reports
+from .inspection import format_pieces, inspect_text
+from .stock_classes import SIDES, save_tokenizer
+from .text_rules import PUNCTUATION_MODES
+from .text_sources import open_texts
+from .training import KINDS, train_tokenizer
+
+SAMPLE_TEXTS = 1000  # how many training texts the closing report looks at
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; errors of the user's making print one line and return 2."""
+    options = build_parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (ValueError, TypeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the three commands."""
+    parser = argparse.ArgumentParser(prog="python -m tokenization", description="Train, compare, inspect tokenizers.")
+    commands = parser.add_subparsers(required=True, metavar="train|compare|inspect")
+    _add_train(commands.add_parser("train", help="learn a vocabulary from text"))
+    compare = commands.add_parser("compare", help="put tokenizers side by side on one text")
+    compare.add_argument("tokenizers", nargs="+", metavar="TOKENIZER_DIR")
+    compare.add_argument("--file", type=Path, nargs="+", required=True, help="utf-8 text, or a table")
+    compare.add_argument("--text_column", default="text", help="column of a table (text)")
+    compare.set_defaults(run=run_compare)
+    inspect = commands.add_parser("inspect", help="show every piece of one text")
+    inspect.add_argument("text")
+    inspect.add_argument("text_pair", nargs="?", help="a second text, as question and passage")
+    inspect.add_argument("--tokenizer", nargs="+", required=True, metavar="TOKENIZER_DIR")
+    inspect.set_defaults(run=run_inspect)
+    return parser
+
+
+def _add_train(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `train`; their names are those of `train_tokenizer`."""
+    add = parser.add_argument
+    add("files", nargs="*", type=Path, metavar="FILE", help="utf-8 text, one text per line; or .parquet .csv .json(l)")
+    add("--dataset_name", help="a data set of datasets.load_dataset: a Hub id or a local folder")
+    add("--dataset_config_name", help="configuration of that data set")
+    add("--dataset_split", default="train", help="split of that data set (train)")
+    add("--streaming", action="store_true", help="read the data set without storing it")
+    add("--text_column", default="text", help="column that holds the text (text)")
+    add("--output_dir", required=True, help="folder for the tokenizer")
+    add("--kind", default="wordpiece", help=f"one of {', '.join(KINDS)} (wordpiece)")
+    add("--vocab_size", type=int, default=8000, help="number of ids, special tokens included (8000)")
+    add("--min_frequency", type=int, default=2, help="how often a piece must occur (2)")
+    add("--limit_alphabet", type=int, default=1000, help="keep this many of the most frequent characters (1000)")
+    add("--model_max_length", type=int, default=512, help="tokens, start and end included (512)")
+    add("--lowercase", action=argparse.BooleanOptionalAction, default=True, help="fold capitals (yes)")
+    add("--strip_accents", action=argparse.BooleanOptionalAction, default=None, help="é to e (follows lowercase)")
+    add("--byte_fallback", action="store_true", help="unseen characters become bytes; bpe and unigram")
+    add("--strip_html", action="store_true", help="tags such as <br /> become spaces")
+    add("--punctuation", default="isolate", help=f"one of {', '.join(PUNCTUATION_MODES)} (isolate)")
+    add("--padding_side", default="right", choices=SIDES)
+    add("--truncation_side", default="right", choices=SIDES)
+    parser.set_defaults(run=run_train)
+
+
+_TRAIN_OPTIONS = (
+    "kind vocab_size lowercase strip_accents min_frequency limit_alphabet byte_fallback model_max_length padding_side "
+    "truncation_side strip_html punctuation"
+).split()
+
+
+def run_train(options: argparse.Namespace) -> None:
+    """Train, save, and show what came out."""
+    texts = _training_texts(options)
+    source = f"{options.dataset_name} ({options.dataset_split})" if options.dataset_name else texts.name
+    print(f"training a {options.kind} vocabulary of {options.vocab_size:,} from {source}")
+    start = time.perf_counter()
+    tokenizer = train_tokenizer(texts, **{name: getattr(options, name) for name in _TRAIN_OPTIONS})
+    seconds = time.perf_counter() - start
+    directory = save_tokenizer(tokenizer, options.output_dir)
+    print(
+        f"{len(tokenizer):,} entries from {texts.seen:,} texts in {seconds:.1f} s; special tokens "
+        f"{dict(zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True))}\n"
+    )
+    sample = list(islice((text for text in texts if text.strip()), SAMPLE_TEXTS))
+    for text in sample[:3]:
+        words = " ".join(text.split()[:12])
+        print(f"  {words}\n    {' '.join(tokenizer.tokenize(words))}")
+    print(f"\n{format_reports(compare_tokenizers({directory.name: tokenizer}, sample))}")
+    print(f"(measured on {len(sample):,} of the training texts)\n\nsaved in {directory}; next:")
+    print(f'  python -m tokenization inspect "{" ".join(sample[0].split()[:5])}" --tokenizer {directory}')
+
+
+def _training_texts(options: argparse.Namespace):
+    """Open the files or the data set named on the command line."""
+    if bool(options.files) == bool(options.dataset_name):
+        raise ValueError(
+            f"give either files or --dataset_name; got {len(options.files)} files and "
+            f"dataset_name {options.dataset_name!r}"
+        )
+    if options.files:
+        return open_texts(options.files, options.text_column)
+    from datasets import load_dataset
+
+    dataset = load_dataset(
+        options.dataset_name, options.dataset_config_name, split=options.dataset_split, streaming=options.streaming
+    )
+    return open_texts(dataset, options.text_column)
+
+
+def run_compare(options: argparse.Namespace) -> None:
+    """Print one row per tokenizer."""
+    tokenizers = {name: load_tokenizer(name) for name in options.tokenizers}
+    print(format_reports(compare_tokenizers(tokenizers, options.file, options.text_column)))
+
+
+def run_inspect(options: argparse.Namespace) -> None:
+    """Print one table per tokenizer, then the text as it comes back."""
+    for name in options.tokenizer:
+        tokenizer = load_tokenizer(name)
+        pieces = inspect_text(options.text, tokenizer, options.text_pair)
+        lost = sum(piece.note == "unknown" for piece in pieces)
+        decoded = tokenizer.decode([piece.id for piece in pieces], skip_special_tokens=True)
+        print(f"{name}: {len(pieces)} tokens, {lost} unknown\n{format_pieces(pieces)}\ndecoded: {decoded}\n")
+
+
+def load_tokenizer(name: str):
+    """Open a saved tokenizer with AutoTokenizer; only folders, nothing is downloaded."""
+    from transformers import AutoTokenizer
+
+    path = Path(name)
+    if not path.is_dir():
+        raise ValueError(f"{path} is not a folder; a tokenizer is a folder with tokenizer.json or vocab.txt")
+    if not any((path / file).is_file() for file in ("tokenizer.json", "vocab.txt", "vocab.json")):
+        raise ValueError(f"{path} holds no tokenizer: it has {sorted(p.name for p in path.iterdir())[:8]}")
+    # A folder of ours may hold a model with code. The tokenizer needs none of it: do not ask, do not run it.
+    return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
