@@ -90,6 +90,8 @@ class MiniBertConfig(PreTrainedConfig):
         scale_embedding: multiply word vectors by √hidden_size (Vaswani et al. 2017, section 3.4).
         embedding_norm: normalize the sum of the embeddings, as BERT does.
         embedding_dropout_prob: dropout after the embeddings; `hidden_dropout_prob` where None.
+        word_dropout_prob: the share of tokens whose word vector is zeroed in training (Iyyer et al. 2015), against
+            leaning on single words.
         classifier_pooling: what stands for the whole text: "cls", BERT's dense and tanh over the first token;
             "mean" or "max" over the real tokens.
         classifier_hidden_size: width of one more layer before the classifier; none where None.
@@ -127,6 +129,7 @@ class MiniBertConfig(PreTrainedConfig):
     scale_embedding: bool = False
     embedding_norm: bool = True
     embedding_dropout_prob: float | int | None = None
+    word_dropout_prob: float | int = 0.0
     classifier_pooling: str = "cls"
     classifier_hidden_size: int | None = None
 
@@ -169,7 +172,7 @@ class MiniBertConfig(PreTrainedConfig):
                 f"({self.num_attention_heads}); change one of them, or set head_dim"
             )
         for field in ("hidden_dropout_prob", "attention_probs_dropout_prob", "embedding_dropout_prob",
-                      "classifier_dropout"):  # fmt: skip
+                      "word_dropout_prob", "classifier_dropout"):  # fmt: skip
             if getattr(self, field) is not None and not 0.0 <= getattr(self, field) < 1.0:
                 raise ValueError(f"{field} ({getattr(self, field)}) must be at least 0 and below 1")
         if self.pad_token_id is not None and not 0 <= self.pad_token_id < self.vocab_size:

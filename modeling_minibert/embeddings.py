@@ -85,6 +85,7 @@ class Embeddings(nn.Module):
         self.norm = build_norm(config) if config.embedding_norm else nn.Identity()
         dropout = config.embedding_dropout_prob
         self.dropout = nn.Dropout(config.hidden_dropout_prob if dropout is None else dropout)
+        self.word_dropout = config.word_dropout_prob
         self.scale = math.sqrt(size) if config.scale_embedding else 1.0
         self.max_positions = config.max_position_embeddings
 
@@ -114,6 +115,10 @@ class Embeddings(nn.Module):
                          "was the text encoded by another model's tokenizer?")  # fmt: skip
             inputs_embeds = self.word_embeddings(input_ids)
         embedded = inputs_embeds * self.scale if self.scale != 1.0 else inputs_embeds
+        if self.training and self.word_dropout > 0.0:
+            # Whole words, and the others keep their size: the rest of the text must say the same.
+            kept = torch.rand(embedded.shape[:2], device=embedded.device) >= self.word_dropout
+            embedded = embedded * kept[:, :, None]
         if self.position_embeddings is not None:
             embedded = embedded + self._positions(position_ids, embedded)
         if self.token_type_embeddings is not None:

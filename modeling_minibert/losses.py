@@ -47,8 +47,8 @@ def cross_entropy(
         ValueError: a label outside 0 … C - 1.
     """
     check_labels(labels, logits.shape[-1], what)
-    # float32 even under autocast: a sum of thousands of terms does not fit 8 bits of mantissa.
-    total = F.cross_entropy(logits.float().flatten(0, -2), labels.flatten(), reduction="sum", ignore_index=IGNORE_INDEX)
+    logits = _at_least_float32(logits)
+    total = F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction="sum", ignore_index=IGNORE_INDEX)
     if num_items_in_batch is None:
         num_items_in_batch = (labels != IGNORE_INDEX).sum().clamp(min=1)
     return total / _on_device(num_items_in_batch, total)
@@ -90,7 +90,8 @@ def sequence_classification_loss(
         raise ValueError(
             f"{problem_type} takes labels of the shape of the logits {tuple(logits.shape)}, got {tuple(labels.shape)}"
         )
-    logits, targets = logits.float(), labels.reshape(logits.shape).float()
+    logits = _at_least_float32(logits)
+    targets = labels.reshape(logits.shape).to(logits.dtype)
     loss = F.mse_loss if problem_type == "regression" else F.binary_cross_entropy_with_logits
     if num_items_in_batch is None:
         return loss(logits, targets)
@@ -114,6 +115,11 @@ def span_loss(
         return cross_entropy(logits, positions.masked_fill(positions == length, IGNORE_INDEX))
 
     return (one_end(start_logits, start_positions) + one_end(end_logits, end_positions)) / 2
+
+
+def _at_least_float32(logits: torch.Tensor) -> torch.Tensor:
+    """float32 also under autocast: a sum of thousands of terms does not fit the 8 bits of bfloat16's mantissa."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def _on_device(num_items: torch.Tensor | int, like: torch.Tensor) -> torch.Tensor | int:

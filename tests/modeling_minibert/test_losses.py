@@ -169,7 +169,7 @@ def test_pretraining_adds_its_two_losses_and_shares_them_over_accumulated_batche
     labels[:, 1:3] = ids[:, 1:3]  # two masks a row: equal shares
     whole = model(ids, labels=labels, next_sentence_label=pairs)
     assert_close(whole.loss, whole.masked_lm_loss + whole.next_sentence_loss)
-    assert_close(whole.next_sentence_loss, F.cross_entropy(whole.seq_relationship_logits.float(), pairs))
+    assert_close(whole.next_sentence_loss, F.cross_entropy(whole.seq_relationship_logits, pairs))
     parts = [
         model(ids[half], labels=labels[half], next_sentence_label=pairs[half], num_items_in_batch=16).loss
         for half in (slice(0, 4), slice(4, 8))
