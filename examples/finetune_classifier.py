@@ -17,9 +17,11 @@ of `transformers.TrainingArguments` work as well.
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import datasets
 import numpy as np
+import torch
 import transformers
-from datasets import DatasetDict
+from datasets import Dataset, DatasetDict
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -37,8 +39,8 @@ from modeling_minibert import MiniBertConfig, MiniBertForSequenceClassification
 from modeling_minibert.data import load_text_classification, tokenize_windows
 from modeling_minibert.deploy import write_model_card
 from modeling_minibert.evaluation import ClassificationMetrics, average_by_text
-from modeling_minibert.training import check_output_folder, last_checkpoint
-from tokenization import train_tokenizer
+from modeling_minibert.training import check_output_folder, last_checkpoint, predict_in_order, show_progress_lines
+from tokenization import save_tokenizer, train_tokenizer
 
 OPINIONS = Path(__file__).parent / "data" / "opinions"
 
@@ -88,11 +90,12 @@ class ClassifierTrainingArguments(TrainingArguments):
     weight_decay: float = field(default=0.01, metadata={"help": "AdamW's weight decay"})
     eval_strategy: str = field(default="epoch", metadata={"help": "when to score the validation split"})
     save_strategy: str = field(default="epoch", metadata={"help": "when to save a checkpoint; as eval_strategy"})
-    logging_strategy: str = field(default="epoch", metadata={"help": "when to print the loss"})
+    logging_steps: float = field(default=0.1, metadata={"help": "print the loss after this share of the training"})
     save_total_limit: int = field(default=1, metadata={"help": "checkpoints to keep, besides the best"})
     load_best_model_at_end: bool = field(default=True, metadata={"help": "end with the best epoch, not the last"})
     metric_for_best_model: str = field(default="macro_f1", metadata={"help": "what 'best' means"})
     train_sampling_strategy: str = field(default="group_by_length", metadata={"help": "texts of like length together"})
+    dataloader_pin_memory: bool = field(default=torch.cuda.is_available(), metadata={"help": "faster copies to a GPU"})
     early_stopping_patience: int = field(default=5, metadata={"help": "stop after this many epochs without a better one"})
 
 
@@ -166,26 +169,28 @@ def encode(splits: DatasetDict, tokenizer, max_length: int) -> DatasetDict:
         return tokenizer(batch["text"], batch.get("text_pair"), truncation=True, max_length=max_length)
 
     drop = [column for column in splits["train"].column_names if column != "label"]
+    if sum(map(len, splits.values())) > 5000:
+        datasets.enable_progress_bars()
     return splits.map(encode_batch, batched=True, remove_columns=drop, desc="encoding")
 
 
 def score(logits: np.ndarray, references: list[int], interval: bool = False) -> dict:
     """Accuracy and macro-F1 of logits or probabilities (N, C)."""
-    return ClassificationMetrics().compute(
-        predictions=logits.argmax(axis=-1), references=references, interval=interval
-    )
+    predictions = logits.argmax(axis=-1)
+    return ClassificationMetrics().compute(predictions=predictions, references=references, interval=interval)
 
 
-def score_test(trainer: Trainer, test, encoded, tokenizer, max_length: int, windows: bool) -> dict:
+def score_test(trainer: Trainer, test: Dataset, encoded: Dataset, max_length: int, windows: bool) -> dict:
     """Score the test split with its bootstrap intervals, in one pass and, where asked, averaged over windows."""
-    references = test["label"]
+    references = list(test["label"])
     majority = max(references.count(label) for label in set(references)) / len(references)
-    results = {"majority_accuracy": majority, "single_pass": score(trainer.predict(encoded).predictions, references, True)}
+    results = {"majority_accuracy": majority}
+    results["single_pass"] = score(predict_in_order(trainer, encoded), references, interval=True)
     if windows:
-        encoding, window_to_text = tokenize_windows(tokenizer, test["text"], max_length, stride=max_length // 2)
-        rows = encoded.from_dict(dict(encoding))
-        probabilities = average_by_text(trainer.predict(rows).predictions, window_to_text)
-        results["window_average"] = score(probabilities, references, True)
+        texts, tokenizer = list(test["text"]), trainer.processing_class
+        encoding, window_to_text = tokenize_windows(tokenizer, texts, max_length, stride=max_length // 2)
+        probabilities = average_by_text(predict_in_order(trainer, Dataset.from_dict(dict(encoding))), window_to_text)
+        results["window_average"] = score(probabilities, references, interval=True)
     return results
 
 
@@ -241,13 +246,14 @@ def main():
         compute_metrics=lambda output: score(output.predictions, output.label_ids),
         callbacks=[EarlyStoppingCallback(args.early_stopping_patience)] if args.load_best_model_at_end else None,
     )
+    show_progress_lines(trainer)
     trained = trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model()
     trainer.save_state()
 
     # 4. The score: on the test split, touched here and nowhere else
     judged = "test" if "test" in splits else "validation"
-    results = score_test(trainer, splits[judged], encoded[judged], tokenizer, max_length, data_args.window_average)
+    results = score_test(trainer, splits[judged], encoded[judged], max_length, data_args.window_average)
     results |= {"split": judged, "seed": args.seed, "train_seconds": trained.metrics["train_runtime"]}
     trainer.save_metrics("all", results, combined=False)
     print(f"{judged} split ({len(splits[judged]):,} texts), always guessing the largest class: {results['majority_accuracy']:.1%}")
@@ -261,6 +267,7 @@ def main():
     task = "windowed-text-classification" if data_args.window_average else "sentiment-analysis"
     if data_args.window_average:
         pipeline(task, model=trainer.model, tokenizer=tokenizer).save_pretrained(args.output_dir)
+    save_tokenizer(tokenizer, args.output_dir)
     write_model_card(
         args.output_dir,
         f"A {type(model).__name__} with {model.num_parameters():,} parameters, fine-tuned to classify text.",
@@ -282,5 +289,6 @@ def main():
 
 
 if __name__ == "__main__":
-    transformers.logging.set_verbosity_warning()
+    transformers.logging.disable_progress_bar()
+    datasets.disable_progress_bars()
     main()
