@@ -4,6 +4,8 @@
 renamed silently: what it does to the data, it prints.
 """
 
+import math
+from collections import Counter
 from pathlib import Path
 
 from datasets import ClassLabel, Dataset, DatasetDict, load_dataset
@@ -52,9 +54,7 @@ def load_text_classification(
     if "test" in splits:
         splits["train"] = _without_texts_of(splits["train"], splits["test"])
     if "validation" not in splits:
-        carved = splits["train"].train_test_split(validation_share, stratify_by_column="label", seed=seed)
-        splits["train"], splits["validation"] = carved["train"], carved["test"]
-        print(f"validation: {len(splits['validation'])} of the train rows, set apart by class")
+        splits["train"], splits["validation"] = _carve_validation(splits["train"], names, validation_share, seed)
     return splits, names
 
 
@@ -71,7 +71,10 @@ def _read_files(data_files: dict[str, str]) -> DatasetDict:
             raise ValueError(f"{path}: the file is empty")
         if reader != "parquet":
             _check_utf8(path)
-        options = {"sep": "\t"} if Path(path).suffix == ".tsv" else {}
+        # pandas would read the words "None", "null" and "NA" as missing cells; an empty cell is enough.
+        options = {"keep_default_na": False} if reader == "csv" else {}
+        if Path(path).suffix == ".tsv":
+            options["sep"] = "\t"
         splits[split] = load_dataset(reader, data_files=str(path), split="train", **options)
     return DatasetDict(splits)
 
@@ -103,6 +106,9 @@ def _select_columns(dataset: Dataset, columns: dict[str, str | None], split: str
         {theirs: ours for ours, theirs in wanted.items() if ours != theirs}
     )
     for ours, theirs in wanted.items():
+        kind = dataset.features[ours]
+        if ours != "label" and getattr(kind, "dtype", None) not in ("string", "large_string"):
+            raise ValueError(f"the column {theirs!r} of the {split} split holds {kind}, not text")
         empty = [row for row, value in enumerate(dataset[ours]) if value is None or value == ""]
         if empty:
             raise ValueError(f"the {split} split has {len(empty)} rows without {theirs!r}, the first is row {empty[0]}")
@@ -113,19 +119,34 @@ def label_names(train: Dataset) -> list[str]:
     """The names of the classes: those of the data set where it has them, the sorted labels of train otherwise.
 
     Raises:
-        ValueError: fewer than two classes occur in train, or the labels are fractions.
+        ValueError: fewer than two classes occur in train, or the labels are fractions or -1.
     """
     feature = train.features["label"]
     present = sorted(set(train["label"]))
     if any(isinstance(label, float) and not label.is_integer() for label in present):
         raise ValueError(f"labels are fractions (such as {present[0]}); class labels are names or whole numbers")
+    if isinstance(feature, ClassLabel):
+        _refuse_unlabelled(train, "train")
+        names = feature.names
+        present = [names[label] for label in present]
+    else:
+        names = present = [_as_name(label) for label in present]
     if len(present) < 2:
-        name = feature.int2str(present[0]) if isinstance(feature, ClassLabel) else present[0]
         raise ValueError(
-            f"all {len(train)} train rows have the label {name!r}; a classifier needs at least 2 classes "
+            f"all {len(train)} train rows have the label {present[0]!r}; a classifier needs at least 2 classes "
             f"(a data set sorted by class must be shuffled before a part of it is taken)"
         )
-    return feature.names if isinstance(feature, ClassLabel) else [_as_name(label) for label in present]
+    return names
+
+
+def _refuse_unlabelled(dataset: Dataset, split: str) -> None:
+    """Data sets on the Hub mark rows whose label is kept secret by -1."""
+    unlabelled = [row for row, label in enumerate(dataset["label"]) if label < 0]
+    if unlabelled:
+        raise ValueError(
+            f"the {split} split has {len(unlabelled)} rows with the label -1, which means that they are not labelled, "
+            f"the first is row {unlabelled[0]}; leave them out, or use another split"
+        )
 
 
 def _as_name(label) -> str:
@@ -133,14 +154,16 @@ def _as_name(label) -> str:
 
 
 def _encode_labels(dataset: Dataset, names: list[str], split: str) -> Dataset:
-    """Give every label its class id."""
-    if isinstance(dataset.features["label"], ClassLabel):
-        unknown = [label for label in dataset["label"] if not 0 <= label < len(names)]
-        if unknown:
-            raise ValueError(f"the {split} split has the label {unknown[0]}; the classes are 0 to {len(names) - 1}: {names}")
-        return dataset
+    """Give every label its class id. Labels are matched by name: another file may number the classes otherwise."""
+    feature = dataset.features["label"]
+    if isinstance(feature, ClassLabel):
+        _refuse_unlabelled(dataset, split)
+        if feature.names == names:
+            return dataset
+        labels = [feature.names[label] for label in dataset["label"]]
+    else:
+        labels = [_as_name(label) for label in dataset["label"]]
     ids = {name: index for index, name in enumerate(names)}
-    labels = [_as_name(label) for label in dataset["label"]]
     unknown = sorted(set(labels) - set(ids))
     if unknown:
         raise ValueError(f"the {split} split has the label {unknown[0]!r}, which train does not have; it has {names}")
@@ -159,4 +182,25 @@ def _without_texts_of(train: Dataset, test: Dataset) -> Dataset:
     keep = [index for index, row in enumerate(rows(train)) if row not in seen]
     if len(keep) < len(train):
         print(f"left out {len(train) - len(keep)} train rows whose text is also in the test split")
-    return train.select(keep)
+    train = train.select(keep)
+    if len(set(train["label"])) < 2:
+        raise ValueError(
+            f"of the train rows, {len(train)} are not also in the test split, and they have fewer than 2 classes; "
+            f"train and test need different texts"
+        )
+    return train
+
+
+def _carve_validation(train: Dataset, names: list[str], share: float, seed: int) -> tuple[Dataset, Dataset]:
+    """Set a share of every class apart, at least one row of each."""
+    counts = Counter(train["label"])
+    rarest = min(counts, key=counts.get)
+    if counts[rarest] < 2:
+        raise ValueError(
+            f"only one train row has the label {names[rarest]!r}; with none left over for validation, give a "
+            f"validation split or more rows"
+        )
+    size = max(math.ceil(len(train) * share), len(counts))
+    carved = train.train_test_split(size, stratify_by_column="label", seed=seed)
+    print(f"validation: {size} of the train rows, set apart by class")
+    return carved["train"], carved["test"]

@@ -361,3 +361,26 @@ def test_a_segment_or_position_out_of_range_is_refused():
         random_model()(ids, token_type_ids=torch.full((B, L), 2))
     with pytest.raises(ValueError, match="position id 23.*size 23"):
         random_model()(ids, position_ids=torch.arange(17, 24)[None])
+
+
+# Fused implementations and compilers.
+
+
+def test_the_whole_model_compiles_without_a_graph_break():
+    model, batch = random_model(), random_batch()
+    compiled = torch.compile(model, backend="eager", fullgraph=True)
+    assert_close(compiled(**batch).logits, model(**batch).logits, rtol=0, atol=1e-6)
+    labels = torch.tensor([0, 4, 2])
+    assert_close(compiled(**batch, labels=labels).loss, model(**batch, labels=labels).loss, rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_flex_attention_gives_what_eager_gives():
+    # Its kernel wants a head size that is a power of two, and has no backward pass on a CPU.
+    model = random_model(hidden_size=32, attn_implementation="eager").requires_grad_(False)
+    batch = random_batch()
+    batch["attention_mask"][0, 4:] = 0
+    expected = model(**batch).logits
+    model.set_attn_implementation("flex_attention")
+    assert_close(model(**batch).logits, expected, rtol=0, atol=1e-5)  # float32, logits of order 5
+    assert len(model(**batch, output_attentions=True).attentions) == LAYERS
