@@ -156,7 +156,8 @@ def build_model(args: ModelArguments, tokenizer, labels: list[str]):
     if args.model_name_or_path:
         config = AutoConfig.from_pretrained(args.model_name_or_path, **names)
         return AutoModelForSequenceClassification.from_pretrained(args.model_name_or_path, config=config)
-    overrides = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+    ids = {"pad_token_id": tokenizer.pad_token_id, "mask_token_id": tokenizer.mask_token_id}
+    overrides = {"vocab_size": len(tokenizer), **ids}
     overrides.update(parse_options(args.config_overrides))
     config = MiniBertConfig.from_preset(args.preset, problem_type="single_label_classification", **overrides, **names)
     return MiniBertForSequenceClassification(config)

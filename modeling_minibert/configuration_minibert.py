@@ -90,8 +90,9 @@ class MiniBertConfig(PreTrainedConfig):
         scale_embedding: multiply word vectors by √hidden_size (Vaswani et al. 2017, section 3.4).
         embedding_norm: normalize the sum of the embeddings, as BERT does.
         embedding_dropout_prob: dropout after the embeddings; `hidden_dropout_prob` where None.
-        word_dropout_prob: the share of tokens whose word vector is zeroed in training (Iyyer et al. 2015), against
-            leaning on single words.
+        word_dropout_prob: the share of tokens that training replaces by [MASK], against leaning on single words (word
+            dropout, Iyyer et al. 2015); needs mask_token_id.
+        mask_token_id: the id of [MASK].
         classifier_pooling: what stands for the whole text: "cls", BERT's dense and tanh over the first token;
             "mean" or "max" over the real tokens.
         classifier_hidden_size: width of one more layer before the classifier; none where None.
@@ -130,6 +131,7 @@ class MiniBertConfig(PreTrainedConfig):
     embedding_norm: bool = True
     embedding_dropout_prob: float | int | None = None
     word_dropout_prob: float | int = 0.0
+    mask_token_id: int | None = None
     classifier_pooling: str = "cls"
     classifier_hidden_size: int | None = None
 
@@ -175,8 +177,11 @@ class MiniBertConfig(PreTrainedConfig):
                       "word_dropout_prob", "classifier_dropout"):  # fmt: skip
             if getattr(self, field) is not None and not 0.0 <= getattr(self, field) < 1.0:
                 raise ValueError(f"{field} ({getattr(self, field)}) must be at least 0 and below 1")
-        if self.pad_token_id is not None and not 0 <= self.pad_token_id < self.vocab_size:
-            raise ValueError(f"pad_token_id ({self.pad_token_id}) is not below vocab_size ({self.vocab_size})")
+        for field in ("pad_token_id", "mask_token_id"):
+            if getattr(self, field) is not None and not 0 <= getattr(self, field) < self.vocab_size:
+                raise ValueError(f"{field} ({getattr(self, field)}) is not below vocab_size ({self.vocab_size})")
+        if self.word_dropout_prob and self.mask_token_id is None:
+            raise ValueError(f"word_dropout_prob ({self.word_dropout_prob}) needs mask_token_id, which is None")
 
     # transformers refuses output_attentions=True for any implementation but eager; MiniBert returns the weights under all.
     @property

@@ -86,6 +86,7 @@ class Embeddings(nn.Module):
         dropout = config.embedding_dropout_prob
         self.dropout = nn.Dropout(config.hidden_dropout_prob if dropout is None else dropout)
         self.word_dropout = config.word_dropout_prob
+        self.mask_token_id = config.mask_token_id
         self.scale = math.sqrt(size) if config.scale_embedding else 1.0
         self.max_positions = config.max_position_embeddings
 
@@ -114,11 +115,11 @@ class Embeddings(nn.Module):
             _check_range(input_ids, self.word_embeddings.num_embeddings, "input id",
                          "was the text encoded by another model's tokenizer?")  # fmt: skip
             inputs_embeds = self.word_embeddings(input_ids)
-        embedded = inputs_embeds * self.scale if self.scale != 1.0 else inputs_embeds
         if self.training and self.word_dropout > 0.0:
-            # Whole words, and the others keep their size: the rest of the text must say the same.
-            kept = torch.rand(embedded.shape[:2], device=embedded.device) >= self.word_dropout
-            embedded = embedded * kept[:, :, None]
+            dropped = torch.rand(inputs_embeds.shape[:2], device=inputs_embeds.device) < self.word_dropout
+            mask_vector = self.word_embeddings.weight[self.mask_token_id]
+            inputs_embeds = torch.where(dropped[:, :, None], mask_vector, inputs_embeds)
+        embedded = inputs_embeds * self.scale if self.scale != 1.0 else inputs_embeds
         if self.position_embeddings is not None:
             embedded = embedded + self._positions(position_ids, embedded)
         if self.token_type_embeddings is not None:

@@ -50,7 +50,7 @@ BERT_CLASSES = ("Model", "ForPreTraining", "ForMaskedLM", "ForNextSentencePredic
                 "ForTokenClassification", "ForQuestionAnswering", "ForMultipleChoice")  # fmt: skip
 
 
-TRAINING_ONLY = {"embedding_dropout_prob", "word_dropout_prob"}
+TRAINING_ONLY = {"embedding_dropout_prob", "word_dropout_prob", "mask_token_id"}
 
 
 def _bert_needs(model: PreTrainedModel) -> dict[str, tuple]:

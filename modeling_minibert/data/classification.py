@@ -48,7 +48,9 @@ def load_text_classification(
     if "train" not in raw:
         raise ValueError(f"there is no train split; the splits are {sorted(raw)}")
     columns = {"text": text_column, "text_pair": text_pair_column, "label": label_column}
-    splits = {name: _select_columns(raw[name], columns, name) for name in ("train", "validation", "test") if name in raw}
+    splits = {
+        name: _select_columns(raw[name], columns, name) for name in ("train", "validation", "test") if name in raw
+    }
     names = label_names(splits["train"])
     splits = DatasetDict({name: _encode_labels(split, names, name) for name, split in splits.items()})
     if "test" in splits:
@@ -192,7 +194,7 @@ def _without_texts_of(train: Dataset, test: Dataset) -> Dataset:
 
 
 def _carve_validation(train: Dataset, names: list[str], share: float, seed: int) -> tuple[Dataset, Dataset]:
-    """Set a share of every class apart, at least one row of each."""
+    """Set a share of the rows apart, each class in proportion."""
     counts = Counter(train["label"])
     rarest = min(counts, key=counts.get)
     if counts[rarest] < 2:

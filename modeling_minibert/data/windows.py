@@ -25,7 +25,5 @@ def tokenize_windows(tokenizer, texts: list[str], max_length: int, stride: int) 
     room = max_length - tokenizer.num_special_tokens_to_add()
     if not 0 <= stride < room:
         raise ValueError(f"stride ({stride}) must be at least 0 and below {room}, the text tokens of a window")
-    encoding = tokenizer(
-        texts, truncation=True, max_length=max_length, stride=stride, return_overflowing_tokens=True
-    )
+    encoding = tokenizer(texts, truncation=True, max_length=max_length, stride=stride, return_overflowing_tokens=True)
     return encoding, encoding.pop("overflow_to_sample_mapping")

@@ -36,7 +36,9 @@ def bootstrap_interval(
     """
     predictions, references = np.asarray(predictions), np.asarray(references)
     if len(predictions) != len(references) or len(references) == 0:
-        raise ValueError(f"got {len(predictions)} predictions for {len(references)} references; both need the same, not 0")
+        raise ValueError(
+            f"got {len(predictions)} predictions for {len(references)} references; both need the same, not 0"
+        )
     generator = np.random.default_rng(seed)
     scores = []
     for _ in range(draws):

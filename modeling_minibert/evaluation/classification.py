@@ -33,9 +33,7 @@ class ClassificationMetrics(evaluate.Metric):
             description="Accuracy and macro-F1 of class predictions, with bootstrap intervals.",
             citation="",
             inputs_description="predictions and references: class ids, one per text.",
-            features=datasets.Features(
-                {"predictions": datasets.Value("int32"), "references": datasets.Value("int32")}
-            ),
+            features=datasets.Features({"predictions": datasets.Value("int32"), "references": datasets.Value("int32")}),
         )
 
     def _compute(self, predictions, references, interval: bool = False) -> dict:

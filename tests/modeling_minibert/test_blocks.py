@@ -162,14 +162,16 @@ def test_building_a_model_twice_with_the_same_seed_gives_the_same_weights_and_le
     assert (np.random.get_state()[1] == before).all()
 
 
-def test_word_dropout_zeroes_whole_words_in_training_only():
+def test_word_dropout_replaces_words_by_the_mask_in_training_only():
     fields = {"embedding_norm": False, "position_embedding_type": "none", "type_vocab_size": 0, "hidden_dropout_prob": 0.0}
-    block = Embeddings(small_config(word_dropout_prob=0.3, **fields))
-    ids = torch.randint(1, V, (100, 100))
+    block = Embeddings(small_config(word_dropout_prob=0.3, mask_token_id=4, **fields))
+    ids = torch.randint(5, V, (100, 100))
     whole = F.embedding(ids, block.word_embeddings.weight)
     embedded = block.train()(ids)
-    dropped = (embedded == 0).all(-1)
+    dropped = (embedded == block.word_embeddings.weight[4]).all(-1)
     # 10,000 draws: three standard deviations of the share are 1.4 %.
     assert dropped.float().mean().item() == pytest.approx(0.3, abs=0.014)
     assert torch.equal(embedded[~dropped], whole[~dropped])
     assert torch.equal(block.eval()(ids), whole)
+    with pytest.raises(ValueError, match=r"word_dropout_prob \(0.3\) needs mask_token_id"):
+        small_config(word_dropout_prob=0.3)
