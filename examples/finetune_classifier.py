@@ -14,6 +14,7 @@ It writes the model with its code and tokenizer, a model card and all_results.js
 of `transformers.TrainingArguments` work as well.
 """
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import numpy as np
 import torch
 import transformers
 from datasets import Dataset, DatasetDict
+from huggingface_hub import upload_folder
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -35,11 +37,17 @@ from transformers import (
     set_seed,
 )
 
-from modeling_minibert import MiniBertConfig, MiniBertForSequenceClassification
+from modeling_minibert import MiniBertConfig, MiniBertForSequenceClassification, WindowedTextClassificationPipeline
 from modeling_minibert.data import load_text_classification, tokenize_windows
 from modeling_minibert.deploy import write_model_card
 from modeling_minibert.evaluation import ClassificationMetrics, average_by_text
-from modeling_minibert.training import check_output_folder, last_checkpoint, predict_in_order, show_progress_lines
+from modeling_minibert.training import (
+    check_output_folder,
+    last_checkpoint,
+    plot_training_curve,
+    predict_in_order,
+    show_progress_lines,
+)
 from tokenization import save_tokenizer, train_tokenizer
 
 OPINIONS = Path(__file__).parent / "data" / "opinions"
@@ -47,6 +55,8 @@ OPINIONS = Path(__file__).parent / "data" / "opinions"
 
 @dataclass
 class ModelArguments:
+    """What to train."""
+
     model_name_or_path: str | None = field(
         default=None, metadata={"help": "a checkpoint to start from (folder or Hub name); none: train from scratch"}
     )
@@ -65,6 +75,8 @@ class ModelArguments:
 
 @dataclass
 class DataArguments:
+    """What to train it on."""
+
     dataset_name: str | None = field(default=None, metadata={"help": "a Hub name or a local folder"})
     dataset_config_name: str | None = field(default=None, metadata={"help": "which configuration of the data set"})
     train_file: str | None = field(default=None, metadata={"help": "csv, tsv, json lines or parquet"})
@@ -81,6 +93,8 @@ class DataArguments:
 
 @dataclass
 class ClassifierTrainingArguments(TrainingArguments):
+    """How to train it: our defaults for some of the library's arguments."""
+
     output_dir: str = field(default="out/classifier", metadata={"help": "where everything is saved"})
     learning_rate: float | None = field(default=None, metadata={"help": "none: 1e-3 from scratch, 2e-5 otherwise"})
     num_train_epochs: float | None = field(default=None, metadata={"help": "none: 30 from scratch, 3 otherwise"})
@@ -94,25 +108,23 @@ class ClassifierTrainingArguments(TrainingArguments):
     save_total_limit: int = field(default=1, metadata={"help": "checkpoints to keep, besides the best"})
     load_best_model_at_end: bool = field(default=True, metadata={"help": "end with the best epoch, not the last"})
     metric_for_best_model: str = field(default="macro_f1", metadata={"help": "what 'best' means"})
-    train_sampling_strategy: str = field(default="group_by_length", metadata={"help": "texts of like length together"})
     dataloader_pin_memory: bool = field(default=torch.cuda.is_available(), metadata={"help": "faster copies to a GPU"})
-    early_stopping_patience: int = field(default=5, metadata={"help": "stop after this many epochs without a better one"})
+    early_stopping_patience: int = field(
+        default=5, metadata={"help": "stop after this many epochs without a better one"}
+    )
 
 
 def parse_options(text: str | None) -> dict:
-    """'a=1,b=x' → {'a': 1, 'b': 'x'}; numbers, true and false are recognised."""
+    """'a=1,b=x' → {'a': 1, 'b': 'x'}; numbers, true, false and null are recognised."""
     options = {}
     for item in filter(None, (text or "").split(",")):
         name, equals, value = item.partition("=")
         if not equals:
             raise ValueError(f"{item!r} is not of the form name=value")
-        words = {"true": True, "false": False, "none": None}
-        for convert in (lambda v: words[v.lower()], int, float, str):
-            try:
-                options[name.strip()] = convert(value)
-                break
-            except (KeyError, ValueError):
-                continue
+        try:
+            options[name.strip()] = json.loads(value)
+        except json.JSONDecodeError:
+            options[name.strip()] = value
     return options
 
 
@@ -141,11 +153,9 @@ def build_tokenizer(args: ModelArguments, splits: DatasetDict, output_dir: str, 
     name = output_dir if resuming else args.tokenizer_name or args.model_name_or_path
     if name:
         return AutoTokenizer.from_pretrained(name)
-    options = parse_options(args.tokenizer_options)
-    sizes = MiniBertConfig.from_preset(args.preset, **parse_options(args.config_overrides))
     texts = [text for column in ("text", "text_pair") if column in splits["train"].column_names
              for text in splits["train"][column]]  # fmt: skip
-    tokenizer = train_tokenizer(texts, model_max_length=sizes.max_position_embeddings, **options)
+    tokenizer = train_tokenizer(texts, **parse_options(args.tokenizer_options))
     print(f"tokenizer: {len(tokenizer):,} tokens learned from {len(texts):,} train texts")
     return tokenizer
 
@@ -155,24 +165,45 @@ def build_model(args: ModelArguments, tokenizer, labels: list[str]):
     names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
     if args.model_name_or_path:
         config = AutoConfig.from_pretrained(args.model_name_or_path, **names)
-        return AutoModelForSequenceClassification.from_pretrained(args.model_name_or_path, config=config)
+        return AutoModelForSequenceClassification.from_pretrained(
+            args.model_name_or_path,
+            config=config,
+            ignore_mismatched_sizes=True,  # a classifier of other classes
+        )
     ids = {"pad_token_id": tokenizer.pad_token_id, "mask_token_id": tokenizer.mask_token_id}
     overrides = {"vocab_size": len(tokenizer), **ids}
     overrides.update(parse_options(args.config_overrides))
     config = MiniBertConfig.from_preset(args.preset, problem_type="single_label_classification", **overrides, **names)
+    tokenizer.model_max_length = config.max_position_embeddings
     return MiniBertForSequenceClassification(config)
 
 
-def encode(splits: DatasetDict, tokenizer, max_length: int) -> DatasetDict:
-    """Turn texts into token ids, cut at `max_length`; padding comes later, per batch."""
+def encode(splits: DatasetDict, tokenizer, max_length: int, windows: bool) -> DatasetDict:
+    """Turn texts into token ids, cut at `max_length`; padding comes later, per batch.
+
+    With `windows` each training text becomes several rows, one per window, so that all of it is learned from.
+    """
 
     def encode_batch(batch):
         return tokenizer(batch["text"], batch.get("text_pair"), truncation=True, max_length=max_length)
 
-    drop = [column for column in splits["train"].column_names if column != "label"]
+    def encode_windows(batch):
+        encoding, window_to_text = tokenize_windows(tokenizer, batch["text"], max_length, half_window(tokenizer))
+        return {**encoding, "label": [batch["label"][text] for text in window_to_text]}
+
     if sum(map(len, splits.values())) > 5000:
         datasets.enable_progress_bars()
-    return splits.map(encode_batch, batched=True, remove_columns=drop, desc="encoding")
+    drop = [column for column in splits["train"].column_names if column != "label"]
+    encoded = splits.map(encode_batch, batched=True, remove_columns=drop, desc="encoding")
+    if windows:
+        encoded["train"] = splits["train"].map(encode_windows, batched=True, remove_columns=drop, desc="windows")
+    datasets.disable_progress_bars()
+    return encoded
+
+
+def half_window(tokenizer) -> int:
+    """How many tokens neighbouring windows share; the pipeline that is saved does the same."""
+    return (tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()) // 2
 
 
 def score(logits: np.ndarray, references: list[int], interval: bool = False) -> dict:
@@ -181,7 +212,7 @@ def score(logits: np.ndarray, references: list[int], interval: bool = False) -> 
     return ClassificationMetrics().compute(predictions=predictions, references=references, interval=interval)
 
 
-def score_test(trainer: Trainer, test: Dataset, encoded: Dataset, max_length: int, windows: bool) -> dict:
+def score_test(trainer: Trainer, test: Dataset, encoded: Dataset, windows: bool) -> dict:
     """Score the test split with its bootstrap intervals, in one pass and, where asked, averaged over windows."""
     references = list(test["label"])
     majority = max(references.count(label) for label in set(references)) / len(references)
@@ -189,7 +220,9 @@ def score_test(trainer: Trainer, test: Dataset, encoded: Dataset, max_length: in
     results["single_pass"] = score(predict_in_order(trainer, encoded), references, interval=True)
     if windows:
         texts, tokenizer = list(test["text"]), trainer.processing_class
-        encoding, window_to_text = tokenize_windows(tokenizer, texts, max_length, stride=max_length // 2)
+        encoding, window_to_text = tokenize_windows(
+            tokenizer, texts, tokenizer.model_max_length, half_window(tokenizer)
+        )
         probabilities = average_by_text(predict_in_order(trainer, Dataset.from_dict(dict(encoding))), window_to_text)
         results["window_average"] = score(probabilities, references, interval=True)
     return results
@@ -204,9 +237,11 @@ def describe(scores: dict) -> dict[str, str]:
     return text
 
 
-def show_predictions(folder: str, test, labels: list[str], task: str) -> None:
+def show_predictions(folder: str, test: Dataset, labels: list[str], task: str) -> None:
     """Reload what was saved into a pipeline and classify a few texts of each class."""
-    classifier = pipeline(task, folder)
+    # transformers asks for trust_remote_code for a pipeline that lies in the folder; this is the same one.
+    windowed = WindowedTextClassificationPipeline if task == "windowed-text-classification" else None
+    classifier = pipeline(task, folder, pipeline_class=windowed)
     options = {"truncation": True} if task == "sentiment-analysis" else {}
     for label in range(len(labels)):
         for row in [row for row, value in enumerate(test["label"]) if value == label][:: max(1, len(test) // 4)][:3]:
@@ -216,27 +251,30 @@ def show_predictions(folder: str, test, labels: list[str], task: str) -> None:
             print(f"  {mark} {answer['label']:>10} {answer['score']:4.0%}   {' | '.join(inputs.values())[:90]}")
 
 
-def main():
-    """Run the steps that the module describes."""
-    # 1. Arguments
+def parse_arguments() -> tuple[ModelArguments, DataArguments, ClassifierTrainingArguments]:
+    """Read the command line, or the file after --recipe, and settle what depends on the start."""
     parser = HfArgumentParser((ModelArguments, DataArguments, ClassifierTrainingArguments))
     model_args, data_args, args = parser.parse_args_into_dataclasses(args_file_flag="--recipe")
     from_scratch = model_args.model_name_or_path is None
     args.learning_rate = args.learning_rate or (1e-3 if from_scratch else 2e-5)
     args.num_train_epochs = args.num_train_epochs or (30 if from_scratch else 3)
-    checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
-    set_seed(args.seed)
+    if data_args.window_average and data_args.text_pair_column_name:
+        raise ValueError("--window_average is for single texts; leave it out, or leave out --text_pair_column_name")
+    return model_args, data_args, args
 
-    # 2. Text, tokenizer, model
-    splits, labels = load_splits(data_args, args.data_seed or 0)
-    tokenizer = build_tokenizer(model_args, splits, checkpoint or args.output_dir, resuming=checkpoint is not None)
-    model = build_model(model_args, tokenizer, labels)
-    check_output_folder(args.output_dir, model.config)
-    max_length = data_args.max_seq_length or min(tokenizer.model_max_length, model.config.max_position_embeddings)
-    print(f"model: {type(model).__name__}, {model.num_parameters():,} parameters, reads {max_length} tokens")
-    encoded = encode(splits, tokenizer, max_length)
 
-    # 3. Training
+def settle_length(data_args: DataArguments, tokenizer, model) -> int:
+    """Tokens of the longest input; saved with the tokenizer, so that pipelines cut as the training did."""
+    longest = model.config.max_position_embeddings
+    max_length = data_args.max_seq_length or min(tokenizer.model_max_length, longest)
+    if max_length > longest:
+        raise ValueError(f"max_seq_length ({max_length}) is more than the {longest} tokens that the model reads")
+    tokenizer.model_max_length = max_length
+    return max_length
+
+
+def build_trainer(model, tokenizer, encoded: DatasetDict, args: ClassifierTrainingArguments) -> Trainer:
+    """A plain `Trainer`, with our progress lines in place of its own."""
     trainer = Trainer(
         model=model,
         args=args,
@@ -248,45 +286,82 @@ def main():
         callbacks=[EarlyStoppingCallback(args.early_stopping_patience)] if args.load_best_model_at_end else None,
     )
     show_progress_lines(trainer)
-    trained = trainer.train(resume_from_checkpoint=checkpoint)
+    return trainer
+
+
+def save(trainer: Trainer, task: str, labels: list[str], example: dict, scores: dict, training: dict) -> None:
+    """Everything that the next user of the model needs, in one folder."""
+    folder, model, tokenizer = trainer.args.output_dir, trainer.model, trainer.processing_class
     trainer.save_model()
     trainer.save_state()
+    if task == "windowed-text-classification":
+        pipeline(task, model=model, tokenizer=tokenizer).save_pretrained(folder)
+    save_tokenizer(tokenizer, folder)
+    plot_training_curve(trainer.state.log_history, Path(folder) / "training_curve.png")
+    write_model_card(
+        folder,
+        f"A {type(model).__name__} with {model.num_parameters():,} parameters, fine-tuned to classify text.",
+        labels,
+        example if "text_pair" in example else example["text"],
+        scores,
+        training,
+        tokenizer.model_max_length,
+        task,
+        needs_code=model.config.model_type == "minibert",
+    )
+
+
+def main():
+    """Run the steps that the module describes."""
+    # 1. Arguments
+    model_args, data_args, args = parse_arguments()
+    checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
+    set_seed(args.seed)
+
+    # 2. Text, tokenizer, model
+    splits, labels = load_splits(data_args, args.data_seed or 0)
+    tokenizer = build_tokenizer(model_args, splits, checkpoint or args.output_dir, resuming=checkpoint is not None)
+    model = build_model(model_args, tokenizer, labels)
+    check_output_folder(args.output_dir, model.config)
+    max_length = settle_length(data_args, tokenizer, model)
+    size = f"{model.num_parameters():,} parameters, reads {max_length} tokens"
+    print(f"model: {type(model).__name__}, {size}, on {args.device}")
+    encoded = encode(splits, tokenizer, max_length, data_args.window_average)
+
+    # 3. Training
+    trainer = build_trainer(model, tokenizer, encoded, args)
+    trained = trainer.train(resume_from_checkpoint=checkpoint)
 
     # 4. The score: on the test split, touched here and nowhere else
     judged = "test" if "test" in splits else "validation"
-    results = score_test(trainer, splits[judged], encoded[judged], max_length, data_args.window_average)
-    results |= {"split": judged, "seed": args.seed, "train_seconds": trained.metrics["train_runtime"]}
-    trainer.save_metrics("all", results, combined=False)
-    print(f"{judged} split ({len(splits[judged]):,} texts), always guessing the largest class: {results['majority_accuracy']:.1%}")
-    scores = {}
-    for way in ("single_pass", "window_average"):
-        if way in results:
-            scores |= {f"{name}, {way.replace('_', ' ')}": text for name, text in describe(results[way]).items()}
+    test = splits[judged]
+    results = score_test(trainer, test, encoded[judged], data_args.window_average)
+    majority = results["majority_accuracy"]
+    print(f"{judged} split ({len(test):,} texts), always guessing the largest class: {majority:.1%}")
+    ways = [way for way in ("single_pass", "window_average") if way in results]
+    scores = {f"{name}, {way.replace('_', ' ')}": text for way in ways for name, text in describe(results[way]).items()}
     print("\n".join(f"  {name}: {text}" for name, text in scores.items()))
 
-    # 5. What was saved, in a stock pipeline
+    # 5. What is saved, in a pipeline
+    results |= {"split": judged, "seed": args.seed, "train_seconds": trained.metrics["train_runtime"]}
     task = "windowed-text-classification" if data_args.window_average else "sentiment-analysis"
-    if data_args.window_average:
-        pipeline(task, model=trainer.model, tokenizer=tokenizer).save_pretrained(args.output_dir)
-    save_tokenizer(tokenizer, args.output_dir)
-    write_model_card(
-        args.output_dir,
-        f"A {type(model).__name__} with {model.num_parameters():,} parameters, fine-tuned to classify text.",
-        labels,
-        splits[judged]["text"][0],
-        scores,
-        {"start": model_args.model_name_or_path or f"from scratch, preset {model_args.preset}",
-         "data": data_args.dataset_name or data_args.train_file or "examples/data/opinions",
-         "train texts": f"{len(splits['train']):,}", "learning rate": args.learning_rate, "seed": args.seed,
-         "seconds": f"{results['train_seconds']:.0f}"},
-        max_length,
-        task,
-        needs_code=model.config.model_type == "minibert",
-    )  # fmt: skip
-    show_predictions(args.output_dir, splits[judged], labels, task)
-    print(f"saved to {args.output_dir}; use it: pipeline({task!r}, {args.output_dir!r})")
+    example = {key: value for key, value in test[0].items() if key != "label"}
+    training = {
+        "start": model_args.model_name_or_path or f"from scratch, preset {model_args.preset}",
+        "data": data_args.dataset_name or data_args.train_file or "examples/data/opinions",
+        "train texts": f"{len(splits['train']):,}",
+        "learning rate": args.learning_rate,
+        "seed": args.seed,
+        "seconds": f"{results['train_seconds']:.0f}",
+    }
+    save(trainer, task, labels, example, scores, training)
+    trainer.save_metrics("all", results, combined=False)
+    show_predictions(args.output_dir, test, labels, task)
+    trust = ", trust_remote_code=True" if data_args.window_average else ""
+    print(f"saved to {args.output_dir}; use it: pipeline({task!r}, {args.output_dir!r}{trust})")
     if args.push_to_hub:
-        trainer.push_to_hub()
+        # Not trainer.push_to_hub, which would write another model card over ours.
+        upload_folder(repo_id=trainer.hub_model_id, folder_path=args.output_dir, ignore_patterns=["checkpoint-*"])
 
 
 if __name__ == "__main__":

@@ -183,7 +183,7 @@ class MiniBertConfig(PreTrainedConfig):
         if self.word_dropout_prob and self.mask_token_id is None:
             raise ValueError(f"word_dropout_prob ({self.word_dropout_prob}) needs mask_token_id, which is None")
 
-    # transformers refuses output_attentions=True for any implementation but eager; MiniBert returns the weights under all.
+    # transformers refuses output_attentions=True for all implementations but eager; MiniBert has them under each.
     @property
     def output_attentions(self) -> bool:
         """Whether models return the attention weights of every layer without being asked at each call."""

@@ -5,11 +5,14 @@ renamed silently: what it does to the data, it prints.
 """
 
 import math
+import warnings
 from collections import Counter
 from pathlib import Path
 
 from datasets import ClassLabel, Dataset, DatasetDict, load_dataset
+from datasets.exceptions import DatasetGenerationError
 
+SPLITS = ("train", "validation", "test")
 READERS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
@@ -39,8 +42,12 @@ def load_text_classification(
         The splits with columns `text`, `text_pair` (where there is one) and `label` (class ids), and the class names.
 
     Raises:
+        FileNotFoundError: a file is not there.
         ValueError: no rows, a missing column (names those there are), an unreadable file (names file and byte), one
             class only, a missing label, or a label that train does not have.
+
+    Warns:
+        UserWarning: validation or test has one class only.
     """
     if (dataset_name is None) == (data_files is None):
         raise ValueError("give either dataset_name or data_files, and not both")
@@ -48,16 +55,21 @@ def load_text_classification(
     if "train" not in raw:
         raise ValueError(f"there is no train split; the splits are {sorted(raw)}")
     columns = {"text": text_column, "text_pair": text_pair_column, "label": label_column}
-    splits = {
-        name: _select_columns(raw[name], columns, name) for name in ("train", "validation", "test") if name in raw
-    }
+    splits = {name: _select_columns(raw[name], columns, name) for name in SPLITS if name in raw}
     names = label_names(splits["train"])
     splits = DatasetDict({name: _encode_labels(split, names, name) for name, split in splits.items()})
     if "test" in splits:
         splits["train"] = _without_texts_of(splits["train"], splits["test"])
     if "validation" not in splits:
         splits["train"], splits["validation"] = _carve_validation(splits["train"], names, validation_share, seed)
-    return splits, names
+    for name, split in splits.items():
+        if len(set(split["label"])) < 2:
+            warnings.warn(
+                f"all {len(split)} rows of the {name} split have the label {names[split['label'][0]]!r}; its scores "
+                f"will say little (a data set sorted by class must be shuffled before a part of it is taken)",
+                stacklevel=2,
+            )
+    return DatasetDict({name: splits[name] for name in SPLITS if name in splits}), names
 
 
 def _read_files(data_files: dict[str, str]) -> DatasetDict:
@@ -77,7 +89,14 @@ def _read_files(data_files: dict[str, str]) -> DatasetDict:
         options = {"keep_default_na": False} if reader == "csv" else {}
         if Path(path).suffix == ".tsv":
             options["sep"] = "\t"
-        splits[split] = load_dataset(reader, data_files=str(path), split="train", **options)
+        try:
+            splits[split] = load_dataset(reader, data_files=str(path), split="train", **options)
+        except DatasetGenerationError as error:
+            raise ValueError(f"{path} cannot be read: {str(error.__cause__ or error).strip()}") from error
+        except ValueError as error:
+            if "corresponds to no data" not in str(error):
+                raise
+            raise ValueError(f"the {split} split has no rows: {path} has nothing but its header") from error
     return DatasetDict(splits)
 
 

@@ -10,7 +10,7 @@ def tokenize_windows(tokenizer, texts: list[str], max_length: int, stride: int) 
     """Encode texts as windows of at most `max_length` tokens, special tokens included.
 
     Args:
-        tokenizer: a fast tokenizer.
+        tokenizer: a fast tokenizer; one with `truncation_side="left"` gives a text's last window first.
         texts: one or more texts.
         max_length: tokens in a window.
         stride: how many tokens two neighbouring windows share.

@@ -1,5 +1,7 @@
 """Model cards: what the model is, what it was trained on, how it scored, how to load it."""
 
+import json
+import textwrap
 from pathlib import Path
 
 from huggingface_hub import ModelCardData
@@ -18,7 +20,7 @@ TEMPLATE = """---
 from transformers import pipeline
 
 classifier = pipeline("{task}", "{name}"{loading})
-classifier("{example}", truncation=True)
+classifier({example}{cutting})
 ```
 
 Labels: {labels}. The model reads at most {max_length} tokens.
@@ -42,7 +44,7 @@ def write_model_card(
     folder: str,
     summary: str,
     labels: list[str],
-    example: str,
+    example: str | dict[str, str],
     scores: dict[str, str],
     training: dict[str, str],
     max_length: int,
@@ -55,26 +57,31 @@ def write_model_card(
         folder: the folder; its last part is the model's name.
         summary: one or two sentences.
         labels: the class names.
-        example: a text to classify.
+        example: a text to classify, or {"text": …, "text_pair": …}.
         scores: what was measured → the score, with its interval.
         training: what was set → its value.
         max_length: tokens the model reads.
         task: the pipeline.
-        needs_code: whether the folder needs `trust_remote_code=True` where this package is not imported.
+        needs_code: whether the model needs `trust_remote_code=True` where this package is not imported; a pipeline of
+            ours always does.
 
     Returns:
         The path of the card.
     """
     metadata = ModelCardData(library_name="transformers", pipeline_tag="text-classification", tags=["minibert"])
-    path = Path(folder) / "README.md"
+    path = Path(folder).resolve() / "README.md"
+    windows = task == "windowed-text-classification"
+    example = {key: _shorten(text) for key, text in example.items()} if isinstance(example, dict) else _shorten(example)
     path.write_text(
         TEMPLATE.format(
             metadata=metadata.to_yaml(),
             name=path.parent.name,
             summary=summary,
             task=task,
-            loading=", trust_remote_code=True" if needs_code else "",
-            example=example.replace('"', "'"),
+            loading=", trust_remote_code=True" if needs_code or windows else "",
+            example=json.dumps(example, ensure_ascii=False),
+            # The windowed pipeline cuts by itself.
+            cutting="" if windows else ", truncation=True",
             labels=", ".join(f"`{label}`" for label in labels),
             max_length=max_length,
             scores=_table(scores),
@@ -85,5 +92,10 @@ def write_model_card(
     return path
 
 
+def _shorten(text: str) -> str:
+    return textwrap.shorten(text, 100, placeholder=" …")
+
+
 def _table(rows: dict[str, str]) -> str:
+    rows = {name: str(value).replace("|", "\\|") for name, value in rows.items()}
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def bootstrap_interval(
-    score: Callable[[np.ndarray, np.ndarray], float],
+    score: Callable[..., float],
     predictions: np.ndarray,
     references: np.ndarray,
     draws: int = 1000,
@@ -22,8 +22,9 @@ def bootstrap_interval(
     it does not know: train with several seeds for that.
 
     Args:
-        score: takes predictions and references (N,) and returns a number.
-        predictions, references: (N,) or (N, …), row i of one belongs to row i of the other.
+        score: takes predictions, references and, as scikit-learn's scores do, `sample_weight`: how often each row
+            was drawn.
+        predictions, references: (N,), row i of one belongs to row i of the other.
         draws: number of resampled test sets.
         confidence: 0 to 1.
         seed: of the draws.
@@ -39,11 +40,10 @@ def bootstrap_interval(
         raise ValueError(
             f"got {len(predictions)} predictions for {len(references)} references; both need the same, not 0"
         )
-    generator = np.random.default_rng(seed)
-    scores = []
-    for _ in range(draws):
-        rows = generator.integers(len(references), size=len(references))
-        scores.append(score(predictions[rows], references[rows]))
+    # Equal rows are interchangeable: a draw is how often each kind of row came up. A classifier has few kinds.
+    rows, counts = np.unique(np.stack([predictions, references], axis=1), axis=0, return_counts=True)
+    drawn = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=draws)
+    scores = [score(*rows[weights > 0].T, sample_weight=weights[weights > 0]) for weights in drawn]
     tail = 100 * (1 - confidence) / 2
     low, high = np.percentile(scores, [tail, 100 - tail])
     return float(low), float(high)

@@ -12,14 +12,14 @@ from sklearn.metrics import accuracy_score, f1_score
 from .bootstrap import bootstrap_interval
 
 
-def macro_f1(predictions: np.ndarray, references: np.ndarray) -> float:
+def macro_f1(predictions: np.ndarray, references: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
     """The mean of the F1 scores of all classes that occur, each counting the same however rare it is."""
-    return float(f1_score(references, predictions, average="macro"))
+    return float(f1_score(references, predictions, average="macro", sample_weight=sample_weight))
 
 
-def accuracy(predictions: np.ndarray, references: np.ndarray) -> float:
+def accuracy(predictions: np.ndarray, references: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
     """The share of right predictions."""
-    return float(accuracy_score(references, predictions))
+    return float(accuracy_score(references, predictions, sample_weight=sample_weight))
 
 
 class ClassificationMetrics(evaluate.Metric):

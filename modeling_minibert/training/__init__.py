@@ -1,7 +1,17 @@
 """What `Trainer` lacks."""
 
+from .curves import plot_training_curve
 from .output_folder import check_output_folder, last_checkpoint
 from .prediction import predict_in_order
 from .progress import ProgressLines, show_progress_lines
+from .schedule import check_warmup
 
-__all__ = ["ProgressLines", "check_output_folder", "last_checkpoint", "predict_in_order", "show_progress_lines"]
+__all__ = [
+    "ProgressLines",
+    "check_output_folder",
+    "check_warmup",
+    "last_checkpoint",
+    "plot_training_curve",
+    "predict_in_order",
+    "show_progress_lines",
+]

@@ -3,10 +3,16 @@
 import json
 from pathlib import Path
 
+from transformers import PreTrainedConfig
 from transformers.trainer_utils import get_last_checkpoint
 
-# Two configurations that agree on these describe the same model.
-IDENTITY = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "id2label")
+# Two configurations that agree on these describe the same model: its weights fit and mean the same.
+IDENTITY = (
+    "model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "head_dim",
+    "intermediate_size", "hidden_act", "max_position_embeddings", "position_embedding_type", "type_vocab_size",
+    "norm_position", "norm_type", "attention_bias", "embedding_norm", "scale_embedding", "classifier_pooling",
+    "classifier_hidden_size", "id2label",
+)  # fmt: skip
 
 
 def check_output_folder(output_dir: str, config) -> None:
@@ -19,11 +25,15 @@ def check_output_folder(output_dir: str, config) -> None:
     Raises:
         ValueError: the folder holds a model that differs; names the field and both values.
     """
-    saved = Path(output_dir) / "config.json"
-    if not saved.is_file():
+    # A run that was interrupted has left checkpoints only.
+    places = [Path(output_dir), *Path(output_dir).glob("checkpoint-*")]
+    saved = next((place / "config.json" for place in places if (place / "config.json").is_file()), None)
+    if saved is None:
         return
-    there = json.loads(saved.read_text(encoding="utf-8"))
+    # A saved configuration leaves out what is as in every PreTrainedConfig, such as two unnamed labels.
     # Through json, so that both sides have strings for keys.
+    there = json.loads(PreTrainedConfig().to_json_string(use_diff=False))
+    there |= json.loads(saved.read_text(encoding="utf-8"))
     ours = json.loads(config.to_json_string(use_diff=False))
     for field in IDENTITY:
         if field in there and there[field] != ours.get(field):

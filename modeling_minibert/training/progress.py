@@ -1,18 +1,21 @@
 """Progress a person can read: one line per log, with the loss, the score and the time left.
 
-    step 780/3,110   loss 0.412   8.1 steps/s   4 min left
-    epoch 1 of 4     validation accuracy 88.1 %   macro_f1 88.1 %
+step 780/3,110   loss 0.412   8.1 steps/s   4 min left
+epoch 1 of 4     validation accuracy 88.1 %   macro_f1 88.1 %
 """
 
 import time
 
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback
 
+from .schedule import check_warmup
+
 
 class ProgressLines(TrainerCallback):
-    """Prints the lines above. Put in place of transformers' own output by `show_progress_lines`."""
+    """Prints the lines above, in place of transformers' own output, and warns of a warm-up that never ends."""
 
     def on_train_begin(self, args, state, control, **kwargs):
+        check_warmup(args, state.max_steps)
         self.started, self.first_step = time.monotonic(), state.global_step
 
     def on_log(self, args, state, control, logs=None, **kwargs):

@@ -76,7 +76,9 @@ def test_sinusoidal_table_of_the_notebook():
 
 @pytest.mark.lecture("S5-14")
 def test_sinusoidal_table_of_the_slides_with_base_100():
-    printed = torch.tensor([[0.0, 1.0, 0.0, 1.0], [0.84, 0.54, 0.10, 1.0], [0.91, -0.42, 0.20, 0.98], [0.14, -0.99, 0.30, 0.96]])
+    printed = torch.tensor(
+        [[0.0, 1.0, 0.0, 1.0], [0.84, 0.54, 0.10, 1.0], [0.91, -0.42, 0.20, 0.98], [0.14, -0.99, 0.30, 0.96]]
+    )
     assert_close(sinusoidal_positions(4, 4, base=100.0), printed, rtol=0, atol=0.006)
 
 
@@ -105,7 +107,8 @@ def test_embeddings_are_the_sum_of_three_tables():
 def test_shapes_of_the_notebook():
     config = MiniBertConfig(
         vocab_size=25, hidden_size=4, num_attention_heads=4, num_hidden_layers=1, intermediate_size=8,
-        position_embedding_type="sinusoidal", max_position_embeddings=10, type_vocab_size=0, attn_implementation="eager",
+        position_embedding_type="sinusoidal", max_position_embeddings=10, type_vocab_size=0,
+        attn_implementation="eager",
     )  # fmt: skip
     model = MiniBertModel(config).eval()
     ids = torch.randint(25, (6, 10))
@@ -163,7 +166,12 @@ def test_building_a_model_twice_with_the_same_seed_gives_the_same_weights_and_le
 
 
 def test_word_dropout_replaces_words_by_the_mask_in_training_only():
-    fields = {"embedding_norm": False, "position_embedding_type": "none", "type_vocab_size": 0, "hidden_dropout_prob": 0.0}
+    fields = {
+        "embedding_norm": False,
+        "position_embedding_type": "none",
+        "type_vocab_size": 0,
+        "hidden_dropout_prob": 0.0,
+    }
     block = Embeddings(small_config(word_dropout_prob=0.3, mask_token_id=4, **fields))
     ids = torch.randint(5, V, (100, 100))
     whole = F.embedding(ids, block.word_embeddings.weight)

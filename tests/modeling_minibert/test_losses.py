@@ -150,7 +150,8 @@ def test_accumulating_four_batches_of_eight_equals_one_batch_of_32(model_class, 
         model.load_state_dict(start)
         arguments = TrainingArguments(
             tmp_path, per_device_train_batch_size=size, gradient_accumulation_steps=steps, max_steps=1, optim="sgd",
-            learning_rate=1.0, lr_scheduler_type="constant", max_grad_norm=0, use_cpu=True, save_strategy="no", disable_tqdm=True,
+            learning_rate=1.0, lr_scheduler_type="constant", max_grad_norm=0, use_cpu=True, save_strategy="no",
+            disable_tqdm=True,
         )  # fmt: skip
         trainer = Trainer(model, arguments, train_dataset=rows)
         trainer.train()

@@ -133,7 +133,8 @@ def test_loading_a_pretrained_encoder_into_a_classifier_misses_exactly_the_head(
     random_model(MiniBertForMaskedLM).save_pretrained(tmp_path)
     _, report = MiniBertForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
     assert set(report["missing_keys"]) == {
-        "minibert.pooler.dense.weight", "minibert.pooler.dense.bias", "classifier.output.weight", "classifier.output.bias",
+        "minibert.pooler.dense.weight", "minibert.pooler.dense.bias",
+        "classifier.output.weight", "classifier.output.bias",
     }  # fmt: skip
     assert all(name.startswith("mlm_head.") for name in report["unexpected_keys"])
 
@@ -238,9 +239,7 @@ def test_the_windowed_pipeline_travels_with_the_model(classifier_folder, tmp_pat
 def test_low_rank_adapters_fit_the_projections():
     peft = pytest.importorskip("peft")
     model = random_model()
-    adapted = peft.get_peft_model(
-        model, peft.LoraConfig(task_type="SEQ_CLS", target_modules=["query", "value"], r=2)
-    )
+    adapted = peft.get_peft_model(model, peft.LoraConfig(task_type="SEQ_CLS", target_modules=["query", "value"], r=2))
     trainable = {name.split(".lora")[0] for name, p in adapted.named_parameters() if p.requires_grad and "lora" in name}
     assert len(trainable) == 2 * model.config.num_hidden_layers
     assert any("classifier" in name for name, p in adapted.named_parameters() if p.requires_grad)

@@ -247,7 +247,9 @@ def test_choices_that_a_class_does_not_use_do_not_stand_in_the_way(name, choices
 
 
 def test_dropouts_that_only_training_knows_do_not_stand_in_the_way():
-    model = make_ours("MiniBertForSequenceClassification", word_dropout_prob=0.2, mask_token_id=4, embedding_dropout_prob=0.3)
+    model = make_ours(
+        "MiniBertForSequenceClassification", word_dropout_prob=0.2, mask_token_id=4, embedding_dropout_prob=0.3
+    )
     ids = torch.randint(1, model.config.vocab_size, (2, 5))
     torch.testing.assert_close(model.to_stock().eval()(ids).logits, model.eval()(ids).logits, rtol=0, atol=1e-5)
 

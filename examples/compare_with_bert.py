@@ -1,0 +1,91 @@
+"""Is MiniBert right? Lay it beside transformers' BERT, same weights, and print the largest differences.
+
+    python examples/compare_with_bert.py                                  # random weights of odd sizes
+    python examples/compare_with_bert.py --model_name_or_path bert-base-uncased
+
+For every head, on a padded batch: outputs, and the gradients of all parameters relative to the largest of them, in
+float32 and float64. Takes ten seconds with random weights.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+import transformers
+from transformers import AutoConfig, BertConfig, HfArgumentParser
+
+from modeling_minibert.stock import FAMILIES, from_stock
+
+ODD_SIZES = BertConfig(
+    vocab_size=101, hidden_size=20, num_hidden_layers=3, num_attention_heads=4, intermediate_size=37,
+    max_position_embeddings=23,
+)  # fmt: skip
+
+
+@dataclass
+class Arguments:
+    """Which BERT to compare with."""
+
+    model_name_or_path: str | None = field(default=None, metadata={"help": "a stock BERT; none: random, odd sizes"})
+    attn_implementation: str = field(default="sdpa", metadata={"help": "eager or sdpa, for both sides"})
+
+
+def stock_model(name: str, args: Arguments, dtype: torch.dtype):
+    """A stock BERT with the head `name`, dropout off; without a checkpoint all of its parameters are random."""
+    model_class = getattr(transformers, name)
+    if args.model_name_or_path:
+        config = AutoConfig.from_pretrained(args.model_name_or_path, attn_implementation=args.attn_implementation)
+        return model_class.from_pretrained(args.model_name_or_path, config=config).to(dtype).eval()
+    config = BertConfig(**{**ODD_SIZES.to_dict(), "attn_implementation": args.attn_implementation})
+    model = model_class(config).to(dtype).eval()
+    with torch.no_grad():
+        for parameter_name, parameter in model.named_parameters():
+            parameter.normal_(mean=1.0 if parameter_name.endswith("LayerNorm.weight") else 0.0, std=0.3)
+    return model
+
+
+def padded_batch(vocab_size: int, choices: bool) -> dict[str, torch.Tensor]:
+    """Three texts of 7, 4 and 2 tokens; for multiple choice, as three choices of one question."""
+    real = torch.arange(7) < torch.tensor([[7], [4], [2]])
+    batch = {"input_ids": torch.randint(1, vocab_size, (3, 7)), "attention_mask": real.long()}
+    return {name: tensor[None] for name, tensor in batch.items()} if choices else batch
+
+
+def largest_differences(name: str, args: Arguments, dtype: torch.dtype) -> tuple[float, float, float]:
+    """The largest output; how far our outputs are from theirs; how far our gradients, relative to the largest."""
+    torch.manual_seed(0)
+    stock = stock_model(name, args, dtype)
+    ours = from_stock(stock)
+    batch = padded_batch(stock.config.vocab_size, choices=name.endswith("MultipleChoice"))
+    outputs = [model(**batch)[0] for model in (ours, stock)]
+    # Any weighted sum of the outputs has a gradient for every parameter; padded positions have no meaning.
+    weights = torch.randn_like(outputs[0])
+    if outputs[0].shape[:2] == batch["input_ids"].shape:
+        weights *= batch["attention_mask"].reshape(3, 7, *[1] * (outputs[0].dim() - 2))
+    for output in outputs:
+        (output * weights).sum().backward()
+    with torch.no_grad():  # their gradients in place of their weights, so that from_stock gives them our names
+        for parameter in stock.parameters():
+            parameter.copy_(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
+    theirs = dict(from_stock(stock).named_parameters())
+    gradients = [(p.grad, theirs[n]) for n, p in ours.named_parameters() if p.grad is not None]
+    largest = max(grad.abs().max().item() for grad, _ in gradients)
+    gradient = max((mine - other).abs().max().item() for mine, other in gradients) / largest
+    difference = ((outputs[0] - outputs[1]) * (weights != 0)).abs().max().item()
+    return outputs[1].abs().max().item(), difference, gradient
+
+
+def main():
+    """Print one row per head."""
+    (args,) = HfArgumentParser(Arguments).parse_args_into_dataclasses()
+    print(f"{'':32}{'largest':>9}{'float32':>21}{'float64':>21}")
+    print(f"{'class':32}{'output':>9}" + f"{'outputs':>11}{'gradients':>10}" * 2)
+    for ours, stock in FAMILIES[0].classes.items():
+        size, *single = largest_differences(stock, args, torch.float32)
+        _, *double = largest_differences(stock, args, torch.float64)
+        print(f"{ours:32}{size:9.2f}" + "".join(f"{a:11.1e}{b:10.1e}" for a, b in (single, double)), flush=True)
+
+
+if __name__ == "__main__":
+    transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()
+    main()
