@@ -19,8 +19,14 @@ from sklearn.linear_model import LogisticRegression
 from torch.testing import assert_close
 from transformers import DataCollatorWithPadding, Trainer, TrainingArguments, pipeline
 
-from modeling_minibert import MiniBertConfig, MiniBertForSequenceClassification, scaled_dot_product_attention
+from modeling_minibert import (
+    MiniBertConfig,
+    MiniBertForPreTraining,
+    MiniBertForSequenceClassification,
+    scaled_dot_product_attention,
+)
 from modeling_minibert.modeling_minibert import MiniBertLayer
+from modeling_minibert.training import plot_training_curve
 from tokenization import train_tokenizer
 
 SIX = [
@@ -86,6 +92,57 @@ def test_the_toy_sentences_are_learned_in_seconds(rows):
     accuracy, loss, losses, seconds = learn(rows)
     assert accuracy == 1.0 and loss < 0.05 and seconds < 10
     assert losses[0] > 0.5  # it did not know them before
+
+
+def pretrain(model, tokenizer, texts, steps=200):
+    """Fill in one masked word of each text, and tell whether the next text follows; the losses of every step."""
+    batch = tokenizer(texts, texts[1:] + texts[:1], padding=True, return_tensors="pt")
+    words = batch["input_ids"] > tokenizer.mask_token_id
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(steps):
+        chosen = (torch.rand(words.shape) * words).argmax(dim=1, keepdim=True)
+        masked = batch["input_ids"].scatter(1, chosen, tokenizer.mask_token_id)
+        labels = torch.full_like(masked, -100).scatter(1, chosen, batch["input_ids"].gather(1, chosen))
+        outputs = model(
+            **{**batch, "input_ids": masked}, labels=labels, next_sentence_label=torch.zeros(len(texts)).long()
+        )
+        optimizer.zero_grad()
+        outputs.loss.backward()
+        optimizer.step()
+        losses.append((outputs.masked_lm_loss.item(), outputs.next_sentence_loss.item()))
+    return losses
+
+
+@pytest.mark.lecture("S1-01", "S1-19")
+@pytest.mark.filterwarnings("ignore:the vocabulary has")
+def test_the_notebooks_road_from_the_stack_over_pretraining_to_a_prediction(tmp_path):
+    # 1. Data and the stack.
+    texts, classes = zip(*SIX, strict=True)
+    tokenizer = toy_tokenizer(SIX)
+    names = {"id2label": {0: "negatif", 1: "positif"}, "label2id": {"negatif": 0, "positif": 1}}
+    config = toy_config(tokenizer, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    # 2. Pretraining: both losses fall.
+    model = MiniBertForPreTraining(config).train()
+    losses = pretrain(model, tokenizer, list(texts))
+    assert losses[-1][0] < losses[0][0] / 2 and losses[-1][1] < losses[0][1]
+    model.save_pretrained(tmp_path / "pretrained")
+    # 3. Fine-tuning, in batches, from the pretrained encoder; the curve of it as a picture.
+    classifier = MiniBertForSequenceClassification.from_pretrained(tmp_path / "pretrained", **names)
+    assert torch.equal(classifier.minibert.pooler.dense.weight, model.minibert.pooler.dense.weight)
+    rows = datasets.Dataset.from_dict({**tokenizer(list(texts)), "label": classes})
+    arguments = TrainingArguments(
+        tmp_path / "tuned", num_train_epochs=15, per_device_train_batch_size=2, learning_rate=3e-3, logging_steps=5,
+        save_strategy="no", use_cpu=True, disable_tqdm=True,
+    )  # fmt: skip
+    trainer = Trainer(classifier, arguments, train_dataset=rows, data_collator=DataCollatorWithPadding(tokenizer))
+    trainer.train()
+    picture = plot_training_curve(trainer.state.log_history, tmp_path / "curve.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    # 4. Prediction from raw text.
+    classify = pipeline("sentiment-analysis", model=classifier.eval(), tokenizer=tokenizer)
+    answers = [answer["label"] for answer in classify(list(texts))]
+    assert answers == [names["id2label"][label] for label in classes]
 
 
 @pytest.mark.lecture("S1-03")
