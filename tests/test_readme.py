@@ -1,0 +1,89 @@
+"""The README says nothing that was not measured, and its commands are those that CI and the tests run."""
+
+import ast
+import importlib.util
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from transformers import HfArgumentParser
+
+from modeling_minibert.evaluation.seeds import summarize_runs
+
+
+@pytest.fixture(scope="module")
+def readme(repository):
+    return (repository / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(readme, language):
+    return re.findall(rf"```{language}\n(.*?)```", readme, flags=re.DOTALL)
+
+
+def commands(readme):
+    lines = "\n".join(blocks(readme, "bash")).splitlines()
+    return [part.strip() for line in lines if not line.startswith("#") for part in line.split("&&") if part.strip()]
+
+
+def test_the_python_blocks_parse(readme):
+    assert blocks(readme, "python")
+    for block in blocks(readme, "python"):
+        ast.parse(block)
+
+
+def test_every_script_and_module_that_a_command_names_is_there(readme, repository):
+    for command in commands(readme):
+        words = shlex.split(command)
+        if words[:2] == ["python", "-m"]:
+            module = Path(words[2].replace(".", "/"))
+            assert words[2] == "pytest" or any(
+                (repository / path).is_file() for path in (module.with_suffix(".py"), module / "__main__.py")
+            ), command
+        elif words[0] == "python":
+            assert (repository / words[1]).is_file(), command
+
+
+def test_every_flag_of_the_classifier_commands_exists(readme, repository, monkeypatch):
+    spec = importlib.util.spec_from_file_location("finetune_classifier", repository / "examples/finetune_classifier.py")
+    script = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, script)  # dataclasses look their module up by name
+    spec.loader.exec_module(script)
+    parser = HfArgumentParser((script.ModelArguments, script.DataArguments, script.ClassifierTrainingArguments))
+    known = {option for action in parser._actions for option in action.option_strings} | {"--recipe"}
+    recipes = [path.read_text(encoding="utf-8") for path in (repository / "examples" / "recipes").glob("*.args")]
+    assert recipes
+    for text in (*(c for c in commands(readme) if "finetune_classifier" in c), *recipes):
+        flags = {word.partition("=")[0] for word in text.split() if word.startswith("--")}
+        assert flags <= known, flags - known
+
+
+def test_ci_runs_the_install_and_the_test_command_of_the_readme(readme, repository):
+    ci = (repository / ".ci" / "run").read_text(encoding="utf-8")
+    assert "pip install -c constraints.txt -e" in "\n".join(commands(readme))
+    assert "python -m pytest" in commands(readme) and "python -m pytest" in ci
+    assert "-c constraints.txt -e" in ci
+
+
+def test_the_figures_are_the_means_of_the_committed_runs(readme, repository):
+    runs = sorted((repository / "examples" / "results").iterdir())
+    assert runs
+    for folder in runs:
+        numbers = summarize_runs(folder.glob("*.json"))
+        row = next(line for line in readme.splitlines() if f"`{folder.name}`" in line and line.startswith("|"))
+        way = "window_average" if "window_average.accuracy" in numbers else "single_pass"
+        metric = "macro_f1" if "F1" in row else "accuracy"
+        mean, deviation, count = numbers[f"{way}.{metric}"]
+        assert count == 3
+        assert f"{100 * mean:.1f} ± {100 * deviation:.1f}" in row
+        assert f"{100 * numbers[f'single_pass.{metric}'][0]:.1f}" in row
+
+
+def test_the_files_table_counts_lines_as_they_are(readme, repository):
+    rows = re.findall(r"^\| `([\w/]+\.py)` \|.*\| (\d+) \|$", readme, flags=re.MULTILINE)
+    assert len(rows) > 5
+    for name, lines in rows:
+        actual = len((repository / name).read_text(encoding="utf-8").splitlines())
+        # A table that is off by a few lines misleads nobody; one that is off by more has been forgotten.
+        assert abs(actual - int(lines)) <= 15, (name, actual)
