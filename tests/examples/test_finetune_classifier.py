@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -120,7 +121,7 @@ def assert_scores_are_those_of(scores, answers, truth):
         assert 0 <= low <= scores[name] <= high <= 1
 
 
-@pytest.mark.lecture("S2-28", "S1-24", "S4-24")
+@pytest.mark.lecture("S2-03", "S2-28", "S1-24", "S4-24")
 def test_a_run_on_csv_files_writes_a_model_that_anyone_can_open_and_that_scores_what_it_says(
     script, two_classes, tmp_path, capsys
 ):
@@ -129,7 +130,7 @@ def test_a_run_on_csv_files_writes_a_model_that_anyone_can_open_and_that_scores_
     printed = capsys.readouterr().out
     folder = tmp_path / "out"
     expected = "config.json model.safetensors modeling_minibert.py configuration_minibert.py tokenizer.json"
-    expected += " tokenizer_config.json README.md all_results.json trainer_state.json"
+    expected += " tokenizer_config.json README.md all_results.json trainer_state.json training_curve.png"
     assert set(expected.split()) <= set(os.listdir(folder))
     # Row by row: the script's own predictions, a stock pipeline's, and the reloaded model's are the same.
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
@@ -155,6 +156,10 @@ def test_a_run_on_csv_files_writes_a_model_that_anyone_can_open_and_that_scores_
     assert results["seed"] == 7 and results["split"] == "test" and "window_average" not in results
     assert results["majority_accuracy"] == Counter(truth).most_common(1)[0][1] / len(truth)
     assert "validation: 6 of the train rows" in printed and "54 train, 6 validation, 21 test" in printed
+    # Before it starts it says what it works with: data, model, device.
+    assert re.search(
+        r"model: MiniBertForSequenceClassification, [\d,]+ parameters, reads 32 tokens, on (cpu|cuda)", printed
+    )
     assert f"accuracy, single pass: {results['single_pass']['accuracy']:.1%}" in printed
     card = ModelCard.load(folder / "README.md")
     assert "| seed | 7 |" in card.text and f"{results['single_pass']['macro_f1']:.1%} (95 % interval" in card.text
