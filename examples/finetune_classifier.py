@@ -178,25 +178,16 @@ def build_model(args: ModelArguments, tokenizer, labels: list[str]):
     return MiniBertForSequenceClassification(config)
 
 
-def encode(splits: DatasetDict, tokenizer, max_length: int, windows: bool) -> DatasetDict:
-    """Turn texts into token ids, cut at `max_length`; padding comes later, per batch.
-
-    With `windows` each training text becomes several rows, one per window, so that all of it is learned from.
-    """
+def encode(splits: DatasetDict, tokenizer, max_length: int) -> DatasetDict:
+    """Turn texts into token ids, cut at `max_length`; padding comes later, per batch."""
 
     def encode_batch(batch):
         return tokenizer(batch["text"], batch.get("text_pair"), truncation=True, max_length=max_length)
-
-    def encode_windows(batch):
-        encoding, window_to_text = tokenize_windows(tokenizer, batch["text"], max_length, half_window(tokenizer))
-        return {**encoding, "label": [batch["label"][text] for text in window_to_text]}
 
     if sum(map(len, splits.values())) > 5000:
         datasets.enable_progress_bars()
     drop = [column for column in splits["train"].column_names if column != "label"]
     encoded = splits.map(encode_batch, batched=True, remove_columns=drop, desc="encoding")
-    if windows:
-        encoded["train"] = splits["train"].map(encode_windows, batched=True, remove_columns=drop, desc="windows")
     datasets.disable_progress_bars()
     return encoded
 
@@ -326,7 +317,7 @@ def main():
     max_length = settle_length(data_args, tokenizer, model)
     size = f"{model.num_parameters():,} parameters, reads {max_length} tokens"
     print(f"model: {type(model).__name__}, {size}, on {args.device}")
-    encoded = encode(splits, tokenizer, max_length, data_args.window_average)
+    encoded = encode(splits, tokenizer, max_length)
 
     # 3. Training
     trainer = build_trainer(model, tokenizer, encoded, args)
