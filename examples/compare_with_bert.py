@@ -56,33 +56,39 @@ def largest_differences(name: str, args: Arguments, dtype: torch.dtype) -> tuple
     stock = stock_model(name, args, dtype)
     ours = from_stock(stock)
     batch = padded_batch(stock.config.vocab_size, choices=name.endswith("MultipleChoice"))
-    outputs = [model(**batch)[0] for model in (ours, stock)]
-    # Any weighted sum of the outputs has a gradient for every parameter; padded positions have no meaning.
-    weights = torch.randn_like(outputs[0])
-    if outputs[0].shape[:2] == batch["input_ids"].shape:
-        weights *= batch["attention_mask"].reshape(3, 7, *[1] * (outputs[0].dim() - 2))
-    for output in outputs:
-        (output * weights).sum().backward()
+    pairs = list(zip(ours(**batch).to_tuple(), stock(**batch).to_tuple(), strict=True))
+    sums = [0.0, 0.0]
+    for number, pair in enumerate(pairs):
+        # Any weighted sum of the outputs has a gradient for every parameter; padded positions have no meaning.
+        weights = torch.randn_like(pair[0])
+        if weights.shape[:2] == batch["input_ids"].shape:
+            weights *= batch["attention_mask"].reshape(3, 7, *[1] * (weights.dim() - 2))
+        pairs[number] = [output * (weights != 0) for output in pair]
+        sums = [total + (output * weights).sum() for total, output in zip(sums, pair, strict=True)]
+    for total in sums:
+        total.backward()
     with torch.no_grad():  # their gradients in place of their weights, so that from_stock gives them our names
         for parameter in stock.parameters():
             parameter.copy_(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
     theirs = dict(from_stock(stock).named_parameters())
-    gradients = [(p.grad, theirs[n]) for n, p in ours.named_parameters() if p.grad is not None]
+    gradients = [
+        (torch.zeros_like(p) if p.grad is None else p.grad, theirs[name]) for name, p in ours.named_parameters()
+    ]
     largest = max(grad.abs().max().item() for grad, _ in gradients)
     gradient = max((mine - other).abs().max().item() for mine, other in gradients) / largest
-    difference = ((outputs[0] - outputs[1]) * (weights != 0)).abs().max().item()
-    return outputs[1].abs().max().item(), difference, gradient
+    difference = max((mine - other).abs().max().item() for mine, other in pairs)
+    return max(other.abs().max().item() for _, other in pairs), difference, gradient
 
 
 def main():
     """Print one row per head."""
     (args,) = HfArgumentParser(Arguments).parse_args_into_dataclasses()
-    print(f"{'':32}{'largest':>9}{'float32':>21}{'float64':>21}")
-    print(f"{'class':32}{'output':>9}" + f"{'outputs':>11}{'gradients':>10}" * 2)
+    print(f"{'':34}{'largest':>9}{'float32':>21}{'float64':>21}")
+    print(f"{'class':34}{'output':>9}" + f"{'outputs':>11}{'gradients':>10}" * 2)
     for ours, stock in FAMILIES[0].classes.items():
         size, *single = largest_differences(stock, args, torch.float32)
         _, *double = largest_differences(stock, args, torch.float64)
-        print(f"{ours:32}{size:9.2f}" + "".join(f"{a:11.1e}{b:10.1e}" for a, b in (single, double)), flush=True)
+        print(f"{ours:34}{size:9.2f}" + "".join(f"{a:11.1e}{b:10.1e}" for a, b in (single, double)), flush=True)
 
 
 if __name__ == "__main__":

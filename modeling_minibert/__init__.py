@@ -1,4 +1,4 @@
-"""minibert: Transformers written from scratch that are ordinary Hugging Face models.
+"""minibert: a Transformer written from scratch that is an ordinary Hugging Face model.
 
 Importing this package registers its classes, so that `AutoModel`, `pipeline` and `Trainer` know them:
 

@@ -4,6 +4,8 @@ Field names are those of BERT's configuration; what BERT lacks is listed after `
 the published miniatures (Turc et al. 2019) and the lectures.
 """
 
+from dataclasses import fields
+
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
@@ -79,6 +81,7 @@ class MiniBertConfig(PreTrainedConfig):
         initializer_range: standard deviation of the initial weights.
         layer_norm_eps: added to the variance inside the norms.
         pad_token_id: its embedding is zero and is not trained.
+        bos_token_id, eos_token_id: unused; kept for stock BERT's configuration.
         classifier_dropout: dropout before the classifier; `hidden_dropout_prob` where None.
         tie_word_embeddings: the masked-LM decoder shares the word embeddings.
         head_dim: features of each head (D); `hidden_size / num_attention_heads` where None.
@@ -136,8 +139,10 @@ class MiniBertConfig(PreTrainedConfig):
     classifier_hidden_size: int | None = None
 
     def __post_init__(self, **kwargs):
-        # An auto_map that is already there names a repository on the Hub, and stays.
-        self.auto_map = kwargs.pop("auto_map", None) or dict(AUTO_MAP)
+        # Always the names of the files that travel along, also for what came from a repository on the Hub
+        # ("you/model--modeling_minibert.…"): every save copies them.
+        kwargs.pop("auto_map", None)
+        self.auto_map = dict(AUTO_MAP)
         super().__post_init__(**kwargs)
         self.check()
 
@@ -146,10 +151,15 @@ class MiniBertConfig(PreTrainedConfig):
         """A named configuration, with any field replaced.
 
         Raises:
-            ValueError: an unknown name (lists the presets).
+            ValueError: an unknown name (lists the presets), or an unknown field (lists the fields).
         """
         if name not in PRESETS:
             raise ValueError(f"unknown preset {name!r}; choose one of {sorted(PRESETS)}")
+        # Hugging Face keeps any keyword as an attribute; a misspelt size would be a silent no-op.
+        ours = {field.name for field in fields(cls)} - {"transformers_version", "architectures"}
+        unknown = sorted(set(overrides) - ours - {"num_labels", "attn_implementation", "output_attentions"})
+        if unknown:
+            raise ValueError(f"unknown fields {unknown}; choose from {sorted(ours)}")
         return cls(**{**PRESETS[name], **overrides})
 
     def check(self) -> None:
@@ -165,9 +175,10 @@ class MiniBertConfig(PreTrainedConfig):
             if getattr(self, field) not in valid:
                 raise ValueError(f"unknown {field} {getattr(self, field)!r}; choose one of {list(valid)}")
         sizes = ("vocab_size", "hidden_size", "num_attention_heads", "intermediate_size", "max_position_embeddings")
-        for field in sizes:
-            if getattr(self, field) < 1:
-                raise ValueError(f"{field} ({getattr(self, field)}) must be at least 1")
+        for field in (*sizes, "num_hidden_layers", "type_vocab_size"):
+            least = 1 if field in sizes else 0
+            if getattr(self, field) < least:
+                raise ValueError(f"{field} ({getattr(self, field)}) must be at least {least}")
         if self.head_dim is None and self.hidden_size % self.num_attention_heads:
             raise ValueError(
                 f"hidden_size ({self.hidden_size}) is not a multiple of num_attention_heads "

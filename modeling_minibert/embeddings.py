@@ -138,7 +138,8 @@ class Embeddings(nn.Module):
             position_ids = torch.arange(length, device=embedded.device)[None]
         else:
             _check_range(position_ids, self.max_positions, "position id", "raise max_position_embeddings, or truncate")
-        return self.position_embeddings(position_ids)
+        # The table of waves is float32 also in a half-precision model.
+        return self.position_embeddings(position_ids).to(embedded.dtype)
 
     def _segments(self, token_type_ids: torch.Tensor | None, embedded: torch.Tensor) -> torch.Tensor:
         if token_type_ids is None:

@@ -226,7 +226,9 @@ class MiniBertForPreTraining(_WithVocabularyLogits):
 
         The other arguments are those of `MiniBertModel`. The loss is the sum of those whose labels are given.
         """
-        outputs = self.minibert(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, **kwargs)
+        outputs = self.minibert(
+            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, return_dict=True, **kwargs
+        )
         prediction_logits = self.mlm_head(outputs.last_hidden_state)
         seq_relationship_logits = self.nsp_head(outputs.pooler_output)
         losses, masked_lm_loss, next_sentence_loss = [], None, None
@@ -274,7 +276,9 @@ class MiniBertForMaskedLM(_WithVocabularyLogits):
         **kwargs,
     ) -> MaskedLMOutput:
         """Encode, and score the vocabulary for every token: logits (B, L, V). `labels` (B, L), -100 unmasked."""
-        outputs = self.minibert(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, **kwargs)
+        outputs = self.minibert(
+            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, return_dict=True, **kwargs
+        )
         logits = self.mlm_head(outputs.last_hidden_state)
         loss = None
         if labels is not None:
@@ -306,7 +310,9 @@ class MiniBertForNextSentencePrediction(MiniBertPreTrainedModel):
         **kwargs,
     ) -> NextSentencePredictorOutput:
         """Encode pairs and score them: logits (B, 2). `labels` (B,)."""
-        outputs = self.minibert(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, **kwargs)
+        outputs = self.minibert(
+            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, return_dict=True, **kwargs
+        )
         logits = self.nsp_head(outputs.pooler_output)
         loss = cross_entropy(logits, labels, num_items_in_batch) if labels is not None else None
         return NextSentencePredictorOutput(
@@ -344,7 +350,9 @@ class MiniBertForSequenceClassification(MiniBertPreTrainedModel):
                 first labels decide, as in stock BERT.
             num_items_in_batch: number of labels in the whole optimizer step.
         """
-        outputs = self.minibert(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, **kwargs)
+        outputs = self.minibert(
+            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, return_dict=True, **kwargs
+        )
         logits = self.classifier(outputs.pooler_output)
         loss = None
         if labels is not None:
@@ -379,7 +387,9 @@ class MiniBertForTokenClassification(MiniBertPreTrainedModel):
         **kwargs,
     ) -> TokenClassifierOutput:
         """Encode, and classify each token: logits (B, L, C). `labels` (B, L), -100 where none is asked."""
-        outputs = self.minibert(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, **kwargs)
+        outputs = self.minibert(
+            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, return_dict=True, **kwargs
+        )
         logits = self.classifier(outputs.last_hidden_state)
         loss = cross_entropy(logits, labels, num_items_in_batch) if labels is not None else None
         return TokenClassifierOutput(
@@ -413,7 +423,9 @@ class MiniBertForQuestionAnswering(MiniBertPreTrainedModel):
         Args:
             start_positions, end_positions: (B,), token indices; one past the end of the input is left out.
         """
-        outputs = self.minibert(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, **kwargs)
+        outputs = self.minibert(
+            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, return_dict=True, **kwargs
+        )
         start_logits, end_logits = self.span_head(outputs.last_hidden_state).unbind(dim=-1)
         loss = None
         if start_positions is not None and end_positions is not None:
@@ -449,8 +461,9 @@ class MiniBertForMultipleChoice(MiniBertPreTrainedModel):
         **kwargs,
     ) -> MultipleChoiceModelOutput:
         """Encode all choices and score them: inputs (B, choices, L), logits (B, choices), `labels` (B,)."""
-        given = inputs_embeds if input_ids is None else input_ids
-        num_choices = given.shape[1]
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("give either input_ids or inputs_embeds, and not both")
+        num_choices = (inputs_embeds if input_ids is None else input_ids).shape[1]
 
         def merge(tensor):  # (B, choices, …) → (B·choices, …)
             return None if tensor is None else tensor.flatten(0, 1)
@@ -461,6 +474,7 @@ class MiniBertForMultipleChoice(MiniBertPreTrainedModel):
             merge(token_type_ids),
             merge(position_ids),
             merge(inputs_embeds),
+            return_dict=True,
             **kwargs,
         )
         logits = self.classifier(outputs.pooler_output).view(-1, num_choices)

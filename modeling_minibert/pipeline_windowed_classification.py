@@ -20,6 +20,8 @@ class WindowedTextClassificationPipeline(ChunkPipeline, TextClassificationPipeli
 
     def preprocess(self, inputs, stride: int | None = None, max_length: int | None = None, **tokenizer_kwargs):
         """Yield one model input per window; only the first text of a pair is cut."""
+        for name in ("truncation", "padding", "return_tensors"):  # settled here, whatever the stock pipeline was told
+            tokenizer_kwargs.pop(name, None)
         texts = inputs if isinstance(inputs, dict) else {"text": inputs}
         max_length = max_length or min(self.tokenizer.model_max_length, self.model.config.max_position_embeddings)
         truncation = "only_first" if "text_pair" in texts else True

@@ -13,6 +13,7 @@ import argparse
 import importlib
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -252,7 +253,7 @@ def convert_folder(source: str | Path, destination: str | Path) -> PreTrainedMod
         raise RuntimeError(f"{destination} does not compute what {source} does: outputs differ by {difference:.3g}")
     auto_class = "AutoModel" + "".join(name.partition("For")[1:])
     imports = f"{'import modeling_minibert; ' if to_ours else ''}from transformers import {auto_class}"
-    print(f"open it: python -c \"{imports}; print({auto_class}.from_pretrained('{destination}'))\"")
+    print(f"open it: python -c \"{imports}; print({auto_class}.from_pretrained('{Path(destination).as_posix()}'))\"")
     return twin
 
 
@@ -269,11 +270,14 @@ def _check_destination(folder: Path, twin: PreTrainedModel, source: str | Path) 
 
 
 def _carry_tokenizer(source: str | Path, destination: str | Path) -> str:
-    files = ("tokenizer.json", "tokenizer_config.json", "vocab.txt")
-    if Path(source).is_dir() and not any((Path(source) / name).exists() for name in files):
+    files = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+    there = [Path(source) / name for name in files if (Path(source) / name).is_file()]
+    if Path(source).is_dir() and not there:
         return "no tokenizer"
     tokenizer = AutoTokenizer.from_pretrained(source)
     tokenizer.save_pretrained(destination)
+    for path in there:  # to the letter: transformers 5 would save a class name that transformers 4 does not know
+        shutil.copy2(path, destination)
     return f"{type(tokenizer).__name__} of {len(tokenizer):,} tokens"
 
 

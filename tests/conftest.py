@@ -1,4 +1,8 @@
-"""Fixtures that all tests share, the markers that skip, and the report on the lecture rows (`--lecture-report`)."""
+"""Fixtures that all tests share, the markers that skip, and the report on the lecture rows (`--lecture-report`).
+
+The project grows out of five lecture documents (S1 to S5). Everything they teach, claim or get wrong is a numbered row,
+and `@pytest.mark.lecture("S1-08")` says which rows a test proves.
+"""
 
 import os
 import re

@@ -56,6 +56,9 @@ def load_text_classification(
         raise ValueError(f"there is no train split; the splits are {sorted(raw)}")
     columns = {"text": text_column, "text_pair": text_pair_column, "label": label_column}
     splits = {name: _select_columns(raw[name], columns, name) for name in SPLITS if name in raw}
+    if "test" in splits and set(splits["test"]["label"]) == {-1}:
+        print("the test split is not labelled (-1), as many on the Hub; left out, so that validation is scored instead")
+        del splits["test"]
     names = label_names(splits["train"])
     splits = DatasetDict({name: _encode_labels(split, names, name) for name, split in splits.items()})
     if "test" in splits:
@@ -76,7 +79,7 @@ def _read_files(data_files: dict[str, str]) -> DatasetDict:
     """Read each split with the reader that its file extension names."""
     splits = {}
     for split, path in data_files.items():
-        reader = READERS.get(Path(path).suffix)
+        reader = READERS.get(Path(path).suffix.lower())
         if reader is None:
             raise ValueError(f"{path}: unknown extension {Path(path).suffix!r}; choose one of {sorted(READERS)}")
         if not Path(path).is_file():
@@ -87,7 +90,7 @@ def _read_files(data_files: dict[str, str]) -> DatasetDict:
             _check_utf8(path)
         # pandas would read the words "None", "null" and "NA" as missing cells; an empty cell is enough.
         options = {"keep_default_na": False} if reader == "csv" else {}
-        if Path(path).suffix == ".tsv":
+        if Path(path).suffix.lower() == ".tsv":
             options["sep"] = "\t"
         try:
             splits[split] = load_dataset(reader, data_files=str(path), split="train", **options)

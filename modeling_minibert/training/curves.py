@@ -2,10 +2,7 @@
 
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")  # no screen needed
-from matplotlib import pyplot  # noqa: E402
+from matplotlib.figure import Figure
 
 
 def plot_training_curve(log_history: list[dict], path: str | Path, metric: str = "accuracy") -> Path:
@@ -19,7 +16,9 @@ def plot_training_curve(log_history: list[dict], path: str | Path, metric: str =
     Returns:
         The path.
     """
-    figure, (losses, scores) = pyplot.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    # Not through pyplot, which would meddle with the windows or the notebook of the caller.
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    losses, scores = figure.subplots(1, 2)
     for axes, key, label in (
         (losses, "loss", "training"),
         (losses, "eval_loss", "validation"),
@@ -32,5 +31,4 @@ def plot_training_curve(log_history: list[dict], path: str | Path, metric: str =
     losses.legend()
     scores.set(xlabel="updates", ylabel=f"validation {metric}")
     figure.savefig(path, dpi=120)
-    pyplot.close(figure)
     return Path(path)

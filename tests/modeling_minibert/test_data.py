@@ -134,6 +134,12 @@ def test_rows_without_a_label_marked_minus_one_are_refused(split, tmp_path):
         load_text_classification(folder)
 
 
+def test_a_test_split_whose_labels_are_kept_secret_is_left_out(tmp_path, capsys):
+    splits, _ = load_text_classification(folder_with_class_label(tmp_path / "set", train=[0, 1, 2] * 10, test=[-1] * 4))
+    assert set(splits) == {"train", "validation"}
+    assert "the test split is not labelled" in capsys.readouterr().out
+
+
 def test_pairs_and_columns_of_any_name(tmp_path):
     rows = [(text, other, label, 7) for (text, label), (other, _) in zip(SIXTY, reversed(SIXTY), strict=True)]
     path = write(tmp_path / "train.csv", rows, ("premis", "hipotesis", "hasil", "nomor"))
