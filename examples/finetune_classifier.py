@@ -14,7 +14,10 @@ It writes the model with its code and tokenizer, a model card and all_results.js
 of `transformers.TrainingArguments` work as well.
 """
 
+import argparse
 import json
+import sys
+import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -162,9 +165,13 @@ def build_tokenizer(args: ModelArguments, splits: DatasetDict, output_dir: str, 
 
 def build_model(args: ModelArguments, tokenizer, labels: list[str]):
     """Start from a checkpoint, or from random weights."""
-    names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+    task = {
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: i for i, label in enumerate(labels)},
+        "problem_type": "single_label_classification",
+    }
     if args.model_name_or_path:
-        config = AutoConfig.from_pretrained(args.model_name_or_path, **names)
+        config = AutoConfig.from_pretrained(args.model_name_or_path, **task)
         return AutoModelForSequenceClassification.from_pretrained(
             args.model_name_or_path,
             config=config,
@@ -173,7 +180,7 @@ def build_model(args: ModelArguments, tokenizer, labels: list[str]):
     ids = {"pad_token_id": tokenizer.pad_token_id, "mask_token_id": tokenizer.mask_token_id}
     overrides = {"vocab_size": len(tokenizer), **ids}
     overrides.update(parse_options(args.config_overrides))
-    config = MiniBertConfig.from_preset(args.preset, problem_type="single_label_classification", **overrides, **names)
+    config = MiniBertConfig.from_preset(args.preset, **overrides, **task)
     tokenizer.model_max_length = config.max_position_embeddings
     return MiniBertForSequenceClassification(config)
 
@@ -200,7 +207,9 @@ def half_window(tokenizer) -> int:
 def score(logits: np.ndarray, references: list[int], interval: bool = False) -> dict:
     """Accuracy and macro-F1 of logits or probabilities (N, C)."""
     predictions = logits.argmax(axis=-1)
-    return ClassificationMetrics().compute(predictions=predictions, references=references, interval=interval)
+    return ClassificationMetrics(keep_in_memory=True).compute(
+        predictions=predictions, references=references, interval=interval
+    )
 
 
 def score_test(trainer: Trainer, test: Dataset, encoded: Dataset, windows: bool) -> dict:
@@ -234,21 +243,31 @@ def show_predictions(folder: str, test: Dataset, labels: list[str], task: str) -
     windowed = WindowedTextClassificationPipeline if task == "windowed-text-classification" else None
     classifier = pipeline(task, folder, pipeline_class=windowed)
     options = {"truncation": True} if task == "sentiment-analysis" else {}
-    for label in range(len(labels)):
-        for row in [row for row, value in enumerate(test["label"]) if value == label][:: max(1, len(test) // 4)][:3]:
+    references = np.array(test["label"])
+    for label in range(min(len(labels), 5)):
+        for row in np.flatnonzero(references == label)[:3].tolist():
             inputs = {key: test[row][key] for key in ("text", "text_pair") if key in test.column_names}
             answer = classifier(inputs, **options)
             mark = "✓" if answer["label"] == labels[label] else "✗"
-            print(f"  {mark} {answer['label']:>10} {answer['score']:4.0%}   {' | '.join(inputs.values())[:90]}")
+            text = textwrap.shorten(" | ".join(inputs.values()), 90, placeholder=" …")
+            print(f"  {mark} {answer['label']:>10} {answer['score']:4.0%}   {text}")
 
 
 def parse_arguments() -> tuple[ModelArguments, DataArguments, ClassifierTrainingArguments]:
     """Read the command line, or the file after --recipe, and settle what depends on the start."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--recipe", type=Path)
+    recipe, rest = first.parse_known_args()
+    if recipe.recipe:
+        rest = recipe.recipe.read_text(encoding="utf-8").split() + rest  # what stands on the command line wins
     parser = HfArgumentParser((ModelArguments, DataArguments, ClassifierTrainingArguments))
-    model_args, data_args, args = parser.parse_args_into_dataclasses(args_file_flag="--recipe")
+    parser.epilog = "--recipe FILE reads flags from a file, such as those of examples/recipes; flags given besides win."
+    model_args, data_args, args = parser.parse_args_into_dataclasses(rest, look_for_args_file=False)
     from_scratch = model_args.model_name_or_path is None
-    args.learning_rate = args.learning_rate or (1e-3 if from_scratch else 2e-5)
-    args.num_train_epochs = args.num_train_epochs or (30 if from_scratch else 3)
+    if args.learning_rate is None:
+        args.learning_rate = 1e-3 if from_scratch else 2e-5
+    if args.num_train_epochs is None:
+        args.num_train_epochs = 30 if from_scratch else 3
     if data_args.window_average and data_args.text_pair_column_name:
         raise ValueError("--window_average is for single texts; leave it out, or leave out --text_pair_column_name")
     return model_args, data_args, args
@@ -280,11 +299,9 @@ def build_trainer(model, tokenizer, encoded: DatasetDict, args: ClassifierTraini
     return trainer
 
 
-def save(trainer: Trainer, task: str, labels: list[str], example: dict, scores: dict, training: dict) -> None:
-    """Everything that the next user of the model needs, in one folder."""
+def save_companions(trainer: Trainer, task: str, labels: list[str], example: dict, scores: dict, training: dict):
+    """Put beside the weights what the next user needs: tokenizer, pipeline, picture, model card."""
     folder, model, tokenizer = trainer.args.output_dir, trainer.model, trainer.processing_class
-    trainer.save_model()
-    trainer.save_state()
     if task == "windowed-text-classification":
         pipeline(task, model=model, tokenizer=tokenizer).save_pretrained(folder)
     save_tokenizer(tokenizer, folder)
@@ -322,6 +339,8 @@ def main():
     # 3. Training
     trainer = build_trainer(model, tokenizer, encoded, args)
     trained = trainer.train(resume_from_checkpoint=checkpoint)
+    trainer.save_model()
+    trainer.save_state()
 
     # 4. The score: on the test split, touched here and nowhere else
     judged = "test" if "test" in splits else "validation"
@@ -345,17 +364,23 @@ def main():
         "seed": args.seed,
         "seconds": f"{results['train_seconds']:.0f}",
     }
-    save(trainer, task, labels, example, scores, training)
     trainer.save_metrics("all", results, combined=False)
+    if not trainer.is_world_process_zero():
+        return
+    save_companions(trainer, task, labels, example, scores, training)
+    if args.push_to_hub:
+        # Not trainer.push_to_hub, which would write another model card over ours.
+        without = ["checkpoint-*", "training_args.bin"]
+        upload_folder(
+            repo_id=trainer.hub_model_id, folder_path=args.output_dir, token=args.hub_token, ignore_patterns=without
+        )
     show_predictions(args.output_dir, test, labels, task)
     trust = ", trust_remote_code=True" if data_args.window_average else ""
     print(f"saved to {args.output_dir}; use it: pipeline({task!r}, {args.output_dir!r}{trust})")
-    if args.push_to_hub:
-        # Not trainer.push_to_hub, which would write another model card over ours.
-        upload_folder(repo_id=trainer.hub_model_id, folder_path=args.output_dir, ignore_patterns=["checkpoint-*"])
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="replace")  # a console without ✓ prints ? instead of failing
     transformers.logging.disable_progress_bar()
     datasets.disable_progress_bars()
     main()
