@@ -229,7 +229,7 @@ def score_test(trainer: Trainer, test: Dataset, encoded: Dataset, windows: bool)
 
 
 def describe(scores: dict) -> dict[str, str]:
-    """'accuracy' → '87.2 % (95 % interval 86.8 to 87.6)', and the same for macro-F1."""
+    """'accuracy' → '87.2% (95 % interval 86.8% to 87.6%)', and the same for macro-F1."""
     text = {}
     for name in ("accuracy", "macro_f1"):
         low, high = scores[f"{name}_interval"]

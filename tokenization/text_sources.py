@@ -6,10 +6,9 @@ known. Reading is lazy, one text at a time, so a corpus may be larger than memor
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 
-_TABLE_READERS = {".parquet": "parquet", ".csv": "csv", ".json": "json", ".jsonl": "json"}
+_TABLE_READERS = {".parquet": "parquet", ".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json"}
 
 
 class Texts:
@@ -44,7 +43,7 @@ def open_texts(source, text_column: str = "text") -> Texts:
     """Turn any source of text into a stream of strings.
 
     Args:
-        source: a `Path` or a list of them (utf-8, one text per line; .parquet, .csv, .json and .jsonl are tables); a
+        source: a `Path` or a list of them (utf-8, one text per line; tables are .parquet, .csv, .tsv, .json, .jsonl); a
             list or iterator of strings; a `datasets` Dataset or IterableDataset.
         text_column: the column that holds the text, for data sets and tables.
 
@@ -84,7 +83,7 @@ class _Files:
 
     def __iter__(self) -> Iterator[str]:
         for path in self.paths:
-            is_table = path.suffix in _TABLE_READERS
+            is_table = path.suffix.lower() in _TABLE_READERS
             texts = _open_table(path, self.text_column) if is_table else Texts(read_lines(path), str(path))
             yield from texts
             if not texts.seen:
@@ -112,10 +111,15 @@ def read_lines(path: Path) -> Iterator[str]:
 
 
 def _open_table(path: Path, text_column: str) -> Texts:
-    """Read a parquet, csv or json file through `datasets`."""
+    """Read a parquet, csv, tsv or json file through `datasets`."""
     from datasets import load_dataset
 
-    return _open_dataset(load_dataset(_TABLE_READERS[path.suffix], data_files=str(path), split="train"), text_column)
+    reader = _TABLE_READERS[path.suffix.lower()]
+    # Without this, pandas would read the words "None" and "NA" as missing.
+    options = {"keep_default_na": False} if reader == "csv" else {}
+    if path.suffix.lower() == ".tsv":
+        options["sep"] = "\t"
+    return _open_dataset(load_dataset(reader, data_files=str(path), split="train", **options), text_column)
 
 
 def _open_dataset(dataset, text_column: str) -> Texts:
@@ -138,8 +142,3 @@ class _Column:
     def __iter__(self) -> Iterator[str]:
         for batch in self.dataset.iter(batch_size=1000):
             yield from batch[self.text_column]
-
-
-def first_texts(source, count: int, text_column: str = "text") -> list[str]:
-    """Return up to `count` texts with visible characters, for samples and tables."""
-    return list(islice((text for text in open_texts(source, text_column) if text.strip()), count))

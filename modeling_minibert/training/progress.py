@@ -32,7 +32,7 @@ class ProgressLines(TrainerCallback):
     def on_evaluate(self, args, state, control, metrics=None, **kwargs):
         if not state.is_world_process_zero or not metrics:
             return
-        # Trainer adds its own timing to the metrics; only scores between 0 and 1 are of interest here.
+        # Trainer adds its own timing to the metrics; what is left are scores, taken as shares of 1.
         timing = ("loss", "runtime", "per_second")
         scores = {name.removeprefix("eval_"): value for name, value in metrics.items() if not name.endswith(timing)}
         scores.pop("epoch", None)

@@ -476,3 +476,14 @@ def test_without_arguments_it_runs_offline_in_a_fresh_process(repository, tmp_pa
     assert "epoch 1 of 1   validation" in done.stdout
     # Nothing that transformers 5 has removed or is about to remove was used.
     assert "deprecated" not in done.stderr.lower(), done.stderr
+
+
+def test_a_recipe_gives_flags_the_command_line_wins_and_a_missing_one_is_named(script, two_classes, tmp_path):
+    _, arguments = two_classes
+    recipe = tmp_path / "my.args"
+    recipe.write_text(" ".join(TINY) + " --seed 5 --learning_rate 0.5")
+    script.run("--recipe", str(recipe), *arguments, "--learning_rate", "0.02")
+    assert results_of(tmp_path / "out")["seed"] == 5
+    assert "| learning rate | 0.02 |" in (tmp_path / "out" / "README.md").read_text()
+    with pytest.raises(FileNotFoundError, match=r"not-there\.args"):
+        script.run("--recipe", str(tmp_path / "not-there.args"), *arguments)

@@ -384,3 +384,14 @@ def test_flex_attention_gives_what_eager_gives():
     model.set_attn_implementation("flex_attention")
     assert_close(model(**batch).logits, expected, rtol=0, atol=1e-5)  # float32, logits of order 5
     assert len(model(**batch, output_attentions=True).attentions) == LAYERS
+
+
+def test_a_config_that_asks_for_tuples_gets_tuples():
+    for model_class in HEADS:
+        model = random_model(model_class, return_dict=False)
+        assert isinstance(model(**random_batch()), tuple), model_class
+
+
+def test_a_misspelt_field_of_a_preset_is_refused():
+    with pytest.raises(ValueError, match=r"\['hiden_size'\].*'hidden_size'"):
+        MiniBertConfig.from_preset("tiny", hiden_size=64)

@@ -246,3 +246,29 @@ def test_low_rank_adapters_fit_the_projections():
     batch = random_batch()
     before = adapted(**batch).logits
     assert_close(before, adapted.merge_and_unload()(**batch).logits, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("positions", ["learned", "sinusoidal"])
+def test_a_half_precision_model_comes_back_in_half_precision_and_runs(positions, tmp_path):
+    model = random_model(position_embedding_type=positions).to(torch.bfloat16)
+    model.save_pretrained(tmp_path)
+    again = MiniBertForSequenceClassification.from_pretrained(tmp_path).eval()
+    assert again.dtype == torch.bfloat16
+    batch = random_batch()
+    # bfloat16 keeps 8 bits; logits are of order 1 to 5.
+    assert_close(again(**batch).logits, model(**batch).logits, rtol=0.05, atol=0.1)
+
+
+def test_the_windowed_pipeline_takes_the_arguments_of_the_stock_one(classifier_folder):
+    classify = pipeline("windowed-text-classification", classifier_folder)
+    text = "suka film ini " * 30
+    assert classify(text, truncation=True, padding=True) == classify(text)
+
+
+def test_saving_what_came_from_a_repository_names_the_files_that_are_saved(tmp_path):
+    config = random_model().config
+    config.save_pretrained(tmp_path)
+    saved = json.loads((tmp_path / "config.json").read_text())
+    saved["auto_map"] = {name: f"you/model--{path}" for name, path in saved["auto_map"].items()}
+    (tmp_path / "config.json").write_text(json.dumps(saved))
+    assert AutoConfig.from_pretrained(tmp_path).auto_map == AUTO_MAP

@@ -67,3 +67,9 @@ def test_common_mistakes_are_named():
         list(open_texts(["satu", 2]))
     assert list(open_texts(["satu", None, "dua"])) == ["satu", "dua"]
     assert open_texts(Path(__file__)).name.endswith(Path(__file__).name)
+
+
+def test_a_tsv_is_a_table_too_and_the_word_none_is_a_word(tmp_path):
+    path = tmp_path / "reviews.TSV"
+    path.write_text("text\tlabel\nkopi enak\t1\nNone\t0\n", encoding="utf-8")
+    assert list(open_texts(path)) == ["kopi enak", "None"]
