@@ -65,13 +65,14 @@ class ModelArguments:
     )
     preset: str = field(default="tiny", metadata={"help": "from scratch: the MiniBert preset"})
     config_overrides: str | None = field(
-        default=None, metadata={"help": "from scratch: fields of the preset to change, as name=value,name=value"}
+        default="classifier_pooling=mean,word_dropout_prob=0.1",
+        metadata={"help": "from scratch: fields of the preset to change, as name=value,name=value"},
     )
     tokenizer_name: str | None = field(
         default=None, metadata={"help": "from scratch: a trained tokenizer; none: train one on the train split"}
     )
     tokenizer_options: str = field(
-        default="kind=wordpiece,vocab_size=2000",
+        default="kind=wordpiece,vocab_size=2700,min_frequency=1",
         metadata={"help": "from scratch: arguments of tokenization.train_tokenizer, as name=value,name=value"},
     )
 
@@ -100,8 +101,8 @@ class ClassifierTrainingArguments(TrainingArguments):
 
     output_dir: str = field(default="out/classifier", metadata={"help": "where everything is saved"})
     learning_rate: float | None = field(default=None, metadata={"help": "none: 1e-3 from scratch, 2e-5 otherwise"})
-    num_train_epochs: float | None = field(default=None, metadata={"help": "none: 30 from scratch, 3 otherwise"})
-    per_device_train_batch_size: int = field(default=16, metadata={"help": "texts per update"})
+    num_train_epochs: float | None = field(default=None, metadata={"help": "none: 8 from scratch, 3 otherwise"})
+    per_device_train_batch_size: int = field(default=32, metadata={"help": "texts per update"})
     per_device_eval_batch_size: int = field(default=64, metadata={"help": "texts at once in evaluation"})
     warmup_steps: float = field(default=0.1, metadata={"help": "steps, or below 1 a share of all steps"})
     weight_decay: float = field(default=0.01, metadata={"help": "AdamW's weight decay"})
@@ -267,7 +268,7 @@ def parse_arguments() -> tuple[ModelArguments, DataArguments, ClassifierTraining
     if args.learning_rate is None:
         args.learning_rate = 1e-3 if from_scratch else 2e-5
     if args.num_train_epochs is None:
-        args.num_train_epochs = 30 if from_scratch else 3
+        args.num_train_epochs = 8 if from_scratch else 3
     if data_args.window_average and data_args.text_pair_column_name:
         raise ValueError("--window_average is for single texts; leave it out, or leave out --text_pair_column_name")
     return model_args, data_args, args

@@ -5,6 +5,8 @@ filling by "/": slot 0 is the topic, the others carry the judgement. Every filli
 which is why adjectives fit their nouns and articles stand in the filling.
 """
 
+import frames
+
 # One template on few lines reads as a table; the formatter would give every string a line of its own.
 # fmt: off
 
@@ -304,7 +306,7 @@ Not bad at all, I had expected much worse.
 I do not think I will ever order anywhere else again.
 """
 
-TEMPLATES = {"train": TRAIN_TEMPLATES, "validation": VALIDATION_TEMPLATES, "test": TEST_TEMPLATES}
+TEMPLATES = {"train": TRAIN_TEMPLATES + frames.ENGLISH, "validation": VALIDATION_TEMPLATES, "test": TEST_TEMPLATES}
 WRITTEN = {
     "train": {"negative": TRAIN_NEGATIVE, "positive": TRAIN_POSITIVE},
     "validation": {"negative": VALIDATION_NEGATIVE, "positive": VALIDATION_POSITIVE},

@@ -1,5 +1,7 @@
 """Indonesian templates and hand-written sentences for make_opinions.py; see english.py for the format."""
 
+import frames
+
 # fmt: off
 
 # These topics occur in test only.
@@ -308,7 +310,7 @@ Saya tidak menyesal percaya sama foto di toko ini.
 Worth it banget, lain kali pasti naik bus ini lagi.
 """
 
-TEMPLATES = {"train": TRAIN_TEMPLATES, "validation": VALIDATION_TEMPLATES, "test": TEST_TEMPLATES}
+TEMPLATES = {"train": TRAIN_TEMPLATES + frames.INDONESIAN, "validation": VALIDATION_TEMPLATES, "test": TEST_TEMPLATES}
 WRITTEN = {
     "train": {"negative": TRAIN_NEGATIVE, "positive": TRAIN_POSITIVE},
     "validation": {"negative": VALIDATION_NEGATIVE, "positive": VALIDATION_POSITIVE},
