@@ -159,7 +159,7 @@ def build_tokenizer(args: ModelArguments, splits: DatasetDict, output_dir: str, 
         return AutoTokenizer.from_pretrained(name)
     texts = [text for column in ("text", "text_pair") if column in splits["train"].column_names
              for text in splits["train"][column]]  # fmt: skip
-    tokenizer = train_tokenizer(texts, **parse_options(args.tokenizer_options))
+    tokenizer = train_tokenizer(texts, show_progress=len(texts) > 5000, **parse_options(args.tokenizer_options))
     print(f"tokenizer: {len(tokenizer):,} tokens learned from {len(texts):,} train texts")
     return tokenizer
 

@@ -469,7 +469,7 @@ def test_without_arguments_it_runs_offline_in_a_fresh_process(repository, tmp_pa
         cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "666 train, 92 validation, 190 test; classes: negative, positive" in done.stdout
+    assert "2,202 train, 92 validation, 190 test; classes: negative, positive" in done.stdout
     assert "saved to out/classifier" in done.stdout
     results = results_of(tmp_path / "out" / "classifier")
     assert results["majority_accuracy"] == 0.5 and 0 < results["single_pass"]["accuracy"] <= 1
