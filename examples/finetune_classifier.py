@@ -152,9 +152,9 @@ def load_splits(args: DataArguments, seed: int) -> tuple[DatasetDict, list[str]]
     return splits, labels
 
 
-def build_tokenizer(args: ModelArguments, splits: DatasetDict, output_dir: str, resuming: bool):
+def build_tokenizer(args: ModelArguments, splits: DatasetDict, checkpoint: str | None):
     """Load the tokenizer of the checkpoint, or train one on the train split."""
-    name = output_dir if resuming else args.tokenizer_name or args.model_name_or_path
+    name = checkpoint or args.tokenizer_name or args.model_name_or_path
     if name:
         return AutoTokenizer.from_pretrained(name)
     texts = [text for column in ("text", "text_pair") if column in splits["train"].column_names
@@ -200,11 +200,6 @@ def encode(splits: DatasetDict, tokenizer, max_length: int) -> DatasetDict:
     return encoded
 
 
-def half_window(tokenizer) -> int:
-    """How many tokens neighbouring windows share; the pipeline that is saved does the same."""
-    return (tokenizer.model_max_length - tokenizer.num_special_tokens_to_add()) // 2
-
-
 def score(logits: np.ndarray, references: list[int], interval: bool = False) -> dict:
     """Accuracy and macro-F1 of logits or probabilities (N, C)."""
     predictions = logits.argmax(axis=-1)
@@ -221,9 +216,7 @@ def score_test(trainer: Trainer, test: Dataset, encoded: Dataset, windows: bool)
     results["single_pass"] = score(predict_in_order(trainer, encoded), references, interval=True)
     if windows:
         texts, tokenizer = list(test["text"]), trainer.processing_class
-        encoding, window_to_text = tokenize_windows(
-            tokenizer, texts, tokenizer.model_max_length, half_window(tokenizer)
-        )
+        encoding, window_to_text = tokenize_windows(tokenizer, texts, tokenizer.model_max_length)
         probabilities = average_by_text(predict_in_order(trainer, Dataset.from_dict(dict(encoding))), window_to_text)
         results["window_average"] = score(probabilities, references, interval=True)
     return results
@@ -329,7 +322,7 @@ def main():
 
     # 2. Text, tokenizer, model
     splits, labels = load_splits(data_args, args.data_seed or 0)
-    tokenizer = build_tokenizer(model_args, splits, checkpoint or args.output_dir, resuming=checkpoint is not None)
+    tokenizer = build_tokenizer(model_args, splits, checkpoint)
     model = build_model(model_args, tokenizer, labels)
     check_output_folder(args.output_dir, model.config)
     max_length = settle_length(data_args, tokenizer, model)
