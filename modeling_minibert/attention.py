@@ -16,6 +16,8 @@ from torch import nn
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from .packing import Packing
+
 
 def scaled_dot_product_attention(
     query: torch.Tensor,
@@ -62,7 +64,11 @@ def eager_attention_forward(module, query, key, value, attention_mask, dropout=0
 
 
 def prepare_attention_mask(
-    config, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None, implementation: str
+    config,
+    hidden_states: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    implementation: str,
+    packing: Packing | None = None,
 ) -> torch.Tensor | None:
     """Turn a padding mask into what the attention function `implementation` expects.
 
@@ -74,10 +80,14 @@ def prepare_attention_mask(
         hidden_states: (B, L, E), for its shape, dtype and device.
         attention_mask: (B, S), 1 or True for real tokens; or (B, L, S), a row of keys for each query; or
             (B or 1, H or 1, L, S); or None.
+        implementation: name of the attention function.
+        packing: of a packed batch; the tokens of a sequence then see each other and no others.
 
     Raises:
         ValueError: a mask of any other number of dimensions, or a float mask with more than two.
     """
+    if packing is not None:
+        return packing.block_diagonal_mask(hidden_states.shape[1]) if implementation in ("eager", "sdpa") else None
     if attention_mask is None:
         return create_bidirectional_mask(config, hidden_states, None) if implementation == "flex_attention" else None
     if attention_mask.dim() not in (2, 3, 4):

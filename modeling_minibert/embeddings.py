@@ -126,15 +126,19 @@ class Embeddings(nn.Module):
             embedded = embedded + self._segments(token_type_ids, embedded)
         return self.dropout(self.norm(embedded))
 
+    def check_length(self, length: int) -> None:
+        """Raise a ValueError for an input with more tokens than positions."""
+        if self.position_embeddings is not None and length > self.max_positions:
+            raise ValueError(
+                f"input is {length} tokens long but this model was built for {self.max_positions} positions; "
+                f"truncate it (tokenizer(..., truncation=True, max_length={self.max_positions}), or "
+                f"pipeline(..., truncation=True)), or raise max_position_embeddings before training"
+            )
+
     def _positions(self, position_ids: torch.Tensor | None, embedded: torch.Tensor) -> torch.Tensor:
         length = embedded.shape[1]
         if position_ids is None:
-            if length > self.max_positions:
-                raise ValueError(
-                    f"input is {length} tokens long but this model was built for {self.max_positions} positions; "
-                    f"truncate it (tokenizer(..., truncation=True, max_length={self.max_positions}), or "
-                    f"pipeline(..., truncation=True)), or raise max_position_embeddings before training"
-                )
+            self.check_length(length)
             position_ids = torch.arange(length, device=embedded.device)[None]
         else:
             _check_range(position_ids, self.max_positions, "position id", "raise max_position_embeddings, or truncate")

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from .feed_forward import ACTIVATIONS
+from .linear_cross_entropy import linear_cross_entropy
+from .losses import IGNORE_INDEX, check_labels, cross_entropy
 from .normalization import build_norm
 
 
@@ -74,5 +76,31 @@ class MaskedLanguageModelHead(nn.Module):
         self.norm = build_norm(config)
         self.decoder = nn.Linear(config.hidden_size, config.vocab_size)
 
+    def transform(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        """All but the decoder: (…, E) → (…, E)."""
+        return self.norm(self.activation(self.dense(hidden_states)))
+
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
-        return self.decoder(self.norm(self.activation(self.dense(hidden_states))))
+        return self.decoder(self.transform(hidden_states))
+
+    def loss_at_labels(
+        self, hidden_states: torch.Tensor, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
+    ) -> torch.Tensor:
+        """The masked-LM loss, computed only where there is a label, and without ever holding all the logits.
+
+        Of a batch, 15 % of the tokens have a label; scoring the vocabulary for all of them is most of the work of
+        a small model. Same value and gradients as `cross_entropy` of the logits.
+
+        Args:
+            hidden_states: (B, L, E).
+            labels: (B, L), -100 where there is none.
+            num_items_in_batch: what to divide by; the number of labels here where not given.
+        """
+        check_labels(labels, self.decoder.out_features, "masked-LM label")
+        places = (labels.flatten() != IGNORE_INDEX).nonzero()[:, 0]
+        features = self.transform(hidden_states.flatten(0, 1)[places])
+        labels = labels.flatten()[places]
+        if type(self.decoder) is nn.Linear:
+            return linear_cross_entropy(features, self.decoder.weight, self.decoder.bias, labels, num_items_in_batch)
+        # Something has been put around the decoder, such as an adapter; its weight alone is not the whole map.
+        return cross_entropy(self.decoder(features), labels, num_items_in_batch)

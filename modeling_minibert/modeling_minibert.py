@@ -35,6 +35,9 @@ from .feed_forward import FeedForward
 from .heads import Classifier, MaskedLanguageModelHead, Pooler
 from .losses import IGNORE_INDEX, cross_entropy, infer_problem_type, sequence_classification_loss, span_loss
 from .normalization import build_norm
+from .packed_attention import PACKED
+from .packing import Packing, find_packing
+from .precision import autocast_dtype
 
 
 class MiniBertLayer(GradientCheckpointingLayer):
@@ -123,6 +126,8 @@ class MiniBertModel(MiniBertPreTrainedModel):
         inputs_embeds: torch.Tensor | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
+        cu_seq_lens_q: torch.Tensor | None = None,
+        max_length_q: int | None = None,
         **kwargs,
     ) -> BaseModelOutputWithPooling:
         """Encode a batch.
@@ -136,6 +141,8 @@ class MiniBertModel(MiniBertPreTrainedModel):
             output_attentions: return the weights of every layer, each (B, H, L, L). Under a fused attention
                 implementation, which has none to give, this call computes them with the eager formula.
             output_hidden_states: return the embeddings and the output of every layer, each (B, L, E).
+            cu_seq_lens_q, max_length_q: of a packed batch: input_ids, token_type_ids and position_ids are (1, T), all
+                sequences in one row; see `packing.py`. `last_hidden_state` is (1, T, E) then.
 
         Returns:
             `last_hidden_state` (B, L, E), `pooler_output` (B, E), `hidden_states`, `attentions`.
@@ -149,10 +156,25 @@ class MiniBertModel(MiniBertPreTrainedModel):
             output_attentions = self.config.output_attentions
         if output_hidden_states is None:
             output_hidden_states = self.config.output_hidden_states
-        implementation = "eager" if output_attentions else self.config._attn_implementation
+        implementation = self._implementation(attention_mask, output_attentions)
+        inputs = input_ids if inputs_embeds is None else inputs_embeds
+        pack_padded = implementation == PACKED
+        packing = find_packing(inputs, attention_mask, position_ids, cu_seq_lens_q, max_length_q, pack_padded)
+        restore = nn.Identity()
+        if packing is not None:
+            if position_ids is None:
+                position_ids = self._position_ids(inputs, packing)
+            if packing.came_padded:
+                input_ids, token_type_ids, position_ids, inputs_embeds = map(
+                    packing.remove_pads, (input_ids, token_type_ids, position_ids, inputs_embeds)
+                )
+                restore = packing.put_pads_back
+            kwargs |= packing.attention_arguments()
 
         hidden_states = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
-        mask = prepare_attention_mask(self.config, hidden_states, attention_mask, implementation)
+        # Under autocast half precision from here on; otherwise each linear map would convert its input anew.
+        hidden_states = hidden_states.to(autocast_dtype(hidden_states.device) or hidden_states.dtype)
+        mask = prepare_attention_mask(self.config, hidden_states, attention_mask, implementation, packing)
         all_hidden_states, all_weights = [hidden_states], []
         for layer in self.layers:
             hidden_states, weights = layer(hidden_states, mask, implementation=implementation, **kwargs)
@@ -162,11 +184,33 @@ class MiniBertModel(MiniBertPreTrainedModel):
         all_hidden_states[-1] = hidden_states
 
         return BaseModelOutputWithPooling(
-            last_hidden_state=hidden_states,
-            pooler_output=self.pooler(hidden_states, attention_mask) if self.pooler is not None else None,
-            hidden_states=tuple(all_hidden_states) if output_hidden_states else None,
+            last_hidden_state=restore(hidden_states),
+            pooler_output=self._pool(hidden_states, attention_mask, packing) if self.pooler is not None else None,
+            hidden_states=tuple(map(restore, all_hidden_states)) if output_hidden_states else None,
             attentions=tuple(all_weights) if output_attentions else None,
         )
+
+    def _implementation(self, attention_mask: torch.Tensor | None, output_attentions: bool) -> str:
+        """The attention function for one call: not every one gives weights, or takes a mask per query."""
+        if output_attentions:
+            return "eager"
+        implementation = self.config._attn_implementation
+        if implementation == PACKED and attention_mask is not None and attention_mask.dim() > 2:
+            return "sdpa"
+        return implementation
+
+    def _position_ids(self, inputs: torch.Tensor, packing: Packing) -> torch.Tensor:
+        if not packing.came_padded:
+            return packing.position_ids(inputs.shape[1])
+        self.embeddings.check_length(inputs.shape[1])
+        return torch.arange(inputs.shape[1], device=inputs.device).expand(inputs.shape[:2])
+
+    def _pool(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None, packing: Packing | None):
+        if packing is None:
+            return self.pooler(hidden_states, attention_mask)
+        if packing.came_padded:
+            return self.pooler(packing.put_pads_back(hidden_states), attention_mask)
+        return self.pooler(packing.split(hidden_states), packing.mask())
 
 
 @dataclass
@@ -193,6 +237,24 @@ class _WithVocabularyLogits(MiniBertPreTrainedModel):
     def set_output_embeddings(self, value: nn.Linear) -> None:
         self.mlm_head.decoder = value
 
+    def _score_vocabulary(
+        self,
+        hidden_states: torch.Tensor,
+        labels: torch.Tensor | None,
+        num_items_in_batch: torch.Tensor | int | None,
+        return_logits: bool | None,
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Logits (B, L, V) and loss; while training, the loss alone unless the logits are asked for."""
+        if return_logits is None:
+            return_logits = labels is None or not self.training
+        if not return_logits:
+            return None, self.mlm_head.loss_at_labels(hidden_states, labels, num_items_in_batch)
+        logits = self.mlm_head(hidden_states)
+        loss = None
+        if labels is not None:
+            loss = cross_entropy(logits, labels, num_items_in_batch, "masked-LM label")
+        return logits, loss
+
 
 class MiniBertForPreTraining(_WithVocabularyLogits):
     """Both tasks of the BERT paper at once: fill in masked tokens (MLM) and tell whether B follows A (NSP)."""
@@ -215,6 +277,7 @@ class MiniBertForPreTraining(_WithVocabularyLogits):
         labels: torch.Tensor | None = None,
         next_sentence_label: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
+        return_logits: bool | None = None,
         **kwargs,
     ) -> MiniBertForPreTrainingOutput:
         """Encode, and score tokens and pairs.
@@ -223,18 +286,19 @@ class MiniBertForPreTraining(_WithVocabularyLogits):
             labels: (B, L), the token under each mask; -100 elsewhere.
             next_sentence_label: (B,), 0 where B follows A, 1 where it does not.
             num_items_in_batch: number of masked tokens in the whole optimizer step.
+            return_logits: whether to compute `prediction_logits`, which are most of the work of a small model. Where
+                not given: not while training with labels, when the loss needs them at the masked tokens only.
 
         The other arguments are those of `MiniBertModel`. The loss is the sum of those whose labels are given.
         """
         outputs = self.minibert(
             input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, return_dict=True, **kwargs
         )
-        prediction_logits = self.mlm_head(outputs.last_hidden_state)
+        prediction_logits, masked_lm_loss = self._score_vocabulary(
+            outputs.last_hidden_state, labels, num_items_in_batch, return_logits
+        )
         seq_relationship_logits = self.nsp_head(outputs.pooler_output)
-        losses, masked_lm_loss, next_sentence_loss = [], None, None
-        if labels is not None:
-            masked_lm_loss = cross_entropy(prediction_logits, labels, num_items_in_batch, "masked-LM label")
-            losses.append(masked_lm_loss)
+        next_sentence_loss = None
         if next_sentence_label is not None:
             next_sentence_loss = cross_entropy(seq_relationship_logits, next_sentence_label, what="next_sentence_label")
             # Trainer counts masked tokens, not pairs: this batch's share of them is its share of the pairs too.
@@ -242,7 +306,7 @@ class MiniBertForPreTraining(_WithVocabularyLogits):
             if labels is not None and num_items_in_batch is not None:
                 share = (labels != IGNORE_INDEX).sum() / num_items_in_batch
             next_sentence_loss = next_sentence_loss * share
-            losses.append(next_sentence_loss)
+        losses = [loss for loss in (masked_lm_loss, next_sentence_loss) if loss is not None]
         return MiniBertForPreTrainingOutput(
             loss=sum(losses) if losses else None,
             prediction_logits=prediction_logits,
@@ -273,16 +337,17 @@ class MiniBertForMaskedLM(_WithVocabularyLogits):
         inputs_embeds: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
+        return_logits: bool | None = None,
         **kwargs,
     ) -> MaskedLMOutput:
-        """Encode, and score the vocabulary for every token: logits (B, L, V). `labels` (B, L), -100 unmasked."""
+        """Encode, and score the vocabulary for every token: logits (B, L, V). `labels` (B, L), -100 unmasked.
+
+        While training with labels there are no logits unless `return_logits` is True, as in `MiniBertForPreTraining`.
+        """
         outputs = self.minibert(
             input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, return_dict=True, **kwargs
         )
-        logits = self.mlm_head(outputs.last_hidden_state)
-        loss = None
-        if labels is not None:
-            loss = cross_entropy(logits, labels, num_items_in_batch, "masked-LM label")
+        logits, loss = self._score_vocabulary(outputs.last_hidden_state, labels, num_items_in_batch, return_logits)
         return MaskedLMOutput(
             loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
         )
@@ -416,6 +481,8 @@ class MiniBertForQuestionAnswering(MiniBertPreTrainedModel):
         inputs_embeds: torch.Tensor | None = None,
         start_positions: torch.Tensor | None = None,
         end_positions: torch.Tensor | None = None,
+        cu_seq_lens_q: torch.Tensor | None = None,
+        max_length_q: int | None = None,
         **kwargs,
     ) -> QuestionAnsweringModelOutput:
         """Encode question and context, and score each token as first and as last of the answer: (B, L) each.
@@ -423,10 +490,18 @@ class MiniBertForQuestionAnswering(MiniBertPreTrainedModel):
         Args:
             start_positions, end_positions: (B,), token indices; one past the end of the input is left out.
         """
+        kwargs |= {"cu_seq_lens_q": cu_seq_lens_q, "max_length_q": max_length_q}
         outputs = self.minibert(
             input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, return_dict=True, **kwargs
         )
-        start_logits, end_logits = self.span_head(outputs.last_hidden_state).unbind(dim=-1)
+        logits = self.span_head(outputs.last_hidden_state)
+        packing = find_packing(logits, attention_mask, position_ids, cu_seq_lens_q, max_length_q, pack_padded=False)
+        if packing is not None:  # it came packed: one row for each sequence again, positions count within it
+            logits = packing.split(logits, torch.finfo(logits.dtype).min)
+        elif self.config._attn_implementation == PACKED and attention_mask is not None:
+            # Nothing was computed for pads: they are no candidates, as in a packed batch.
+            logits = logits.masked_fill(~attention_mask.bool()[:, :, None], torch.finfo(logits.dtype).min)
+        start_logits, end_logits = logits.unbind(dim=-1)
         loss = None
         if start_positions is not None and end_positions is not None:
             loss = span_loss(start_logits, end_logits, start_positions, end_positions)

@@ -90,6 +90,22 @@ def test_a_remote_classifier_also_opens_as_a_base_model(tmp_path):
     assert torch.equal(outputs[0], model.minibert(**torch.load(folder / "batch.pt")).last_hidden_state)
 
 
+@pytest.mark.slow
+def test_packed_attention_travels_along_also_beside_another_copy_of_its_code(tmp_path):
+    folder, other = tmp_path / "model", tmp_path / "other"
+    model = random_model()
+    save(model, folder, random_batch())
+    model.save_pretrained(other)
+    # Another version of the file: transformers imports both, and both define the operator.
+    with open(other / "packed_attention.py", "a") as file:
+        file.write("# changed\n")
+    loaded = f"transformers.AutoModel.from_pretrained({str(other)!r}, trust_remote_code=True)"
+    options = {"trust_remote_code": True, "attn_implementation": "packed"}
+    process = {**WITHOUT_PACKAGE, "imports": loaded, "options": options}
+    _, _, outputs = run_fresh(folder, "AutoModelForSequenceClassification", process, tmp_path)
+    assert_close(outputs[0], model(**torch.load(folder / "batch.pt")).logits, rtol=0, atol=1e-5)
+
+
 @pytest.mark.lecture("S5-15", "S2-04")
 @pytest.mark.parametrize("model_class", HEADS)
 @pytest.mark.parametrize("positions", ["learned", "sinusoidal"])
@@ -114,8 +130,9 @@ def test_every_save_lists_every_class_and_carries_the_code(tmp_path):
         assert f"{module}.py" in saved
         assert hasattr(modeling_minibert, name)
     # Nothing of other families and nothing of the sub-packages travels along.
-    needed = {"attention", "embeddings", "feed_forward", "heads", "losses", "normalization", "stock"}
-    assert saved == {f"{name}.py" for name in needed | {"configuration_minibert", "modeling_minibert"}}
+    needed = {"configuration_minibert", "modeling_minibert", "attention", "packed_attention", "packing", "precision"}
+    needed |= {"embeddings", "feed_forward", "heads", "linear_cross_entropy", "losses", "normalization", "stock"}
+    assert saved == {f"{name}.py" for name in needed}
 
 
 def test_a_saved_head_opens_as_every_other_class(tmp_path):

@@ -1,0 +1,85 @@
+"""Compare the speed of several ways to do one thing: in turn, many times, medians.
+
+A machine is never twice the same: what runs beside, heat and clock change within minutes. So all variants are timed
+in one process, one step of each in turn, and what is reported are ratios of medians. On one thread the clock is the CPU
+time of the process, which other programs hardly touch; on several it is the wall clock, of an idle machine.
+"""
+
+import re
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import torch
+
+
+def measure(variants: dict[str, Callable[[], int]], rounds: int, warmup: int = 1) -> dict[str, list[float]]:
+    """Time each variant `rounds` times, in turn.
+
+    Args:
+        variants: name → a step that returns how many units (tokens, texts) it worked off.
+        rounds: how often each is timed.
+        warmup: untimed steps of each before.
+
+    Returns:
+        Name → units per second, one entry per round.
+    """
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    for step in variants.values():
+        for _ in range(warmup):
+            step()
+    rates = {name: [] for name in variants}
+    for number in range(rounds):
+        print(f"\rround {number + 1} of {rounds}", end="", file=sys.stderr, flush=True)
+        for name, step in variants.items():
+            start = clock()
+            units = step()
+            rates[name].append(units / (clock() - start))
+    print(file=sys.stderr)
+    return rates
+
+
+def report(title: str, unit: str, rates: dict[str, list[float]], memory: dict[str, float] | None = None) -> dict:
+    """Print a table with the first variant as the yardstick; returns its numbers."""
+    threads = torch.get_num_threads()
+    clock = "CPU time of one thread" if threads == 1 else f"wall time of {threads} threads"
+    print(f"{title}\n{clock}; {len(next(iter(rates.values())))} rounds in turn; median [slowest to fastest]")
+    base = median(next(iter(rates.values())))
+    numbers = {}
+    for name, values in rates.items():
+        middle = median(values)
+        line = f"  {name:44} {middle:9,.0f} {unit}/s  [{min(values):,.0f} to {max(values):,.0f}]  {middle / base:6.2f}x"
+        numbers[name] = {"per_second": middle, "ratio": middle / base}
+        if memory:
+            line += f"  {memory[name]:6,.0f} MiB"
+            numbers[name]["peak_memory_mib"] = memory[name]
+        print(line)
+    return numbers
+
+
+def peak_memory(arguments: list[str]) -> float:
+    """MiB that a script needs above what it held before its work: it prints them, see `memory_above`."""
+    output = subprocess.run([sys.executable, *arguments], check=True, capture_output=True, text=True).stdout
+    return float(output.split()[-1])
+
+
+def memory_above(build: Callable[[], Callable[[], int]], repetitions: int = 3) -> float:
+    """MiB that building and running a step adds to what this process has needed so far."""
+    before = _peak_mib()
+    step = build()
+    for _ in range(repetitions):
+        step()
+    return _peak_mib() - before
+
+
+def _peak_mib() -> float:
+    """The largest memory of this process. Linux counts it anew for every program; getrusage hands on the parent's."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1024
+    kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kib / 2**20 if sys.platform == "darwin" else kib / 2**10

@@ -1,0 +1,110 @@
+"""The cross-entropy over a vocabulary without ever holding all of its logits.
+
+A vocabulary of 30,000 makes the logits the largest tensor of a small model by far: (N, V), once for the values and
+once for the gradients. Here they exist only for a few tokens at a time. While they are at hand their gradient is taken
+too (softmax minus one at the label), so the backward pass has nothing left to do but scale.
+
+    loss = Σ logsumexp(hᵢ Wᵀ + b) - (hᵢ Wᵀ + b)[yᵢ]
+    dlogits = softmax - onehot(y),   dh = dlogits W,   dW = dlogitsᵀ h,   db = Σ dlogits
+
+Used by `MaskedLanguageModelHead.loss_at_labels`. Source: the softmax gradient of the lectures (S1); computing it in
+pieces in the forward pass: Wijmans et al. 2024, *Cut Your Losses in Large-Vocabulary Language Models*.
+"""
+
+import torch
+
+from .precision import autocast_dtype
+
+# Tokens whose logits exist at once: few enough that they stay in the cache between two passes over them.
+ROWS_OF_LOGITS = 64
+# Tokens whose gradients of the logits are kept for one large product with the hidden states.
+ROWS_OF_GRADIENTS = 512
+
+
+def linear_cross_entropy(
+    hidden_states: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    labels: torch.Tensor,
+    num_items_in_batch: torch.Tensor | int | None = None,
+) -> torch.Tensor:
+    """Mean of -log softmax(hidden_states Wᵀ + b)[label].
+
+    Args:
+        hidden_states: (N, E).
+        weight, bias: (V, E) and (V,), the decoder.
+        labels: (N,), each from 0 to V - 1.
+        num_items_in_batch: what to divide the sum by; N where not given.
+
+    Returns:
+        A scalar, float32 also for half-precision input; 0 where N is 0.
+    """
+    dtype = autocast_dtype(weight.device) or weight.dtype
+    count = max(labels.shape[0], 1) if num_items_in_batch is None else num_items_in_batch
+    count = count.to(weight.device) if torch.is_tensor(count) else torch.full((), count, device=weight.device)
+    return _linear_cross_entropy(hidden_states.to(dtype), weight, bias, labels, count)[0]
+
+
+def loss_and_gradients(hidden_states, weight, bias, labels, count):
+    """The loss (a sum divided by `count`), and its gradients with respect to hidden_states, weight and bias.
+
+    The products are computed in the dtype of hidden_states; the gradients of the parameters have the parameters' dtype.
+    """
+    precise = torch.promote_types(hidden_states.dtype, torch.float32)
+    total = torch.zeros((), dtype=precise, device=weight.device)
+    d_hidden = torch.empty_like(hidden_states)
+    d_weight, d_bias = None, torch.zeros_like(bias, dtype=precise)
+    decoder, offset = weight.to(hidden_states.dtype), bias.to(hidden_states.dtype)
+    share = 1.0 / count.to(precise)
+    for start in range(0, len(labels), ROWS_OF_GRADIENTS):
+        part = slice(start, start + ROWS_OF_GRADIENTS)
+        hidden, targets = hidden_states[part], labels[part, None]
+        d_logits = hidden.new_empty(len(hidden), len(weight))
+        pieces = (tensor.split(ROWS_OF_LOGITS) for tensor in (d_logits, hidden, targets))
+        for d_piece, tokens, target in zip(*pieces, strict=True):
+            logits = torch.addmm(offset, tokens, decoder.t())
+            log_probabilities = torch.log_softmax(logits, dim=-1, dtype=precise)
+            total -= log_probabilities.gather(1, target).sum()
+            gradient = log_probabilities.exp_()  # in place: the softmax, then minus one at the label
+            gradient.scatter_add_(1, target, gradient.new_full(target.shape, -1.0))
+            d_bias += gradient.sum(dim=0)
+            torch.mul(gradient, share, out=d_piece)
+        torch.mm(d_logits, decoder, out=d_hidden[part])
+        product = d_logits.t() @ hidden
+        d_weight = product.to(weight.dtype) if d_weight is None else d_weight.add_(product)
+    d_weight = torch.zeros_like(weight) if d_weight is None else d_weight
+    return total * share, d_hidden, d_weight, (d_bias * share).to(bias.dtype)
+
+
+@torch.library.custom_op("minibert::linear_cross_entropy", mutates_args=())
+def _linear_cross_entropy(
+    hidden_states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, labels: torch.Tensor, count: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    with torch.autocast(weight.device.type, enabled=False):
+        return loss_and_gradients(hidden_states, weight, bias, labels, count)
+
+
+@_linear_cross_entropy.register_fake
+def _(hidden_states, weight, bias, labels, count):
+    total = weight.new_empty((), dtype=torch.promote_types(hidden_states.dtype, torch.float32))
+    return total, torch.empty_like(hidden_states), torch.empty_like(weight), torch.empty_like(bias)
+
+
+def _keep_for_backward(ctx, inputs, output):
+    _, *gradients = output
+    ctx.save_for_backward(*gradients)
+    ctx.mark_non_differentiable(*gradients)
+    ctx.set_materialize_grads(False)  # no zeros in the size of the vocabulary for gradients of gradients
+
+
+def _backward(ctx, d_total, *_):
+    if d_total is None:
+        return (None,) * 5
+    gradients = ctx.saved_tensors
+    # The loss itself is what is usually differentiated: d_total is 1, and the largest gradients need no other pass.
+    if torch.compiler.is_compiling() or d_total.device.type != "cpu" or d_total != 1:
+        gradients = [gradient * d_total.to(gradient.dtype) for gradient in gradients]
+    return *gradients, None, None
+
+
+_linear_cross_entropy.register_autograd(_backward, setup_context=_keep_for_backward)

@@ -1,0 +1,136 @@
+"""Packing: take the pads out of a batch, so that nothing is computed for them, and put them back at the end.
+
+    padded (B, L)        a b c · ·          packed (1, T)     a b c d e f g h
+                         d e · · ·          cu_seq_lens       0     3   5     8
+                         f g h · ·
+
+A packed batch follows the convention of transformers' `DataCollatorWithFlattening`: `input_ids` (1, T),
+`position_ids` (1, T) that start again with every sequence, `cu_seq_lens_q` (B + 1,) int32 and `max_length_q`.
+MiniBert takes batches that come packed, and packs padded ones itself under `attn_implementation="packed"`.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+
+
+def find_packing(
+    inputs: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    position_ids: torch.Tensor | None,
+    cu_seq_lens: torch.Tensor | None,
+    max_length: int | None,
+    pack_padded: bool,
+) -> "Packing | None":
+    """How a batch is packed, or shall be; None for a padded batch that shall stay so.
+
+    Args:
+        inputs: ids (B, L) or vectors (B, L, E), for the shape.
+        attention_mask, position_ids: as the model was given them.
+        cu_seq_lens, max_length: given with a batch that comes packed. Without them, a single row whose `position_ids`
+            start again is a packed batch too.
+        pack_padded: whether to pack a padded batch.
+
+    Raises:
+        ValueError: cu_seq_lens of a batch with several rows, or one that does not end with the stream.
+    """
+    batch_size, length = inputs.shape[:2]
+    if cu_seq_lens is not None:
+        if batch_size != 1:
+            raise ValueError(f"a packed batch is one row (1, T), got {batch_size} rows and cu_seq_lens_q")
+        if not torch.compiler.is_compiling() and int(cu_seq_lens[-1]) != length:
+            raise ValueError(f"cu_seq_lens_q ends at {int(cu_seq_lens[-1])}, but the packed row has {length} tokens")
+        cu_seq_lens = cu_seq_lens.to(torch.int32)
+        return Packing(cu_seq_lens, max_length if max_length is not None else int(cu_seq_lens.diff().max()))
+    if batch_size == 1 and position_ids is not None and attention_mask is None:
+        if not torch.compiler.is_compiling() and (position_ids[0, 1:] == 0).any():
+            return Packing.of_positions(position_ids)
+    if pack_padded:
+        return Packing.of_padded(batch_size, length, attention_mask, inputs.device)
+    return None
+
+
+@dataclass
+class Packing:
+    """Where the sequences of a packed batch begin and end.
+
+    Args:
+        cu_seq_lens: (B + 1,) int32; sequence i holds the tokens from `cu_seq_lens[i]` up to `cu_seq_lens[i + 1]`.
+        max_length: tokens of the longest sequence.
+        places: (T,), where each token stands in the padded batch, counted through (B · L); None if it came packed.
+    """
+
+    cu_seq_lens: torch.Tensor
+    max_length: int
+    places: torch.Tensor | None = None
+    padded_shape: tuple[int, int] = field(default=(0, 0))
+
+    @classmethod
+    def of_padded(cls, batch_size: int, length: int, attention_mask: torch.Tensor | None, device) -> "Packing":
+        """The packing of a padded batch; `attention_mask` (B, L), 1 for real tokens, or None for no pads at all.
+
+        Sequences are put in the order of their lengths: those of equal length are computed together.
+        """
+        if attention_mask is None:
+            cu_seq_lens = torch.arange(0, (batch_size + 1) * length, length, dtype=torch.int32, device=device)
+            places = torch.arange(batch_size * length, device=device)
+            return cls(cu_seq_lens, length, places, (batch_size, length))
+        mask = attention_mask.bool()
+        lengths = mask.sum(dim=1)
+        order = lengths.argsort(stable=True)
+        rows, columns = mask[order].nonzero(as_tuple=True)
+        ends = lengths[order].cumsum(0).to(torch.int32)
+        cu_seq_lens = torch.nn.functional.pad(ends, (1, 0))
+        return cls(cu_seq_lens, int(lengths.max()), order[rows] * length + columns, (batch_size, length))
+
+    @classmethod
+    def of_positions(cls, position_ids: torch.Tensor) -> "Packing":
+        """The packing of a stream whose positions (1, T) start again at 0 with every sequence."""
+        starts = (position_ids[0] == 0).nonzero()[:, 0].to(torch.int32)
+        cu_seq_lens = torch.nn.functional.pad(starts, (0, 1), value=position_ids.shape[1])
+        return cls(cu_seq_lens, int(cu_seq_lens.diff().max()))
+
+    @property
+    def came_padded(self) -> bool:
+        return self.places is not None
+
+    def remove_pads(self, padded: torch.Tensor | None) -> torch.Tensor | None:
+        """(B, L, …) → (1, T, …)."""
+        return None if padded is None else padded.flatten(0, 1)[self.places][None]
+
+    def put_pads_back(self, packed: torch.Tensor) -> torch.Tensor:
+        """(1, T, …) → (B, L, …), zeros where pads were."""
+        batch_size, length = self.padded_shape
+        padded = packed.new_zeros(batch_size * length, *packed.shape[2:])
+        return padded.index_copy(0, self.places, packed[0]).unflatten(0, self.padded_shape)
+
+    def sequence_ids(self, tokens: int) -> torch.Tensor:
+        """Which sequence each token belongs to: (T,)."""
+        ends = self.cu_seq_lens[1:].contiguous()
+        return torch.searchsorted(ends, torch.arange(tokens, dtype=torch.int32, device=ends.device), right=True)
+
+    def position_ids(self, tokens: int) -> torch.Tensor:
+        """The place of each token in its own sequence: (1, T)."""
+        starts = self.cu_seq_lens[:-1].long()
+        return (torch.arange(tokens, device=starts.device) - starts[self.sequence_ids(tokens)])[None]
+
+    def split(self, packed: torch.Tensor, fill: float = 0.0) -> torch.Tensor:
+        """One row per sequence: (1, T, …) → (B, max_length, …), `fill` behind the end of the shorter ones."""
+        tokens = packed.shape[1]
+        rows = packed.new_full((len(self.cu_seq_lens) - 1, self.max_length, *packed.shape[2:]), fill)
+        return rows.index_put((self.sequence_ids(tokens), self.position_ids(tokens)[0]), packed[0])
+
+    def mask(self) -> torch.Tensor:
+        """The attention mask of the rows that `split` gives: (B, max_length) bool."""
+        places = torch.arange(self.max_length, device=self.cu_seq_lens.device)
+        return places < self.cu_seq_lens.diff()[:, None]
+
+    def block_diagonal_mask(self, tokens: int) -> torch.Tensor:
+        """For attention functions that know nothing of packing: (1, 1, T, T), True within a sequence."""
+        sequences = self.sequence_ids(tokens)
+        return (sequences[:, None] == sequences)[None, None]
+
+    def attention_arguments(self) -> dict:
+        """What packed and flash attention functions want to know, by the names that transformers gives it."""
+        ends, longest = self.cu_seq_lens, self.max_length
+        return {"cu_seq_lens_q": ends, "cu_seq_lens_k": ends, "max_length_q": longest, "max_length_k": longest}
