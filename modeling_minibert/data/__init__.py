@@ -1,6 +1,22 @@
-"""How text becomes batches: reading labelled text, cutting long texts into windows."""
+"""How text becomes batches: reading text, encoding it, pretraining examples, masks, batches without pads, windows."""
 
 from .classification import load_text_classification
+from .documents import load_documents, split_sentences
+from .masking import DataCollatorForPretraining, mask_tokens
+from .packing import DataCollatorWithPacking, TokenBudgetBatches
+from .pretraining_examples import build_examples
 from .windows import tokenize_windows
+from .word_cache import WordCache
 
-__all__ = ["load_text_classification", "tokenize_windows"]
+__all__ = [
+    "DataCollatorForPretraining",
+    "DataCollatorWithPacking",
+    "TokenBudgetBatches",
+    "WordCache",
+    "build_examples",
+    "load_documents",
+    "load_text_classification",
+    "mask_tokens",
+    "split_sentences",
+    "tokenize_windows",
+]

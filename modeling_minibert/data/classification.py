@@ -7,13 +7,12 @@ renamed silently: what it does to the data, it prints.
 import math
 import warnings
 from collections import Counter
-from pathlib import Path
 
 from datasets import ClassLabel, Dataset, DatasetDict, load_dataset
-from datasets.exceptions import DatasetGenerationError
+
+from .files import read_table
 
 SPLITS = ("train", "validation", "test")
-READERS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
 def load_text_classification(
@@ -51,7 +50,10 @@ def load_text_classification(
     """
     if (dataset_name is None) == (data_files is None):
         raise ValueError("give either dataset_name or data_files, and not both")
-    raw = load_dataset(dataset_name, dataset_config_name) if dataset_name else _read_files(data_files)
+    if dataset_name:
+        raw = load_dataset(dataset_name, dataset_config_name)
+    else:
+        raw = DatasetDict({split: read_table(path, split) for split, path in data_files.items()})
     if "train" not in raw:
         raise ValueError(f"there is no train split; the splits are {sorted(raw)}")
     columns = {"text": text_column, "text_pair": text_pair_column, "label": label_column}
@@ -73,49 +75,6 @@ def load_text_classification(
                 stacklevel=2,
             )
     return DatasetDict({name: splits[name] for name in SPLITS if name in splits}), names
-
-
-def _read_files(data_files: dict[str, str]) -> DatasetDict:
-    """Read each split with the reader that its file extension names."""
-    splits = {}
-    for split, path in data_files.items():
-        reader = READERS.get(Path(path).suffix.lower())
-        if reader is None:
-            raise ValueError(f"{path}: unknown extension {Path(path).suffix!r}; choose one of {sorted(READERS)}")
-        if not Path(path).is_file():
-            raise FileNotFoundError(f"{path}: no such file")
-        if Path(path).stat().st_size == 0:
-            raise ValueError(f"{path}: the file is empty")
-        if reader != "parquet":
-            _check_utf8(path)
-        # pandas would read the words "None", "null" and "NA" as missing cells; an empty cell is enough.
-        options = {"keep_default_na": False} if reader == "csv" else {}
-        if Path(path).suffix.lower() == ".tsv":
-            options["sep"] = "\t"
-        try:
-            splits[split] = load_dataset(reader, data_files=str(path), split="train", **options)
-        except DatasetGenerationError as error:
-            raise ValueError(f"{path} cannot be read: {str(error.__cause__ or error).strip()}") from error
-        except ValueError as error:
-            if "corresponds to no data" not in str(error):
-                raise
-            raise ValueError(f"the {split} split has no rows: {path} has nothing but its header") from error
-    return DatasetDict(splits)
-
-
-def _check_utf8(path: str) -> None:
-    """Find a wrong encoding before the reader does, to say where it is."""
-    position = 0
-    with open(path, "rb") as file:
-        for line in file:
-            try:
-                line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise ValueError(
-                    f"{path}: byte {position + error.start} (0x{line[error.start]:02x}) is not UTF-8; "
-                    f"save the file as UTF-8"
-                ) from error
-            position += len(line)
 
 
 def _select_columns(dataset: Dataset, columns: dict[str, str | None], split: str) -> Dataset:

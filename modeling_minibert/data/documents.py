@@ -1,0 +1,180 @@
+"""Text without labels: documents from files, folders or the Hub, and the sentences of a document.
+
+    documents = load_documents(data_files={"train": "corpus.txt"})     # one row per document, column `text`
+    documents["train"][0]["text"]
+    split_sentences("Dr. Sari datang. Kami senang!")                   # ["Dr. Sari datang.", "Kami senang!"]
+
+Corpora beyond memory are streamed (`streaming=True`). Of several processes, each takes its own share with
+`datasets.distributed.split_dataset_by_node(documents["train"], rank, world_size)`; nothing of ours is needed.
+The classic layout of a text file (one sentence per line, a blank line between documents) is that of Google's BERT.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, load_dataset
+
+from .files import READERS, check_files, check_utf8, read_table
+
+# Words whose full stop ends no sentence, in lower case, without the stop.
+ABBREVIATIONS = frozenset(
+    "dr drs dra ir prof mr mrs ms st jr sr hj kh no nos jl jln gg rt rw kec kab prov tgl hlm vol ed cf vs fig eq "
+    "e.g i.e a.m p.m u.s u.k a.n d.a dll dsb dst dkk tsb yth sdr bpk al approx dept est inc ltd co corp gen col lt "
+    "sgt capt rev hon mt ft jan feb mar apr jun jul aug sep sept oct nov dec".split()
+)
+_LINE_END = re.compile(r"<br\s*/?>|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", re.IGNORECASE)
+# Marks that end a sentence, with the quotes and brackets that close it. Chinese and Japanese ones need no space.
+_SENTENCE_END = re.compile(r"""[.!?…]+["'”’»)\]]*(?=\s)|[。！？]+["'”’»)\]」』]*""")
+_LAST_WORD = re.compile(r"[\w.]*\w(?=\.$)")
+
+
+def load_documents(
+    dataset_name: str | None = None,
+    dataset_config_name: str | None = None,
+    data_files: dict[str, str | list[str]] | None = None,
+    text_column: str = "text",
+    streaming: bool = False,
+) -> DatasetDict | IterableDatasetDict:
+    """Load text, one document per row.
+
+    A text file (.txt) with blank lines between its lines holds one document per block of lines; without them, every
+    line is a document. In everything else, every row is one. Empty documents are left out, and counted unless streamed.
+
+    Args:
+        dataset_name: a name on the Hub or a local folder, for `datasets.load_dataset`; or
+        data_files: split name → a file, or a list of files of one kind: txt, csv, tsv, json (lines) or parquet;
+            `train` is needed.
+        text_column: the column that holds the text; txt files have none.
+        streaming: read while looping, for text beyond memory.
+
+    Returns:
+        All splits that there are, each with one column `text`.
+
+    Raises:
+        FileNotFoundError: a file is not there.
+        ValueError: no train split, no text, a missing column (names those there are), or an unreadable file (names
+            file and byte).
+    """
+    if (dataset_name is None) == (data_files is None):
+        raise ValueError("give either dataset_name or data_files, and not both")
+    if dataset_name:
+        raw = load_dataset(dataset_name, dataset_config_name, streaming=streaming)
+    else:
+        raw = {split: _read(paths, split, text_column, streaming) for split, paths in data_files.items()}
+    if "train" not in raw:
+        raise ValueError(f"there is no train split; the splits are {sorted(raw)}")
+    splits = {split: _text_alone(dataset, text_column, split) for split, dataset in raw.items()}
+    return IterableDatasetDict(splits) if streaming else DatasetDict(splits)
+
+
+def split_sentences(text: str) -> list[str]:
+    """Cut a document into sentences: at line ends and `<br />`, and after . ! ? … unless that is no sentence's end.
+
+    A stop ends no sentence inside a number (3.5), after an abbreviation (Dr., dll.), an initial (J. K.) or a list
+    number at the start of a line (1.), and dots before a small letter (well... maybe) do not either. No character but
+    whitespace and `<br />` is lost.
+
+    Returns:
+        The sentences, without spaces around them; none of them is empty.
+    """
+    sentences = []
+    for line in _LINE_END.split(text):
+        start = 0
+        for end in _SENTENCE_END.finditer(line):
+            if _ends_sentence(line, start, end):
+                sentences.append(line[start : end.end()].strip())
+                start = end.end()
+        sentences.append(line[start:].strip())
+    return [sentence for sentence in sentences if sentence]
+
+
+def _ends_sentence(line: str, start: int, end: re.Match) -> bool:
+    """Whether the mark that was found ends the sentence that began at `start`."""
+    mark = end.group()
+    if mark in ("...", "…"):
+        return not line[end.end() :].lstrip()[:1].islower()
+    if mark != ".":
+        return True
+    before = line[start : end.end()].lstrip()
+    word = _LAST_WORD.search(before)
+    if word is None:
+        return True
+    is_initial = len(word[0]) == 1 and word[0].isupper()
+    is_list_number = word[0].isdigit() and before == f"{word[0]}."
+    return not (is_initial or is_list_number or word[0].lower() in ABBREVIATIONS)
+
+
+def _read(paths: str | list[str], split: str, text_column: str, streaming: bool):
+    """Read the files of one split; those of a text file become rows with the column that the caller asked for."""
+    paths = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    check_files(paths, [*READERS, ".txt"])
+    kinds = sorted({Path(path).suffix.lower() for path in paths})
+    if len(kinds) > 1:
+        raise ValueError(f"the {split} split has files of the kinds {kinds}; all of a split must be of one kind")
+    if kinds != [".txt"]:
+        return read_table(paths, split, streaming)
+    for path in paths:
+        check_utf8(path)
+    # Size and time are not used, but part of the cache's key: a file that has changed is read anew.
+    state = [(path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in paths]
+    arguments = {"files": state, "column": text_column}
+    if streaming:
+        return IterableDataset.from_generator(_documents_of_text_files, gen_kwargs=arguments)
+    return Dataset.from_generator(_documents_of_text_files, gen_kwargs=arguments)
+
+
+def _documents_of_text_files(files: list[tuple[str, int, int]], column: str) -> Iterator[dict[str, str]]:
+    for path, *_ in files:
+        blank_separated = _has_inner_blank_line(path)
+        with open(path, encoding="utf-8-sig") as file:
+            if blank_separated:
+                for is_text, lines in groupby(file, key=lambda line: bool(line.strip())):
+                    if is_text:
+                        yield {column: "\n".join(line.strip() for line in lines)}
+            else:
+                for line in file:
+                    yield {column: line.strip()}
+
+
+def _has_inner_blank_line(path: str) -> bool:
+    """Whether a blank line stands between two lines of text; those before the first and after the last do not count."""
+    seen_text = seen_blank = False
+    with open(path, encoding="utf-8-sig") as file:
+        for line in file:
+            if not line.strip():
+                seen_blank = seen_text
+            elif seen_blank:
+                return True
+            else:
+                seen_text = True
+    return False
+
+
+def _text_alone(dataset, text_column: str, split: str):
+    """Keep the text, under the name `text`, and no empty document."""
+    # A streamed data set may not know its columns before its first row.
+    columns = dataset.column_names or list(next(iter(dataset), {}))
+    if not columns:
+        raise ValueError(f"the {split} split has no rows")
+    if text_column not in columns:
+        raise ValueError(f"the {split} split has no column {text_column!r}; its columns are {sorted(columns)}")
+    dataset = dataset.select_columns([text_column])
+    if text_column != "text":
+        dataset = dataset.rename_column(text_column, "text")
+    if isinstance(dataset, IterableDataset):
+        return dataset.filter(_is_not_empty)
+    kind = dataset.features["text"]
+    if getattr(kind, "dtype", None) not in ("string", "large_string"):
+        raise ValueError(f"the column {text_column!r} of the {split} split holds {kind}, not text")
+    kept = dataset.filter(_is_not_empty, desc=f"Checking {split}")
+    if len(kept) == 0:
+        raise ValueError(f"the {split} split has {len(dataset)} rows, and no text in any of them")
+    if len(kept) < len(dataset):
+        print(f"{split}: left out {len(dataset) - len(kept)} empty documents of {len(dataset)}")
+    return kept
+
+
+def _is_not_empty(row: dict) -> bool:
+    return bool(row["text"] and row["text"].strip())

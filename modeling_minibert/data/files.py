@@ -1,0 +1,80 @@
+"""Tables on disk: csv, tsv, json lines and parquet, read through `datasets`, with errors that say what to do."""
+
+from pathlib import Path
+
+from datasets import Dataset, IterableDataset, load_dataset
+from datasets.exceptions import DatasetGenerationError
+
+READERS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
+
+
+def check_files(paths: list[str], extensions: list[str]) -> None:
+    """Refuse files that cannot be read, before anything is.
+
+    Args:
+        paths: one or more files.
+        extensions: those that are allowed, such as [".csv", ".txt"].
+
+    Raises:
+        FileNotFoundError: a file is not there.
+        ValueError: an unknown extension, or an empty file.
+    """
+    for path in paths:
+        if Path(path).suffix.lower() not in extensions:
+            raise ValueError(f"{path}: unknown extension {Path(path).suffix!r}; choose one of {sorted(extensions)}")
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"{path}: no such file")
+        if Path(path).stat().st_size == 0:
+            raise ValueError(f"{path}: the file is empty")
+
+
+def read_table(paths: str | list[str], split: str, streaming: bool = False) -> Dataset | IterableDataset:
+    """Read one split with the reader that the file extension names.
+
+    Args:
+        paths: a file, or several of the same kind.
+        split: the name of the split, for errors.
+        streaming: read while looping, for tables beyond memory and disk.
+
+    Raises:
+        FileNotFoundError: a file is not there.
+        ValueError: an unknown extension, an empty or unreadable file (names file and byte), no rows.
+    """
+    paths = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    named = ", ".join(paths)
+    check_files(paths, list(READERS))
+    reader = READERS[Path(paths[0]).suffix.lower()]
+    if reader != "parquet":
+        for path in paths:
+            check_utf8(path)
+    # pandas would read the words "None", "null" and "NA" as missing cells; an empty cell is enough.
+    options = {"keep_default_na": False} if reader == "csv" else {}
+    if Path(paths[0]).suffix.lower() == ".tsv":
+        options["sep"] = "\t"
+    try:
+        return load_dataset(reader, data_files=paths, split="train", streaming=streaming, **options)
+    except DatasetGenerationError as error:
+        raise ValueError(f"{named} cannot be read: {str(error.__cause__ or error).strip()}") from error
+    except ValueError as error:
+        if "corresponds to no data" not in str(error):
+            raise
+        raise ValueError(f"the {split} split has no rows: {named} has nothing but its header") from error
+
+
+def check_utf8(path: str) -> None:
+    """Find a wrong encoding before the reader does, to say where it is.
+
+    Raises:
+        ValueError: names the file and the byte.
+    """
+    position = 0
+    with open(path, "rb") as file:
+        for line in file:
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise ValueError(
+                    f"{path}: byte {position + error.start} (0x{line[error.start]:02x}) is not UTF-8; "
+                    f"save the file as UTF-8"
+                ) from error
+            position += len(line)

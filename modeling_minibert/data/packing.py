@@ -1,0 +1,221 @@
+"""Batches without pads: rows laid end to end in one stream, and as many rows per batch as a token budget allows.
+
+    rows       a b c | d e | f g h i            a batch of 3 rows
+    stream     d e a b c f g h i                (1, T), shortest first
+    cu_seq_lens_q  0 2 5 9                      where each row begins, and where the last one ends
+
+`TokenBudgetBatches` puts rows of similar length together, `FlatRows` makes the stream, and the two collators that use
+it are `DataCollatorWithPacking` below, for labelled text, and `DataCollatorForPretraining` in masking.py. With
+`Trainer`:
+
+    Trainer(
+        args=TrainingArguments(per_device_train_batch_size=1),         # one TokenBudgetBatches item is a whole batch
+        train_dataset=TokenBudgetBatches(encoded, max_tokens=4096),
+        data_collator=DataCollatorWithPacking(),
+        ...
+    )
+
+The keys are those of transformers' `DataCollatorWithFlattening(return_flash_attn_kwargs=True)`. What the model does
+with them stands in modeling_minibert/packing.py.
+"""
+
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import torch
+from datasets import Dataset
+
+
+class TokenBudgetBatches(torch.utils.data.Dataset):
+    """A data set whose items are whole batches: lists of rows of similar length, `max_tokens` tokens at most.
+
+    Lengths are rounded up to multiples of `bucket`, the rows are sorted by rounded length with the order among equals
+    drawn at random for each epoch, and batches are filled in that order. The rounded lengths come in the same order in
+    every epoch, so the number of batches never changes (a schedule or a resumed run can count on it), while the rows
+    that share a batch do. The sampler of the data loader shuffles the batches.
+
+    Args:
+        dataset: encoded rows with a column `input_ids`; a `datasets.Dataset` or a list of dictionaries.
+        max_tokens: tokens in a batch, counted in rounded lengths.
+        seed: of the order among equals.
+        bucket: 1 gives the fullest batches and mixes rows of one length only; a larger one mixes more.
+
+    Raises:
+        ValueError: no rows, a bucket below 1, or a row longer than max_tokens.
+    """
+
+    def __init__(self, dataset, max_tokens: int, seed: int = 0, bucket: int = 8):
+        if bucket < 1:
+            raise ValueError(f"bucket ({bucket}) must be at least 1")
+        if len(dataset) == 0:
+            raise ValueError("there are no rows to make batches of")
+        lengths = _lengths(dataset)
+        if lengths.max() > max_tokens:
+            raise ValueError(
+                f"row {lengths.argmax()} has {lengths.max()} tokens, more than max_tokens ({max_tokens}); raise "
+                f"max_tokens, or encode with truncation"
+            )
+        self.dataset, self.seed = dataset, seed
+        self.lengths = lengths
+        self.rounded = np.minimum(-(-lengths // bucket) * bucket, max_tokens)
+        self.ends = _fill(np.sort(self.rounded), max_tokens)
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Compose the batches of an epoch; in one process `Trainer` calls this by itself."""
+        draws = np.random.default_rng([self.seed, epoch]).random(len(self.rounded))
+        self.order = np.lexsort((draws, self.rounded))
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, index: int) -> list[dict]:
+        """The rows of a batch."""
+        if not 0 <= index < len(self.ends):
+            raise IndexError(f"there are {len(self.ends)} batches, and no batch {index}")
+        rows = self.order[self.ends[index - 1] if index else 0 : self.ends[index]].tolist()
+        if not isinstance(self.dataset, Dataset):
+            return [self.dataset[row] for row in rows]
+        columns = self.dataset[rows]
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _lengths(dataset) -> np.ndarray:
+    """Tokens of every row: (rows,)."""
+    if not isinstance(dataset, Dataset):
+        return np.array([len(row["input_ids"]) for row in dataset])
+    # As Arrow tables the lengths are there already; no list of ids is ever built.
+    tables = dataset.select_columns("input_ids").with_format("arrow").iter(batch_size=10_000)
+    return np.concatenate([np.asarray(table["input_ids"].combine_chunks().value_lengths()) for table in tables])
+
+
+def _fill(lengths: np.ndarray, max_tokens: int) -> list[int]:
+    """Where batches end if rows are taken in order until the next one would be too many."""
+    ends, tokens = [], 0
+    for row, length in enumerate(lengths.tolist()):
+        if tokens + length > max_tokens:
+            ends.append(row)
+            tokens = 0
+        tokens += length
+    return [*ends, len(lengths)]
+
+
+@dataclass
+class FlatRows:
+    """Rows as flat arrays: what both collators start from.
+
+    Args:
+        lengths: tokens of each row (B,).
+        per_token: columns with a value per token (T,), row after row.
+        per_row: columns with a number per row (B,).
+    """
+
+    lengths: np.ndarray
+    per_token: dict[str, np.ndarray]
+    per_row: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, features: list) -> "FlatRows":
+        """Gather rows, or lists of rows as `TokenBudgetBatches` gives them.
+
+        `label` and `label_ids` are called `labels`. An `attention_mask` is checked and left out.
+
+        Raises:
+            ValueError: rows without `input_ids`, padded rows, or a column that is neither per token nor per row.
+        """
+        rows = list(chain.from_iterable([row] if hasattr(row, "keys") else row for row in features))
+        if not rows or "input_ids" not in rows[0]:
+            raise ValueError(f"rows need a column 'input_ids'; they have {sorted(rows[0]) if rows else 'none'}")
+        flat = cls(np.array([len(row["input_ids"]) for row in rows]), {}, {})
+        for name in rows[0]:
+            values = [row[name] for row in rows]
+            ours = "labels" if name in ("label", "label_ids") else name
+            if _has_length(values[0]):
+                flat.per_token[ours] = _per_token(name, values, flat.lengths)
+            else:
+                flat.per_row[ours] = _as_numbers(name, values)
+        if not flat.per_token.pop("attention_mask", np.ones(1)).all():
+            raise ValueError("some rows are padded (their attention_mask has zeros); encode without padding")
+        return flat
+
+    def flatten(self) -> dict:
+        """Lay the rows end to end, shortest first, so that equal lengths are computed together.
+
+        Rows of equal length keep their order, so a batch that is sorted already stays as it is.
+
+        Returns:
+            Columns per token (1, T), columns per row (B,), `position_ids` (1, T), `cu_seq_lens_q` and `cu_seq_lens_k`
+            (B + 1,) int32, `max_length_q` and `max_length_k` int.
+        """
+        order = np.argsort(self.lengths, kind="stable")
+        lengths = self.lengths[order]
+        starts = np.cumsum(lengths) - lengths
+        positions = np.arange(lengths.sum()) - np.repeat(starts, lengths)
+        old_starts = (np.cumsum(self.lengths) - self.lengths)[order]
+        places = np.repeat(old_starts, lengths) + positions
+        batch = {name: torch.from_numpy(values[places])[None] for name, values in self.per_token.items()}
+        batch |= {name: torch.from_numpy(values[order]) for name, values in self.per_row.items()}
+        batch["position_ids"] = torch.from_numpy(positions)[None]
+        ends = torch.tensor([0, *np.cumsum(lengths)], dtype=torch.int32)
+        longest = int(lengths[-1])
+        return batch | {"cu_seq_lens_q": ends, "cu_seq_lens_k": ends, "max_length_q": longest, "max_length_k": longest}
+
+    def pad(self, fill: dict[str, int], left: bool = False, multiple_of: int | None = None) -> dict:
+        """Lay the rows one below the other, filled up to the longest.
+
+        Args:
+            fill: column → what stands at its pads; 0 where not given.
+            left: pads on the left.
+            multiple_of: round the length up.
+
+        Returns:
+            Columns per token (B, L), columns per row (B,), and `attention_mask` (B, L).
+        """
+        longest = int(self.lengths.max())
+        longest = -(-longest // multiple_of) * multiple_of if multiple_of else longest
+        places = np.arange(longest)
+        is_token = places >= longest - self.lengths[:, None] if left else places < self.lengths[:, None]
+        batch = {}
+        for name, values in self.per_token.items():
+            padded = np.full(is_token.shape, fill.get(name, 0), dtype=values.dtype)
+            padded[is_token] = values
+            batch[name] = torch.from_numpy(padded)
+        batch |= {name: torch.from_numpy(values) for name, values in self.per_row.items()}
+        return batch | {"attention_mask": torch.from_numpy(is_token.astype(np.int64))}
+
+
+class DataCollatorWithPacking:
+    """Lay encoded rows end to end in one stream, for any head: labels per row or per token go along.
+
+    Rows are sorted by length inside the batch, labels with them. Predictions come in that order too; a data set that is
+    sorted by length, as `training.predict_in_order` does it, keeps its order.
+    """
+
+    def __call__(self, features: list) -> dict:
+        """Rows, or lists of rows → the columns of `FlatRows.flatten`."""
+        return FlatRows.of(features).flatten()
+
+
+def _has_length(value) -> bool:
+    return isinstance(value, list | tuple) or getattr(value, "ndim", 0) > 0
+
+
+def _per_token(name: str, values: list, lengths: np.ndarray) -> np.ndarray:
+    """The values of all rows in one array (T,)."""
+    for row, value in enumerate(values):
+        if not _has_length(value) or len(value) != lengths[row]:
+            given = f"{len(value)} values" if _has_length(value) else repr(value)
+            raise ValueError(
+                f"the column {name!r} has {given} in row {row} of the batch, which has {lengths[row]} tokens; a column "
+                f"holds one number per token or one per row, so remove this one"
+            )
+    # The word ids of a tokenizer have None for special tokens.
+    return _as_numbers(name, [-1 if value is None else value for row in values for value in row])
+
+
+def _as_numbers(name: str, values: list) -> np.ndarray:
+    column = np.array(values)
+    if column.dtype.kind not in "biuf" or column.ndim != 1:
+        raise ValueError(f"the column {name!r} holds {values[0]!r:.40}, which is not a number; remove the column")
+    return column.astype(np.float32 if column.dtype.kind == "f" else np.int64)
