@@ -15,7 +15,6 @@ of `transformers.TrainingArguments` work as well.
 """
 
 import argparse
-import json
 import sys
 import textwrap
 from dataclasses import dataclass, field
@@ -47,6 +46,7 @@ from modeling_minibert.evaluation import ClassificationMetrics, average_by_text
 from modeling_minibert.training import (
     check_output_folder,
     last_checkpoint,
+    parse_options,
     plot_training_curve,
     predict_in_order,
     show_progress_lines,
@@ -65,8 +65,11 @@ class ModelArguments:
     )
     preset: str = field(default="tiny", metadata={"help": "from scratch: the MiniBert preset"})
     config_overrides: str | None = field(
-        default="classifier_pooling=mean,word_dropout_prob=0.1",
-        metadata={"help": "from scratch: fields of the preset to change, as name=value,name=value"},
+        default=None,
+        metadata={
+            "help": "fields of the configuration to change, as name=value,name=value; from scratch, where nothing is "
+            "given: classifier_pooling=mean,word_dropout_prob=0.1"
+        },
     )
     tokenizer_name: str | None = field(
         default=None, metadata={"help": "from scratch: a trained tokenizer; none: train one on the train split"}
@@ -117,19 +120,10 @@ class ClassifierTrainingArguments(TrainingArguments):
         default=5, metadata={"help": "stop after this many epochs without a better one"}
     )
 
-
-def parse_options(text: str | None) -> dict:
-    """'a=1,b=x' → {'a': 1, 'b': 'x'}; numbers, true, false and null are recognised."""
-    options = {}
-    for item in filter(None, (text or "").split(",")):
-        name, equals, value = item.partition("=")
-        if not equals:
-            raise ValueError(f"{item!r} is not of the form name=value")
-        try:
-            options[name.strip()] = json.loads(value)
-        except json.JSONDecodeError:
-            options[name.strip()] = value
-    return options
+    def __post_init__(self):
+        # transformers takes bf16 without a GPU only when told that the CPU is meant.
+        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
+        super().__post_init__()
 
 
 def load_splits(args: DataArguments, seed: int) -> tuple[DatasetDict, list[str]]:
@@ -172,16 +166,18 @@ def build_model(args: ModelArguments, tokenizer, labels: list[str]):
         "problem_type": "single_label_classification",
     }
     if args.model_name_or_path:
-        config = AutoConfig.from_pretrained(args.model_name_or_path, **task)
+        config = AutoConfig.from_pretrained(args.model_name_or_path, **task, **parse_options(args.config_overrides))
+        packed = {"attn_implementation": "packed"} if config.model_type == "minibert" else {}
         return AutoModelForSequenceClassification.from_pretrained(
             args.model_name_or_path,
             config=config,
             ignore_mismatched_sizes=True,  # a classifier of other classes
+            **packed,
         )
     ids = {"pad_token_id": tokenizer.pad_token_id, "mask_token_id": tokenizer.mask_token_id}
-    overrides = {"vocab_size": len(tokenizer), **ids}
-    overrides.update(parse_options(args.config_overrides))
-    config = MiniBertConfig.from_preset(args.preset, **overrides, **task)
+    defaults = "classifier_pooling=mean,word_dropout_prob=0.1" if args.config_overrides is None else ""
+    overrides = {"vocab_size": len(tokenizer), **ids, **parse_options(defaults or args.config_overrides)}
+    config = MiniBertConfig.from_preset(args.preset, attn_implementation="packed", **overrides, **task)
     tokenizer.model_max_length = config.max_position_embeddings
     return MiniBertForSequenceClassification(config)
 

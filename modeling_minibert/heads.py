@@ -12,6 +12,7 @@ from .feed_forward import ACTIVATIONS
 from .linear_cross_entropy import linear_cross_entropy
 from .losses import IGNORE_INDEX, check_labels, cross_entropy
 from .normalization import build_norm
+from .packing import rows_to_round_up
 
 
 def mean_pooling(hidden_states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -97,9 +98,12 @@ class MaskedLanguageModelHead(nn.Module):
             num_items_in_batch: what to divide by; the number of labels here where not given.
         """
         check_labels(labels, self.decoder.out_features, "masked-LM label")
-        places = (labels.flatten() != IGNORE_INDEX).nonzero()[:, 0]
-        features = self.transform(hidden_states.flatten(0, 1)[places])
-        labels = labels.flatten()[places]
+        labels, hidden_states = labels.flatten(), hidden_states.flatten(0, 1)
+        places = (labels != IGNORE_INDEX).nonzero()[:, 0]
+        more = rows_to_round_up(len(places), hidden_states)
+        # What is added is the first token again, without a label.
+        features = self.transform(hidden_states[nn.functional.pad(places, (0, more))])
+        labels = nn.functional.pad(labels[places], (0, more), value=IGNORE_INDEX)
         if type(self.decoder) is nn.Linear:
             return linear_cross_entropy(features, self.decoder.weight, self.decoder.bias, labels, num_items_in_batch)
         # Something has been put around the decoder, such as an adapter; its weight alone is not the whole map.

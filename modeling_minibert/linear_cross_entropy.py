@@ -13,6 +13,7 @@ pieces in the forward pass: Wijmans et al. 2024, *Cut Your Losses in Large-Vocab
 
 import torch
 
+from .losses import IGNORE_INDEX
 from .precision import autocast_dtype
 
 # Tokens whose logits exist at once: few enough that they stay in the cache between two passes over them.
@@ -33,14 +34,14 @@ def linear_cross_entropy(
     Args:
         hidden_states: (N, E).
         weight, bias: (V, E) and (V,), the decoder.
-        labels: (N,), each from 0 to V - 1.
-        num_items_in_batch: what to divide the sum by; N where not given.
+        labels: (N,), each from 0 to V - 1; -100 is left out.
+        num_items_in_batch: what to divide the sum by; the number of labels where not given.
 
     Returns:
-        A scalar, float32 also for half-precision input; 0 where N is 0.
+        A scalar, float32 also for half-precision input; 0 where there is no label.
     """
     dtype = autocast_dtype(weight.device) or weight.dtype
-    count = max(labels.shape[0], 1) if num_items_in_batch is None else num_items_in_batch
+    count = (labels != IGNORE_INDEX).sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
     count = count.to(weight.device) if torch.is_tensor(count) else torch.full((), count, device=weight.device)
     return _linear_cross_entropy(hidden_states.to(dtype), weight, bias, labels, count)[0]
 
@@ -58,17 +59,18 @@ def loss_and_gradients(hidden_states, weight, bias, labels, count):
     share = 1.0 / count.to(precise)
     for start in range(0, len(labels), ROWS_OF_GRADIENTS):
         part = slice(start, start + ROWS_OF_GRADIENTS)
-        hidden, targets = hidden_states[part], labels[part, None]
+        hidden, asked = hidden_states[part], labels[part, None] != IGNORE_INDEX
+        targets = labels[part, None].clamp(min=0)
         d_logits = hidden.new_empty(len(hidden), len(weight))
-        pieces = (tensor.split(ROWS_OF_LOGITS) for tensor in (d_logits, hidden, targets))
-        for d_piece, tokens, target in zip(*pieces, strict=True):
+        pieces = (tensor.split(ROWS_OF_LOGITS) for tensor in (d_logits, hidden, targets, asked.to(precise)))
+        for d_piece, tokens, target, weigh in zip(*pieces, strict=True):
             logits = torch.addmm(offset, tokens, decoder.t())
             log_probabilities = torch.log_softmax(logits, dim=-1, dtype=precise)
-            total -= log_probabilities.gather(1, target).sum()
+            total -= (log_probabilities.gather(1, target) * weigh).sum()
             gradient = log_probabilities.exp_()  # in place: the softmax, then minus one at the label
             gradient.scatter_add_(1, target, gradient.new_full(target.shape, -1.0))
-            d_bias += gradient.sum(dim=0)
-            torch.mul(gradient, share, out=d_piece)
+            torch.mul(gradient, weigh * share, out=d_piece)
+            d_bias += (weigh.T @ gradient)[0]
         torch.mm(d_logits, decoder, out=d_hidden[part])
         product = d_logits.t() @ hidden
         d_weight = product.to(weight.dtype) if d_weight is None else d_weight.add_(product)

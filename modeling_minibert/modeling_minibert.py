@@ -36,7 +36,7 @@ from .heads import Classifier, MaskedLanguageModelHead, Pooler
 from .losses import IGNORE_INDEX, cross_entropy, infer_problem_type, sequence_classification_loss, span_loss
 from .normalization import build_norm
 from .packed_attention import PACKED
-from .packing import Packing, find_packing
+from .packing import Packing, find_packing, rows_to_round_up
 from .precision import autocast_dtype
 
 
@@ -174,14 +174,18 @@ class MiniBertModel(MiniBertPreTrainedModel):
         hidden_states = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
         # Under autocast half precision from here on; otherwise each linear map would convert its input anew.
         hidden_states = hidden_states.to(autocast_dtype(hidden_states.device) or hidden_states.dtype)
+        tokens = hidden_states.shape[1]
+        if implementation == PACKED:
+            hidden_states = nn.functional.pad(hidden_states, (0, 0, 0, rows_to_round_up(tokens, hidden_states)))
         mask = prepare_attention_mask(self.config, hidden_states, attention_mask, implementation, packing)
         all_hidden_states, all_weights = [hidden_states], []
         for layer in self.layers:
             hidden_states, weights = layer(hidden_states, mask, implementation=implementation, **kwargs)
             all_hidden_states.append(hidden_states)
             all_weights.append(weights)
-        hidden_states = self.final_norm(hidden_states)
-        all_hidden_states[-1] = hidden_states
+        all_hidden_states[-1] = self.final_norm(hidden_states)
+        all_hidden_states = [states[:, :tokens] for states in all_hidden_states]
+        hidden_states = all_hidden_states[-1]
 
         return BaseModelOutputWithPooling(
             last_hidden_state=restore(hidden_states),

@@ -58,12 +58,18 @@ def _runs(cu_seq_lens: torch.Tensor, heads: int, max_length: int) -> list[_Run]:
     return [_Run(run, heads, max_length) for run in runs_of_equal_length(cu_seq_lens.tolist())]
 
 
+def _clear_behind(cu_seq_lens: torch.Tensor, *tensors: torch.Tensor) -> None:
+    """Zeros for rows that belong to no sequence; see `packing.rows_to_round_up`."""
+    for tensor in tensors:
+        tensor[int(cu_seq_lens[-1]) :].zero_()
+
+
 def attend_forward(query, key, value, cu_seq_lens, max_length, scaling, dropout):
     """Attention within each sequence.
 
     Args:
         query, key, value: (T, H, D).
-        cu_seq_lens: (B + 1,), where each sequence begins, and T at the end.
+        cu_seq_lens: (B + 1,), where each sequence begins, and where the last one ends.
         max_length: tokens of the longest sequence.
         scaling: what the scores are multiplied by.
         dropout: the share of attention weights that are dropped.
@@ -83,6 +89,7 @@ def attend_forward(query, key, value, cu_seq_lens, max_length, scaling, dropout)
             mask = run.weights(kept).bernoulli_(1.0 - dropout)
             probabilities = (probabilities * mask).div_(1.0 - dropout)
         run.tokens(mixed).copy_(probabilities @ run.tokens(value))
+    _clear_behind(cu_seq_lens, mixed)
     return mixed, weights, kept
 
 
@@ -104,6 +111,7 @@ def attend_backward(d_mixed, query, key, value, weights, kept, cu_seq_lens, max_
         d_scores = torch._softmax_backward_data(d_probabilities, probabilities, -1, probabilities.dtype).mul_(scaling)
         run.tokens(d_query).copy_(d_scores @ run.tokens(key))
         run.tokens(d_key).copy_(d_scores.transpose(-2, -1) @ run.tokens(query))
+    _clear_behind(cu_seq_lens, d_query, d_key, d_value)
     return d_query, d_key, d_value
 
 

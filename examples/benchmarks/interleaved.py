@@ -49,10 +49,12 @@ def report(title: str, unit: str, rates: dict[str, list[float]], memory: dict[st
     clock = "CPU time of one thread" if threads == 1 else f"wall time of {threads} threads"
     print(f"{title}\n{clock}; {len(next(iter(rates.values())))} rounds in turn; median [slowest to fastest]")
     base = median(next(iter(rates.values())))
+    digits = 0 if base > 100 else 1
     numbers = {}
     for name, values in rates.items():
         middle = median(values)
-        line = f"  {name:44} {middle:9,.0f} {unit}/s  [{min(values):,.0f} to {max(values):,.0f}]  {middle / base:6.2f}x"
+        span = f"[{min(values):,.{digits}f} to {max(values):,.{digits}f}]"
+        line = f"  {name:44} {middle:9,.{digits}f} {unit}/s  {span}  {middle / base:6.2f}x"
         numbers[name] = {"per_second": middle, "ratio": middle / base}
         if memory:
             line += f"  {memory[name]:6,.0f} MiB"

@@ -18,6 +18,7 @@ Sources: BERT, Devlin et al. 2018; dynamic masking, RoBERTa, Liu et al. 2019; wh
 from hashlib import blake2b
 
 import numpy as np
+from datasets import Dataset
 
 from .packing import FlatRows
 
@@ -118,12 +119,37 @@ class DataCollatorForPretraining:
             ValueError: no `word_ids` for whole words, or rows that `FlatRows` refuses.
         """
         rows = FlatRows.of(features)
+        if "labels" not in rows.per_token:  # else the masks are there already, see `mask_once`
+            self._mask(rows)
+        for name in ("word_ids", "special_tokens_mask"):
+            rows.per_token.pop(name, None)
+        rows.per_row.pop("length", None)
+        if self.flatten:
+            return rows.flatten()
+        fill = {"input_ids": self.pad_token_id, "labels": IGNORE_INDEX}
+        return rows.pad(fill, self.pad_left, self.pad_to_multiple_of)
+
+    def mask_once(self, dataset: Dataset) -> Dataset:
+        """The data set with masks drawn once for all, in a column `labels`: held-out text is always asked the same.
+
+        The collator leaves rows that have `labels` as they are.
+        """
+
+        def mask(batch: dict[str, list]) -> dict[str, list]:
+            rows = FlatRows.of([dict(zip(batch, values, strict=True)) for values in zip(*batch.values(), strict=True)])
+            self._mask(rows)
+            ends = np.cumsum(rows.lengths)[:-1]
+            return {name: np.split(rows.per_token[name], ends) for name in ("input_ids", "labels")}
+
+        return dataset.map(mask, batched=True, desc="Masking once")
+
+    def _mask(self, rows: FlatRows) -> None:
+        """Hide tokens in place, and add the labels."""
         ids = rows.per_token["input_ids"]
         may_mask = ~np.isin(ids, self.special_ids)
         if "special_tokens_mask" in rows.per_token:
-            may_mask &= rows.per_token.pop("special_tokens_mask") == 0
-        words = rows.per_token.pop("word_ids", None)
-        rows.per_row.pop("length", None)
+            may_mask &= rows.per_token["special_tokens_mask"] == 0
+        words = rows.per_token.get("word_ids")
         rows.per_token["input_ids"], rows.per_token["labels"] = mask_tokens(
             ids,
             may_mask,
@@ -133,10 +159,6 @@ class DataCollatorForPretraining:
             self.mlm_probability,
             self._word_starts(words, rows.lengths) if self.whole_words else None,
         )
-        if self.flatten:
-            return rows.flatten()
-        fill = {"input_ids": self.pad_token_id, "labels": IGNORE_INDEX}
-        return rows.pad(fill, self.pad_left, self.pad_to_multiple_of)
 
     def _numbers(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """(3, T): random numbers of each example that follow from its ids, the seed and the epoch."""

@@ -2,5 +2,6 @@
 
 from .bootstrap import bootstrap_interval
 from .classification import ClassificationMetrics, average_by_text
+from .pretraining import count_right, pretraining_scores
 
-__all__ = ["ClassificationMetrics", "average_by_text", "bootstrap_interval"]
+__all__ = ["ClassificationMetrics", "average_by_text", "bootstrap_interval", "count_right", "pretraining_scores"]

@@ -1,17 +1,24 @@
 """What `Trainer` lacks."""
 
 from .curves import plot_training_curve
+from .epochs import SetEpoch
 from .float32 import use_exact_fast_float32
+from .loss_meter import LossMeter, expected_losses
+from .options import parse_options
 from .output_folder import check_output_folder, last_checkpoint
 from .prediction import predict_in_order
 from .progress import ProgressLines, show_progress_lines
 from .schedule import check_warmup
 
 __all__ = [
+    "LossMeter",
     "ProgressLines",
+    "SetEpoch",
     "check_output_folder",
     "check_warmup",
+    "expected_losses",
     "last_checkpoint",
+    "parse_options",
     "plot_training_curve",
     "predict_in_order",
     "show_progress_lines",

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from transformers import PreTrainedConfig
-from transformers.trainer_utils import get_last_checkpoint
+from transformers.trainer import TRAINER_STATE_NAME
 
 # Two configurations that agree on these describe the same model: its weights fit and mean the same.
 IDENTITY = (
@@ -46,16 +46,34 @@ def check_output_folder(output_dir: str, config) -> None:
 def last_checkpoint(output_dir: str, asked: str | None) -> str | None:
     """The checkpoint to resume from: `asked` itself, or the newest in `output_dir` where `asked` is "true" or "last".
 
+    A run may be killed while it saves. `Trainer` writes trainer_state.json last, so a checkpoint without a whole one
+    is not complete; the newest that is complete counts.
+
     Raises:
-        ValueError: a checkpoint was asked for and there is none.
+        ValueError: a checkpoint was asked for and there is none, or it is not complete.
     """
     if asked is None or asked.lower() == "false":
         return None
     if asked.lower() not in ("true", "last"):
-        if not (Path(asked) / "trainer_state.json").is_file():
-            raise ValueError(f"cannot resume from {asked}: it has no trainer_state.json")
+        if not (Path(asked) / TRAINER_STATE_NAME).is_file():
+            raise ValueError(f"cannot resume from {asked}: it has no {TRAINER_STATE_NAME}")
+        if not _is_complete(Path(asked)):
+            raise ValueError(f"cannot resume from {asked}: it was not saved to its end; take an earlier one")
         return asked
-    found = get_last_checkpoint(output_dir) if Path(output_dir).is_dir() else None
-    if found is None:
-        raise ValueError(f"cannot resume: {output_dir} has no checkpoint-… folder")
-    return found
+    found = [path for path in Path(output_dir).glob("checkpoint-*") if path.name.partition("-")[2].isdigit()]
+    complete = [path for path in found if _is_complete(path)]
+    if not complete:
+        raise ValueError(f"cannot resume: {output_dir} has no complete checkpoint-… folder")
+    newest = max(complete, key=lambda path: int(path.name.partition("-")[2]))
+    for path in found:
+        if path not in complete:
+            print(f"{path} was not saved to its end; left aside")
+    return str(newest)
+
+
+def _is_complete(checkpoint: Path) -> bool:
+    """Whether the file that is written last is there and whole."""
+    try:
+        return "global_step" in json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return False

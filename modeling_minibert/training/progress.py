@@ -21,13 +21,16 @@ class ProgressLines(TrainerCallback):
     def on_log(self, args, state, control, logs=None, **kwargs):
         if not state.is_world_process_zero or not logs or "loss" not in logs:
             return
-        rate = (state.global_step - self.first_step) / max(time.monotonic() - self.started, 1e-9)
-        left = (state.max_steps - state.global_step) / max(rate, 1e-9)
+        rate = self.rate(state)
         print(
             f"step {state.global_step:,}/{state.max_steps:,}   loss {float(logs['loss']):.3f}   "
-            f"{rate:.1f} steps/s   {_duration(left)} left",
+            f"{rate:.1f} steps/s   {time_left(state, rate)}",
             flush=True,
         )
+
+    def rate(self, state) -> float:
+        """Updates per second since this run was started or resumed."""
+        return (state.global_step - self.first_step) / max(time.monotonic() - self.started, 1e-9)
 
     def on_evaluate(self, args, state, control, metrics=None, **kwargs):
         if not state.is_world_process_zero or not metrics:
@@ -40,12 +43,15 @@ class ProgressLines(TrainerCallback):
         print(f"epoch {state.epoch or 0:.0f} of {args.num_train_epochs:g}   validation {line}", flush=True)
 
 
-def show_progress_lines(trainer: Trainer) -> None:
-    """Replace the progress bar and the dictionaries that `Trainer` prints by `ProgressLines`."""
+def show_progress_lines(trainer: Trainer, lines: ProgressLines | None = None) -> None:
+    """Replace the progress bar and the dictionaries that `Trainer` prints by `ProgressLines`, or a kind of it."""
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(ProgressLines())
+    # First, so that what it adds to a log reaches TensorBoard as well.
+    trainer.callback_handler.callbacks.insert(0, lines or ProgressLines())
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+def time_left(state, rate: float) -> str:
+    """'45 s left' or '12 min left', at `rate` updates per second."""
+    seconds = (state.max_steps - state.global_step) / max(rate, 1e-9)
+    return f"{seconds:.0f} s left" if seconds < 90 else f"{seconds / 60:.0f} min left"

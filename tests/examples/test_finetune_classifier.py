@@ -398,7 +398,7 @@ def test_an_interrupted_run_goes_on_from_its_last_checkpoint(script, two_classes
     epochs = [line[:12] for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
     assert epochs == ["epoch 3 of 4", "epoch 4 of 4"]
     assert json.loads((tmp_path / "out" / "trainer_state.json").read_text())["global_step"] == 4 * 7
-    with pytest.raises(ValueError, match="cannot resume: .*new has no checkpoint"):
+    with pytest.raises(ValueError, match="cannot resume: .*new has no complete checkpoint"):
         script.run(*arguments, "--output_dir", tmp_path / "new", "--resume_from_checkpoint", "true")
 
 

@@ -21,9 +21,11 @@ from modeling_minibert import (
     MiniBertForQuestionAnswering,
     MiniBertForSequenceClassification,
     MiniBertForTokenClassification,
+    heads,
 )
+from modeling_minibert import modeling_minibert as modeling
 from modeling_minibert.packed_attention import attend_backward, attend_forward, packed_attention, runs_of_equal_length
-from modeling_minibert.packing import Packing
+from modeling_minibert.packing import Packing, rows_to_round_up
 
 V, L, CLASSES = 101, 9, 5
 LENGTHS = (5, 9, 3, 9, 1)  # two of one length, one of a single token
@@ -282,6 +284,28 @@ def test_bfloat16_autocast_stays_near_float32():
     outputs.loss.backward()
     # bfloat16 keeps 8 bits: 0.4 % at each of some forty roundings, of a loss near 7.
     assert_close(outputs.loss, expected.loss, rtol=0.02, atol=0)
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+def test_rounding_the_number_of_tokens_up_changes_nothing(rounded, monkeypatch):
+    """Half precision rounds the shapes up on a CPU; here float64 does, where equality can be seen."""
+    if rounded:
+        monkeypatch.setattr(modeling, "rows_to_round_up", lambda count, _: -count % 16)
+        monkeypatch.setattr(heads, "rows_to_round_up", lambda count, _: -count % 16)
+    batch = padded_batch(["labels", "next_sentence_label"])
+    expected, expected_gradients = loss_and_gradients(build(MiniBertForPreTraining, "eager"), batch)
+    for given in (batch, flatten(batch)):
+        outputs, gradients = loss_and_gradients(build(MiniBertForPreTraining, "packed"), given)
+        assert_close(outputs.loss, expected.loss, **EXACT)
+        for name, gradient in gradients.items():
+            assert_close(gradient, expected_gradients[name], **EXACT, msg=name)
+
+
+def test_half_precision_meets_few_shapes():
+    half, full = torch.zeros(1, dtype=torch.bfloat16), torch.zeros(1)
+    assert {count + rows_to_round_up(count, half) for count in range(1985, 2049)} == {2048}
+    assert [rows_to_round_up(count, half) for count in (16, 17, 512, 513)] == [0, 15, 0, 63]
+    assert rows_to_round_up(17, full) == 0
 
 
 def test_runs_are_neighbours_of_one_length():

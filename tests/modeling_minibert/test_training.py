@@ -222,12 +222,14 @@ def test_the_last_checkpoint_is_the_one_with_the_highest_number(tmp_path):
     folder = str(tmp_path)
     assert last_checkpoint(folder, None) is None and last_checkpoint(folder, "False") is None
     for asked in ("true", "True", "last"):
-        with pytest.raises(ValueError, match=f"cannot resume: {re.escape(folder)} has no checkpoint"):
+        with pytest.raises(ValueError, match=f"cannot resume: {re.escape(folder)} has no complete checkpoint"):
             last_checkpoint(folder, asked)
-    with pytest.raises(ValueError, match="has no checkpoint"):
+    with pytest.raises(ValueError, match="has no complete checkpoint"):
         last_checkpoint(str(tmp_path / "missing"), "true")
     for step in (90, 100, 9):
         (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text('{"global_step": 1}')
+    (tmp_path / "checkpoint-best").mkdir()
     assert last_checkpoint(folder, "true") == last_checkpoint(folder, "last") == str(tmp_path / "checkpoint-100")
 
 
@@ -236,8 +238,21 @@ def test_a_checkpoint_that_is_named_must_be_one(tmp_path):
         ValueError, match=f"cannot resume from {re.escape(str(tmp_path))}: it has no trainer_state.json"
     ):
         last_checkpoint(str(tmp_path), str(tmp_path))
-    (tmp_path / "trainer_state.json").write_text("{}")
+    (tmp_path / "trainer_state.json").write_text('{"global_step": 7}')
     assert last_checkpoint("elsewhere", str(tmp_path)) == str(tmp_path)
+
+
+@pytest.mark.parametrize("state", [None, "", '{"epoch": 1.5, "global_st'])
+def test_a_checkpoint_that_was_being_saved_when_the_run_was_killed_is_left_aside(state, tmp_path, capsys):
+    for step in (10, 20):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    (tmp_path / "checkpoint-10" / "trainer_state.json").write_text('{"global_step": 10}')
+    if state is not None:
+        (tmp_path / "checkpoint-20" / "trainer_state.json").write_text(state)
+    assert last_checkpoint(str(tmp_path), "true") == str(tmp_path / "checkpoint-10")
+    assert "checkpoint-20 was not saved to its end; left aside" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="checkpoint-20: it (has no|was not saved)"):
+        last_checkpoint(str(tmp_path), str(tmp_path / "checkpoint-20"))
 
 
 def test_a_run_prints_one_readable_line_per_log_and_none_of_transformers_own(tokenizer, tmp_path, capsys):

@@ -1,0 +1,162 @@
+"""What the benchmarks of training share: sequences of realistic lengths, four ways to batch them, a step, the table.
+
+Every variant is given the same sequences. Start with `run`, which pretraining.py and finetuning.py end in.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from interleaved import measure, memory_above, peak_memory, report
+from transformers import BertConfig, HfArgumentParser
+
+from modeling_minibert import MiniBertConfig
+from modeling_minibert.configuration_minibert import PRESETS
+from modeling_minibert.data.packing import FlatRows
+from modeling_minibert.training import use_exact_fast_float32
+
+LONGEST = 512
+BATCHES = 3  # one measurement takes all three: their lengths differ
+
+
+class Variant(NamedTuple):
+    """A way to train. `batching` is "padded to 512", "padded to the longest", "alike lengths" or "packed"."""
+
+    ours: bool
+    batching: str
+    bf16: bool = False
+    fused: bool = False
+    dropout: float = 0.1
+
+
+class Task(NamedTuple):
+    """What is trained. `draw_row(length, vocab_size, generator)` makes a sequence with its labels."""
+
+    name: str
+    unit: str  # "tokens" or "sequences": what is counted per second
+    stock: type
+    ours: type
+    draw_row: Callable[[int, int, torch.Generator], dict]
+
+
+@dataclass
+class StepArguments:
+    """What to measure."""
+
+    preset: str = field(default="mini", metadata={"help": "size of the model: tiny, mini, …"})
+    vocab_size: int = field(default=30_522, metadata={"help": "words in the vocabulary"})
+    batch_size: int = field(default=8, metadata={"help": "sequences per step"})
+    fixed_length: int | None = field(
+        default=None, metadata={"help": "all sequences this long; none: realistic lengths"}
+    )
+    threads: int = field(default=1, metadata={"help": "1 measures CPU time; more measures wall time"})
+    rounds: int = field(default=5, metadata={"help": "how often each variant is timed"})
+    output_file: str | None = field(default=None, metadata={"help": "write the numbers here, as json"})
+    memory_of: str | None = field(default=None, metadata={"help": "print only the peak memory (MiB) of this variant"})
+
+
+def run(task: Task, variants: dict[str, Variant]) -> None:
+    """Measure, print, and write the numbers; the arguments come from the command line."""
+    args = HfArgumentParser(StepArguments).parse_args_into_dataclasses()[0]
+    torch.set_num_threads(args.threads)
+    settings = torch.backends.mkldnn.matmul
+    default = settings.fp32_precision
+    use_exact_fast_float32()
+    # Ours comes with the setting where it is exact; who runs stock does not have it.
+    float32 = {True: settings.fp32_precision, False: default}
+    if args.memory_of:
+        print(memory_above(lambda: build_step(task, variants[args.memory_of], args)))
+        return
+    if args.fixed_length:
+        variants = without_repetitions(variants)
+
+    def all_batches(variant):
+        step = build_step(task, variant, args)
+
+        def take_all() -> int:
+            settings.fp32_precision = float32[variant.ours]
+            return sum(step() for _ in range(BATCHES))
+
+        return take_all
+
+    steps = {name: all_batches(variant) for name, variant in variants.items()}
+    rates = measure(steps, args.rounds)
+    memory = {name: peak_memory([*sys.argv, "--memory_of", name]) for name in variants}
+    lengths = f"{args.fixed_length} tokens each" if args.fixed_length else "log-normal lengths, mean 230"
+    title = f"{task.name}, {args.preset}, vocabulary {args.vocab_size:,}, {args.batch_size} sequences a step, {lengths}"
+    numbers = report(f"\n{title}", task.unit, rates, memory)
+    kernels = "oneDNN, as exact as the default" if float32[True] != default else "torch's default, as stock's"
+    print(f"our float32 matrix products: {kernels} (training/float32.py)")
+    if args.output_file:
+        Path(args.output_file).write_text(json.dumps({"benchmark": title, "variants": numbers}, indent=1) + "\n")
+
+
+def without_repetitions(variants: dict[str, Variant]) -> dict[str, Variant]:
+    """The variants that are left if all sequences are of one length: how stock batches them makes no difference."""
+    kept = {}
+    for name, variant in variants.items():
+        kept.setdefault(variant._replace(batching=""), (name, variant))
+    return dict(kept.values())
+
+
+def build_step(task: Task, variant: Variant, args: StepArguments) -> Callable[[], int]:
+    """One training step; each call takes the next batch and returns its number of real tokens, or of sequences."""
+    torch.manual_seed(0)
+    sizes = {**PRESETS[args.preset], "vocab_size": args.vocab_size}
+    dropouts = {"hidden_dropout_prob": variant.dropout, "attention_probs_dropout_prob": variant.dropout}
+    if variant.ours:
+        model = task.ours(MiniBertConfig(**sizes, **dropouts, attn_implementation="packed"))
+    else:
+        model = task.stock(BertConfig(**sizes, **dropouts, attn_implementation="sdpa"))
+    optimizer = torch.optim.AdamW(model.train().parameters(), lr=1e-4, **({"fused": True} if variant.fused else {}))
+    batches = cycle(make_batches(task, variant.batching, args))
+
+    def step() -> int:
+        batch, units = next(batches)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=variant.bf16):
+            loss = model(**batch).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return units
+
+    return step
+
+
+def make_batches(task: Task, batching: str, args: StepArguments) -> list[tuple[dict, int]]:
+    """Batches of the same sequences for every variant, each with what it counts."""
+    generator = torch.Generator().manual_seed(1)
+    lengths = draw_lengths(BATCHES * args.batch_size, args.fixed_length, generator)
+    rows = [task.draw_row(length, args.vocab_size, generator) for length in lengths]
+    if batching in ("alike lengths", "packed"):
+        rows.sort(key=lambda row: len(row["input_ids"]))
+    batches = []
+    for start in range(0, len(rows), args.batch_size):
+        flat = FlatRows.of(rows[start : start + args.batch_size])
+        if batching == "packed":
+            batch = flat.flatten()
+        else:
+            length = (args.fixed_length or LONGEST) if batching == "padded to 512" else None
+            batch = flat.pad({"labels": -100}, multiple_of=length)
+        batches.append((batch, int(flat.lengths.sum()) if task.unit == "tokens" else len(flat.lengths)))
+    return batches
+
+
+def draw_lengths(count: int, fixed: int | None, generator: torch.Generator) -> list[int]:
+    """Lengths of documents: log-normal, mean 230, spread 0.6, within 16 and 512."""
+    if fixed:
+        return [fixed] * count
+    spread = 0.6
+    location = torch.tensor(230.0).log() - spread**2 / 2
+    lengths = torch.exp(location + spread * torch.randn(count, generator=generator))
+    return lengths.round().clamp(16, LONGEST).int().tolist()
+
+
+def draw_ids(length: int, vocab_size: int, generator: torch.Generator) -> list[int]:
+    """Random tokens, none of them special."""
+    return torch.randint(5, vocab_size, (length,), generator=generator).tolist()

@@ -1,0 +1,267 @@
+"""Pretrain a MiniBert on plain text: masked words, and which sentence follows which; then fill three blanks.
+
+    python examples/pretrain_minibert.py
+
+trains a WordPiece vocabulary and a small model on the stories of `examples/data/stories` (Indonesian and English,
+written for this project), offline. On your own text, one document per line, or sentences on lines and a blank line
+between documents; or a data set with a column of text:
+
+    python examples/pretrain_minibert.py --train_file corpus.txt --preset mini --output_dir out/mine
+    python examples/pretrain_minibert.py --dataset_name stanfordnlp/imdb --train_split train+unsupervised
+
+It writes the model with its code and tokenizer into `--output_dir`; fine-tune it with
+`examples/finetune_classifier.py --model_name_or_path out/mine`. A run that was stopped, or killed, goes on with
+`--resume_from_checkpoint true` where it was, bit for bit. All arguments of `transformers.TrainingArguments` work as
+well: `--bf16 true` (several times as fast on a CPU with bfloat16 units), `--report_to tensorboard`, and so on.
+"""
+
+import random
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+import transformers
+from datasets import Dataset, DatasetDict, concatenate_datasets
+from transformers import (
+    AutoModelForMaskedLM,
+    AutoModelForPreTraining,
+    AutoTokenizer,
+    HfArgumentParser,
+    Trainer,
+    TrainingArguments,
+    pipeline,
+    set_seed,
+)
+
+from modeling_minibert import MiniBertConfig, MiniBertForMaskedLM, MiniBertForPreTraining
+from modeling_minibert.data import (
+    DataCollatorForPretraining,
+    TokenBudgetBatches,
+    build_examples,
+    load_documents,
+    split_sentences,
+)
+from modeling_minibert.evaluation import count_right, pretraining_scores
+from modeling_minibert.training import (
+    LossMeter,
+    SetEpoch,
+    check_output_folder,
+    expected_losses,
+    last_checkpoint,
+    parse_options,
+    show_progress_lines,
+    use_exact_fast_float32,
+)
+from tokenization import save_tokenizer, train_tokenizer
+
+STORIES = Path(__file__).parent / "data" / "stories"
+BLANKS = ["Kucing [MASK] di taman.", "Saya makan nasi di [MASK].", "The cat is sleeping on the [MASK]."]
+
+
+@dataclass
+class ModelArguments:
+    """What to train."""
+
+    preset: str = field(default="tiny", metadata={"help": "the MiniBert preset: tiny, mini, small, …"})
+    config_overrides: str = field(
+        default="hidden_dropout_prob=0,attention_probs_dropout_prob=0",
+        metadata={"help": "fields of the preset to change, as name=value,name=value"},
+    )
+    model_name_or_path: str | None = field(default=None, metadata={"help": "a checkpoint to go on with, instead"})
+    tokenizer_name: str | None = field(default=None, metadata={"help": "a trained tokenizer; none: train one"})
+    tokenizer_options: str = field(
+        default="kind=wordpiece,vocab_size=2000",
+        metadata={"help": "arguments of tokenization.train_tokenizer, as name=value,name=value"},
+    )
+
+
+@dataclass
+class DataArguments:
+    """What to train it on, and how."""
+
+    dataset_name: str | None = field(default=None, metadata={"help": "a Hub name or a local folder"})
+    train_file: list[str] | None = field(
+        default=None, metadata={"help": "one or more of a kind: txt, csv, tsv, json lines, parquet"}
+    )
+    validation_file: str | None = field(default=None, metadata={"help": "none: a hundredth of train is set apart"})
+    text_column_name: str = field(default="text", metadata={"help": "the column of the text"})
+    train_split: str = field(default="train", metadata={"help": "of the data set; several as train+unsupervised"})
+    leave_out: str | None = field(
+        default=None, metadata={"help": "leave out documents that also stand in this split, such as test, or file"}
+    )
+    objective: str = field(default="nsp", metadata={"help": "masked words, and: nsp, sop, or mlm for nothing else"})
+    max_seq_length: int = field(default=128, metadata={"help": "tokens of an example"})
+    max_tokens: int = field(default=2048, metadata={"help": "tokens in a batch, on each device"})
+    mlm_probability: float = field(default=0.15, metadata={"help": "share of the tokens to predict"})
+    whole_words: bool = field(default=False, metadata={"help": "mask whole words"})
+
+
+@dataclass
+class PretrainingArguments(TrainingArguments):
+    """How to train it: our defaults for some of the library's arguments."""
+
+    output_dir: str = field(default="out/pretrained", metadata={"help": "where everything is saved"})
+    learning_rate: float = field(default=2e-3, metadata={"help": "the highest; small models bear large ones"})
+    num_train_epochs: float = field(default=20, metadata={"help": "passes over the text"})
+    warmup_steps: float = field(default=0.1, metadata={"help": "steps, or below 1 a share of all steps"})
+    lr_scheduler_type: str = field(default="cosine", metadata={"help": "how the learning rate falls afterwards"})
+    weight_decay: float = field(default=0.01, metadata={"help": "AdamW's weight decay"})
+    adam_beta2: float = field(default=0.98, metadata={"help": "AdamW's second beta"})
+    eval_strategy: str = field(default="steps", metadata={"help": "when to score the held-out text"})
+    eval_steps: float = field(default=0.2, metadata={"help": "steps, or below 1 a share of all steps"})
+    save_steps: float = field(default=0.2, metadata={"help": "steps, or below 1 a share of all steps"})
+    logging_steps: float = field(default=0.05, metadata={"help": "steps, or below 1 a share of all steps"})
+    save_total_limit: int = field(default=2, metadata={"help": "checkpoints to keep"})
+    dataloader_pin_memory: bool = field(default=torch.cuda.is_available(), metadata={"help": "faster copies to a GPU"})
+
+    def __post_init__(self):
+        # transformers takes bf16 without a GPU only when told that the CPU is meant.
+        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
+        # One item of TokenBudgetBatches is a whole batch.
+        self.per_device_train_batch_size = self.per_device_eval_batch_size = 1
+        super().__post_init__()
+
+
+def load_text(args: DataArguments, seed: int) -> DatasetDict:
+    """The documents to train on, and some to score."""
+    files = {"train": args.train_file, "validation": args.validation_file}
+    if args.leave_out and Path(args.leave_out).is_file():
+        files["leave_out"] = args.leave_out
+    files = {split: path for split, path in files.items() if path}
+    if not files and not args.dataset_name:
+        files = {split: str(STORIES / f"{split}.txt") for split in ("train", "validation")}
+    splits = load_documents(args.dataset_name, None, files or None, args.text_column_name)
+    names = args.train_split.split("+") if args.dataset_name else ["train"]
+    unwanted = "leave_out" if "leave_out" in files else args.leave_out
+    missing = sorted({*names, *filter(None, [unwanted])} - set(splits))
+    if missing:
+        raise ValueError(f"there is no split {missing}; the splits are {sorted(splits)}")
+    train = concatenate_datasets([splits[name] for name in names])
+    if unwanted:
+        seen = set(splits[unwanted]["text"])
+        rows = [row for row, text in enumerate(train["text"]) if text not in seen]
+        print(f"left out {len(train) - len(rows)} documents that also stand in {args.leave_out}")
+        train = train.select(rows)
+    if "validation" in splits and "validation" not in names:
+        return DatasetDict(train=train, validation=splits["validation"])
+    parts = train.train_test_split(min(max(len(train) // 100, 1), 1000), seed=seed)
+    return DatasetDict(train=parts["train"], validation=parts["test"])
+
+
+def build_tokenizer(args: ModelArguments, documents: Dataset, checkpoint: str | None, max_length: int):
+    """Load the tokenizer that is named or that the checkpoint has, or train one."""
+    name = checkpoint or args.tokenizer_name or args.model_name_or_path
+    if name:
+        return AutoTokenizer.from_pretrained(name)
+    tokenizer = train_tokenizer(documents["text"], show_progress=True, **parse_options(args.tokenizer_options))
+    tokenizer.model_max_length = max_length
+    print(f"tokenizer: {len(tokenizer):,} tokens learned from {len(documents):,} documents")
+    return tokenizer
+
+
+def build_model(args: ModelArguments, tokenizer, objective: str, max_length: int):
+    """Random weights, or those of a checkpoint; with a next-sentence head where there are pairs."""
+    if args.model_name_or_path:
+        auto_class = AutoModelForMaskedLM if objective == "mlm" else AutoModelForPreTraining
+        return auto_class.from_pretrained(args.model_name_or_path, attn_implementation="packed")
+    ids = {"pad_token_id": tokenizer.pad_token_id, "mask_token_id": tokenizer.mask_token_id}
+    overrides = {"vocab_size": len(tokenizer), "max_position_embeddings": max_length, **ids}
+    overrides.update(parse_options(args.config_overrides))
+    config = MiniBertConfig.from_preset(args.preset, attn_implementation="packed", **overrides)
+    return MiniBertForMaskedLM(config) if objective == "mlm" else MiniBertForPreTraining(config)
+
+
+def build_trainer(model, tokenizer, examples: dict[str, Dataset], args: PretrainingArguments, data_args: DataArguments):
+    """A plain `Trainer` over packed batches."""
+    seed = args.data_seed or args.seed
+    collator = DataCollatorForPretraining(
+        tokenizer, data_args.mlm_probability, data_args.whole_words, seed=seed, flatten=True
+    )
+    held_out = collator.mask_once(examples["validation"])
+    batches = [TokenBudgetBatches(rows, data_args.max_tokens, seed) for rows in (examples["train"], held_out)]
+    trainer = Trainer(
+        model=model,
+        args=args,
+        train_dataset=batches[0],
+        eval_dataset=batches[1],
+        processing_class=tokenizer,
+        data_collator=collator,
+        preprocess_logits_for_metrics=count_right,
+        compute_metrics=pretraining_scores,
+        callbacks=[SetEpoch(batches[0], collator)],
+    )
+    expected = expected_losses(examples["train"], len(tokenizer), tokenizer.all_special_ids)
+    print(
+        f"a model that only counts would have the masked-word loss {expected['uniform']:.2f} (knows nothing), "
+        f"{expected['unigram']:.2f} (how often each token occurs), {expected['bigram']:.2f} (the token before)"
+    )
+    show_progress_lines(trainer, LossMeter(model, expected))
+    return trainer
+
+
+def make_blanks(documents: Dataset, seed: int) -> list[str]:
+    """Three held-out sentences with one word of each left out."""
+    draw = random.Random(seed)
+    sentences = [sentence for text in documents["text"][:50] for sentence in split_sentences(text)]
+    sentences = [sentence for sentence in sentences if 6 <= len(sentence.split()) <= 25] or sentences
+    blanks = []
+    for sentence in draw.sample(sentences, min(3, len(sentences))):
+        words = sentence.split()
+        words[draw.randrange(len(words))] = "[MASK]"
+        blanks.append(" ".join(words))
+    return blanks
+
+
+def fill_blanks(folder: str, blanks: list[str]) -> None:
+    """Load what was saved into a stock pipeline and let it guess."""
+    fill = pipeline("fill-mask", folder, top_k=4)
+    for blank in blanks:
+        guesses = fill(blank.replace("[MASK]", fill.tokenizer.mask_token))
+        print(f"  {blank}   " + ", ".join(f"{guess['token_str']} {guess['score']:.0%}" for guess in guesses))
+
+
+def main():
+    """Run the steps that the module describes."""
+    # 1. Arguments
+    parser = HfArgumentParser((ModelArguments, DataArguments, PretrainingArguments))
+    model_args, data_args, args = parser.parse_args_into_dataclasses()
+    checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
+    set_seed(args.seed)
+    use_exact_fast_float32()
+
+    # 2. Text, tokenizer, model, examples
+    documents = load_text(data_args, args.data_seed or 0)
+    tokenizer = build_tokenizer(model_args, documents["train"], checkpoint, data_args.max_seq_length)
+    model = build_model(model_args, tokenizer, data_args.objective, data_args.max_seq_length)
+    check_output_folder(args.output_dir, model.config)
+    print(f"model: {type(model).__name__}, {model.num_parameters():,} parameters, on {args.device}")
+    examples = {
+        split: build_examples(
+            texts, tokenizer, data_args.objective, data_args.max_seq_length, whole_words=data_args.whole_words
+        )
+        for split, texts in documents.items()
+    }
+    sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in examples.items())
+    print(f"examples: {sizes}, of {len(documents['train']):,} documents")
+
+    # 3. Training
+    trainer = build_trainer(model, tokenizer, examples, args, data_args)
+    trainer.train(resume_from_checkpoint=checkpoint)
+    scores = trainer.evaluate()
+    trainer.save_metrics("all", scores, combined=False)
+    trainer.save_state()
+    trainer.save_model()
+
+    # 4. What it has learned
+    if trainer.is_world_process_zero():
+        save_tokenizer(tokenizer, args.output_dir)
+        own_text = data_args.dataset_name or data_args.train_file
+        fill_blanks(args.output_dir, make_blanks(documents["validation"], args.seed) if own_text else BLANKS)
+        print(f"saved to {args.output_dir}; use it: pipeline('fill-mask', {args.output_dir!r})")
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="replace")  # a console without some letters prints ? instead of failing
+    transformers.logging.disable_progress_bar()
+    main()

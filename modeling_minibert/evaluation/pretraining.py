@@ -1,0 +1,39 @@
+"""How well does a pretraining model predict held-out text? For `Trainer`, without ever keeping the logits of a corpus.
+
+    Trainer(..., preprocess_logits_for_metrics=count_right, compute_metrics=pretraining_scores)
+
+`count_right` turns the logits of a batch into six sums, and `pretraining_scores` adds the sums of all batches up.
+"""
+
+import torch
+import torch.nn.functional as F
+
+IGNORE_INDEX = -100
+
+
+def count_right(outputs, labels) -> torch.Tensor:
+    """The logits of one batch → (1, 6): masked tokens, those predicted, their summed loss; the same for pairs.
+
+    Args:
+        outputs: the vocabulary logits (B, L, V), alone or followed by the next-sentence logits (B, 2).
+        labels: the token labels (B, L), alone or followed by the pair labels (B,).
+    """
+    outputs, labels = (value if isinstance(value, tuple) else (value,) for value in (outputs, labels))
+    sums = []
+    for logits, wanted in zip(outputs[:2], labels, strict=False):
+        asked = wanted != IGNORE_INDEX
+        logits, wanted = logits[asked].float(), wanted[asked]
+        loss = F.cross_entropy(logits, wanted, reduction="sum")
+        sums += [torch.tensor(float(len(wanted))), (logits.argmax(-1) == wanted).sum(), loss]
+    sums += [torch.tensor(0.0)] * (6 - len(sums))
+    return torch.stack([value.float().cpu() for value in sums])[None].to(outputs[0].device)
+
+
+def pretraining_scores(output) -> dict[str, float]:
+    """The sums of all batches (batches, 6) → mlm_loss, masked_accuracy and, with pairs, nsp_loss, nsp_accuracy."""
+    sums = output.predictions if not isinstance(output.predictions, tuple) else output.predictions[0]
+    masked, right, loss, pairs, pairs_right, pairs_loss = sums.sum(axis=0).tolist()
+    scores = {"mlm_loss": loss / max(masked, 1), "masked_accuracy": right / max(masked, 1)}
+    if pairs:
+        scores |= {"nsp_loss": pairs_loss / pairs, "nsp_accuracy": pairs_right / pairs}
+    return scores

@@ -1,0 +1,188 @@
+"""`examples/pretrain_minibert.py` end to end: what it learns, prints, saves and refuses, and how it survives a kill."""
+
+import importlib.util
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModel, pipeline
+
+from modeling_minibert import MiniBertForMaskedLM, MiniBertForPreTraining
+
+pytestmark = pytest.mark.filterwarnings("ignore:the vocabulary has")
+SIZES = "hidden_size=16,num_attention_heads=2,intermediate_size=32,num_hidden_layers=1,hidden_dropout_prob=0.1"
+TINY = [
+    "--config_overrides", f"{SIZES},attention_probs_dropout_prob=0.1", "--tokenizer_options",
+    "kind=wordpiece,vocab_size=300", "--max_seq_length", "32", "--max_tokens", "256", "--eval_strategy", "no",
+    "--logging_steps", "2", "--report_to", "none",
+]  # fmt: skip
+ANIMALS = "kucing anjing ayam ikan burung kuda".split()
+PLACES = "taman pasar rumah sawah sungai kebun".split()
+
+
+def make_corpus(path, documents=60, seed=0):
+    """Documents of three sentences about one animal in one place, a blank line between them."""
+    draw = random.Random(seed)
+    blocks = []
+    for _ in range(documents):
+        animal, place = draw.choice(ANIMALS), draw.choice(PLACES)
+        verbs = draw.sample("bermain tidur makan duduk berlari pulang".split(), 3)
+        blocks.append("\n".join(f"{animal} itu {verb} di {place} ." for verb in verbs))
+    path.write_text("\n\n".join(blocks), encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture
+def script(repository, monkeypatch, tmp_path):
+    """The script as a module; `run` calls it as the command line does."""
+    spec = importlib.util.spec_from_file_location("pretrain_minibert", repository / "examples/pretrain_minibert.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", [spec.name, *map(str, arguments)])
+        module.main()
+
+    module.run = run
+    return module
+
+
+def weights(folder):
+    return load_file(Path(folder) / "model.safetensors")
+
+
+def same_weights(first, second):
+    first, second = weights(first), weights(second)
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_own_text_becomes_a_checkpoint_that_stock_classes_open(script, tmp_path, capsys):
+    corpus, out = make_corpus(tmp_path / "corpus.txt"), tmp_path / "out"
+    script.run("--train_file", corpus, "--output_dir", out, "--num_train_epochs", 3, *TINY, "--eval_strategy", "epoch")
+    printed = capsys.readouterr().out
+    assert "a model that only counts would have the masked-word loss" in printed
+    assert "mlm " in printed and "(unigram " in printed and "nsp 0." in printed and "tokens/s" in printed
+    assert printed.count("[MASK]") == 3  # three held-out sentences with a blank
+    scores = json.loads((out / "all_results.json").read_text())
+    assert {"eval_mlm_loss", "eval_masked_accuracy", "eval_nsp_loss", "eval_nsp_accuracy"} <= set(scores)
+    assert type(AutoModel.from_pretrained(out)).__name__ == "MiniBertModel"
+    assert MiniBertForPreTraining.from_pretrained(out).config.max_position_embeddings == 32
+    assert len(pipeline("fill-mask", str(out))("kucing itu [MASK] di taman .")) == 5
+    history = json.loads((out / "trainer_state.json").read_text())["log_history"]
+    assert {"mlm_loss", "nsp_loss", "tokens_per_second"} <= set(history[0])
+
+
+@pytest.mark.parametrize("objective", ["mlm", "sop"])
+def test_other_objectives_and_whole_words(objective, script, tmp_path):
+    corpus, out = make_corpus(tmp_path / "corpus.txt"), tmp_path / "out"
+    script.run("--train_file", corpus, "--output_dir", out, "--objective", objective, "--whole_words", "true",
+               "--max_steps", 4, *TINY)  # fmt: skip
+    names = set(weights(out))
+    assert any(name.startswith("nsp_head") for name in names) == (objective == "sop")
+    MiniBertForMaskedLM.from_pretrained(out)
+
+
+def test_documents_of_another_split_or_file_are_left_out(script, tmp_path, capsys):
+    corpus = make_corpus(tmp_path / "corpus.txt", documents=20)
+    test = tmp_path / "test.txt"
+    test.write_text("\n\n".join(Path(corpus).read_text(encoding="utf-8").split("\n\n")[:3]), encoding="utf-8")
+    args = script.DataArguments(train_file=[corpus], leave_out=str(test))
+    documents = script.load_text(args, seed=0)
+    left = set(documents["train"]["text"]) | set(documents["validation"]["text"])
+    assert not left & set(test.read_text(encoding="utf-8").split("\n\n"))
+    assert "documents that also stand in" in capsys.readouterr().out
+    with pytest.raises(ValueError, match=r"no split \['tset'\]; the splits are \['train'\]"):
+        script.load_text(script.DataArguments(train_file=[corpus], leave_out="tset"), seed=0)
+
+
+def test_goes_on_with_a_checkpoint(script, tmp_path):
+    corpus, first, second = make_corpus(tmp_path / "corpus.txt"), tmp_path / "first", tmp_path / "second"
+    script.run("--train_file", corpus, "--output_dir", first, "--max_steps", 2, *TINY)
+    script.run("--train_file", corpus, "--output_dir", second, "--max_steps", 2, "--learning_rate", 0,
+               "--model_name_or_path", first, *TINY)  # fmt: skip
+    assert same_weights(first, second)
+
+
+def test_a_resumed_run_ends_with_the_same_weights_bit_for_bit(script, tmp_path):
+    corpus = make_corpus(tmp_path / "corpus.txt")
+    once = ["--train_file", corpus, "--max_steps", 31, "--save_steps", 7, *TINY]
+    script.run(*once, "--output_dir", tmp_path / "straight")
+    # Stopped in the middle of an epoch: the checkpoint of step 14 is the last that is complete.
+    script.run(*once, "--output_dir", tmp_path / "resumed", "--save_total_limit", 9)
+    for folder in (tmp_path / "resumed").glob("checkpoint-*"):
+        if int(folder.name.partition("-")[2]) > 14:
+            (folder / "trainer_state.json").write_text('{"epoch": 2.')
+    script.run(*once, "--output_dir", tmp_path / "resumed", "--resume_from_checkpoint", "true")
+    assert same_weights(tmp_path / "straight", tmp_path / "resumed")
+    # The premise: another seed gives other weights.
+    script.run(*once, "--output_dir", tmp_path / "other", "--data_seed", 5)
+    assert not same_weights(tmp_path / "straight", tmp_path / "other")
+
+
+def start(repository, arguments, log, launcher=()):
+    command = [sys.executable, *launcher, str(repository / "examples/pretrain_minibert.py"), *map(str, arguments)]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=log.name + ".d")
+
+
+def run_to_the_end(repository, arguments, folder, launcher=()):
+    folder.mkdir(exist_ok=True)
+    (folder / "log.d").mkdir(exist_ok=True)
+    with open(folder / "log", "w") as log:
+        code = start(repository, arguments, log, launcher).wait(timeout=300)
+    assert code == 0, (folder / "log").read_text()[-3000:]
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_ten_random_moments_ends_as_if_nothing_had_happened(repository, tmp_path):
+    """SIGKILL, in training and while a checkpoint is written (one is saved after every second update)."""
+    corpus = make_corpus(tmp_path / "corpus.txt", documents=400)
+    arguments = ["--train_file", corpus, "--max_steps", 260, "--save_steps", 2, *TINY]
+    run_to_the_end(repository, [*arguments, "--output_dir", tmp_path / "straight" / "out"], tmp_path / "straight")
+    killed, folder = 0, tmp_path / "killed"
+    (folder / "log.d").mkdir(parents=True)
+    out, draw = folder / "out", random.Random(0)
+    while killed < 10:
+        resume = ["--resume_from_checkpoint", "true"] if any(out.glob("checkpoint-*/trainer_state.json")) else []
+        before = {path.name for path in out.glob("checkpoint-*")}
+        with open(folder / "log", "w") as log:
+            process = start(repository, [*arguments, "--output_dir", out, *resume], log)
+            # Once it trains (a new checkpoint appears), a little longer, and then not one instruction more.
+            while process.poll() is None and {path.name for path in out.glob("checkpoint-*")} <= before:
+                time.sleep(0.01)
+            time.sleep(draw.uniform(0, 0.6))
+            assert process.poll() is None, (folder / "log").read_text()[-3000:]
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        killed += 1
+    run_to_the_end(repository, [*arguments, "--output_dir", out, "--resume_from_checkpoint", "true"], folder)
+    assert same_weights(tmp_path / "straight" / "out", out)
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_losses_of_one_with_the_same_global_batch(repository, tmp_path):
+    corpus = make_corpus(tmp_path / "corpus.txt", documents=400)
+    without = ["--config_overrides", f"{SIZES},hidden_dropout_prob=0,attention_probs_dropout_prob=0".replace(
+        "hidden_dropout_prob=0.1,", "")]  # fmt: skip
+    arguments = ["--train_file", corpus, "--max_steps", 12, *TINY, *without, "--logging_steps", 1]
+    one, two = tmp_path / "one", tmp_path / "two"
+    run_to_the_end(repository, [*arguments, "--gradient_accumulation_steps", 2, "--output_dir", one / "out"], one)
+    launcher = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29533"]
+    run_to_the_end(repository, [*arguments, "--output_dir", two / "out"], two, launcher)
+    histories = []
+    for folder in (one, two):
+        history = json.loads((folder / "out" / "trainer_state.json").read_text())["log_history"]
+        histories.append([entry["loss"] for entry in history if "loss" in entry])
+    assert len(histories[0]) == 12
+    # float32 sums in another order; Trainer rounds what it logs to four digits.
+    assert histories[0] == pytest.approx(histories[1], abs=2e-4)
