@@ -66,6 +66,7 @@ def test_ci_runs_the_install_and_the_test_command_of_the_readme(readme, reposito
     assert "-c constraints.txt -e" in ci
 
 
+@pytest.mark.lecture("S4-10", "S4-26")
 def test_the_figures_are_the_means_of_the_committed_runs(readme, repository):
     runs = sorted((repository / "examples" / "results").iterdir())
     assert runs
