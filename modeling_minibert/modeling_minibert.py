@@ -162,13 +162,11 @@ class MiniBertModel(MiniBertPreTrainedModel):
         packing = find_packing(inputs, attention_mask, position_ids, cu_seq_lens_q, max_length_q, pack_padded)
         restore = nn.Identity()
         if packing is not None:
-            if position_ids is None:
-                position_ids = self._position_ids(inputs, packing)
-            if packing.came_padded:
-                input_ids, token_type_ids, position_ids, inputs_embeds = map(
-                    packing.remove_pads, (input_ids, token_type_ids, position_ids, inputs_embeds)
-                )
-                restore = packing.put_pads_back
+            restore = packing.restore
+            position_ids = self._position_ids(inputs, packing) if position_ids is None else position_ids
+            input_ids, token_type_ids, position_ids, inputs_embeds = map(
+                packing.remove_pads, (input_ids, token_type_ids, position_ids, inputs_embeds)
+            )
             kwargs |= packing.attention_arguments()
 
         hidden_states = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
@@ -207,13 +205,13 @@ class MiniBertModel(MiniBertPreTrainedModel):
         if not packing.came_padded:
             return packing.position_ids(inputs.shape[1])
         self.embeddings.check_length(inputs.shape[1])
-        return torch.arange(inputs.shape[1], device=inputs.device).expand(inputs.shape[:2])
+        return torch.arange(inputs.shape[1], device=inputs.device)[None]
 
     def _pool(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None, packing: Packing | None):
         if packing is None:
             return self.pooler(hidden_states, attention_mask)
         if packing.came_padded:
-            return self.pooler(packing.put_pads_back(hidden_states), attention_mask)
+            return self.pooler(packing.restore(hidden_states), attention_mask)
         return self.pooler(packing.split(hidden_states), packing.mask())
 
 

@@ -111,12 +111,16 @@ class Packing:
     def came_padded(self) -> bool:
         return self.places is not None
 
-    def remove_pads(self, padded: torch.Tensor | None) -> torch.Tensor | None:
-        """(B, L, …) → (1, T, …)."""
-        return None if padded is None else padded.flatten(0, 1)[self.places][None]
+    def remove_pads(self, given: torch.Tensor | None) -> torch.Tensor | None:
+        """(B, L, …), or (1, L, …) for all rows alike, → (1, T, …); what came packed stays as it is."""
+        if given is None or not self.came_padded:
+            return given
+        return given.expand(self.padded_shape[0], *given.shape[1:]).flatten(0, 1)[self.places][None]
 
-    def put_pads_back(self, packed: torch.Tensor) -> torch.Tensor:
-        """(1, T, …) → (B, L, …), zeros where pads were."""
+    def restore(self, packed: torch.Tensor) -> torch.Tensor:
+        """(1, T, …) → the form in which the batch came: (B, L, …) with zeros for pads, or as it is."""
+        if not self.came_padded:
+            return packed
         batch_size, length = self.padded_shape
         padded = packed.new_zeros(batch_size * length, *packed.shape[2:])
         return padded.index_copy(0, self.places, packed[0]).unflatten(0, self.padded_shape)

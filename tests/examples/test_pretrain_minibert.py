@@ -21,8 +21,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:the vocabulary has")
 SIZES = "hidden_size=16,num_attention_heads=2,intermediate_size=32,num_hidden_layers=1,hidden_dropout_prob=0.1"
 TINY = [
     "--config_overrides", f"{SIZES},attention_probs_dropout_prob=0.1", "--tokenizer_options",
-    "kind=wordpiece,vocab_size=300", "--max_seq_length", "32", "--max_tokens", "256", "--eval_strategy", "no",
-    "--logging_steps", "2", "--report_to", "none",
+    "kind=wordpiece,vocab_size=300", "--objective", "nsp", "--max_seq_length", "32", "--max_tokens", "256",
+    "--eval_strategy", "no", "--logging_steps", "2", "--report_to", "none",
 ]  # fmt: skip
 ANIMALS = "kucing anjing ayam ikan burung kuda".split()
 PLACES = "taman pasar rumah sawah sungai kebun".split()
@@ -85,8 +85,8 @@ def test_own_text_becomes_a_checkpoint_that_stock_classes_open(script, tmp_path,
 @pytest.mark.parametrize("objective", ["mlm", "sop"])
 def test_other_objectives_and_whole_words(objective, script, tmp_path):
     corpus, out = make_corpus(tmp_path / "corpus.txt"), tmp_path / "out"
-    script.run("--train_file", corpus, "--output_dir", out, "--objective", objective, "--whole_words", "true",
-               "--max_steps", 4, *TINY)  # fmt: skip
+    script.run(*TINY, "--train_file", corpus, "--output_dir", out, "--objective", objective, "--whole_words", "true",
+               "--max_steps", 4)  # fmt: skip
     names = set(weights(out))
     assert any(name.startswith("nsp_head") for name in names) == (objective == "sop")
     MiniBertForMaskedLM.from_pretrained(out)

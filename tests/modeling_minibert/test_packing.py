@@ -167,6 +167,14 @@ def test_pads_may_stand_anywhere(mask):
     assert_close(logits[real], expected[real], **EXACT)
 
 
+def test_positions_may_be_given_once_for_all_rows():
+    batch = padded_batch([]) | {"position_ids": torch.arange(L).flip(0)[None]}
+    expected = build(MiniBertForTokenClassification, "eager")(**batch).logits
+    logits = build(MiniBertForTokenClassification, "packed")(**batch).logits
+    real = batch["attention_mask"].bool()
+    assert_close(logits[real], expected[real], **EXACT)
+
+
 def test_multiple_choice_is_packed_inside():
     batch = {name: tensor[:4].unflatten(0, (2, 2)) for name, tensor in padded_batch([]).items()}
     logits = [build(MiniBertForMultipleChoice, name)(**batch).logits for name in ("eager", "packed")]
