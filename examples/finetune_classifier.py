@@ -50,6 +50,7 @@ from modeling_minibert.training import (
     plot_training_curve,
     predict_in_order,
     show_progress_lines,
+    use_exact_fast_float32,
 )
 from tokenization import save_tokenizer, train_tokenizer
 
@@ -315,6 +316,7 @@ def main():
     model_args, data_args, args = parse_arguments()
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
+    use_exact_fast_float32()
 
     # 2. Text, tokenizer, model
     splits, labels = load_splits(data_args, args.data_seed or 0)

@@ -129,6 +129,7 @@ class PretrainingArguments(TrainingArguments):
         # One item of TokenBudgetBatches is a whole batch.
         self.per_device_train_batch_size = self.per_device_eval_batch_size = 1
         super().__post_init__()
+        self._n_gpu = min(self.n_gpu, 1)  # DataParallel would cut packed batches apart; several GPUs: torchrun
 
 
 def load_text(args: DataArguments, seed: int) -> DatasetDict:
@@ -172,7 +173,12 @@ def build_model(args: ModelArguments, tokenizer, objective: str, max_length: int
     """Random weights, or those of a checkpoint; with a next-sentence head where there are pairs."""
     if args.model_name_or_path:
         auto_class = AutoModelForMaskedLM if objective == "mlm" else AutoModelForPreTraining
-        return auto_class.from_pretrained(args.model_name_or_path, attn_implementation="packed")
+        changes = {} if args.config_overrides == EAGER_TO_LEARN else parse_options(args.config_overrides)
+        model = auto_class.from_pretrained(args.model_name_or_path, attn_implementation="packed", **changes)
+        longest = model.config.max_position_embeddings
+        if max_length > longest:
+            raise ValueError(f"max_seq_length ({max_length}) is more than the {longest} tokens that the model reads")
+        return model
     ids = {"pad_token_id": tokenizer.pad_token_id, "mask_token_id": tokenizer.mask_token_id}
     overrides = {"vocab_size": len(tokenizer), "max_position_embeddings": max_length, **ids}
     overrides.update(parse_options(args.config_overrides))
@@ -180,22 +186,30 @@ def build_model(args: ModelArguments, tokenizer, objective: str, max_length: int
     return MiniBertForMaskedLM(config) if objective == "mlm" else MiniBertForPreTraining(config)
 
 
+class CountingTrainer(Trainer):
+    """Counts what was right before anything is gathered: batches of two processes differ in their number of pairs."""
+
+    def prediction_step(self, *args, **kwargs):
+        loss, logits, labels = super().prediction_step(*args, **kwargs)
+        counts = None if logits is None or labels is None else count_right(logits, labels)
+        return loss, counts, counts
+
+
 def build_trainer(model, tokenizer, examples: dict[str, Dataset], args: PretrainingArguments, data_args: DataArguments):
-    """A plain `Trainer` over packed batches."""
-    seed = args.data_seed or args.seed
+    """A `Trainer` over packed batches."""
+    seed = args.seed if args.data_seed is None else args.data_seed
     collator = DataCollatorForPretraining(
         tokenizer, data_args.mlm_probability, data_args.whole_words, seed=seed, flatten=True
     )
     held_out = collator.mask_once(examples["validation"])
     batches = [TokenBudgetBatches(rows, data_args.max_tokens, seed) for rows in (examples["train"], held_out)]
-    trainer = Trainer(
+    trainer = CountingTrainer(
         model=model,
         args=args,
         train_dataset=batches[0],
         eval_dataset=batches[1],
         processing_class=tokenizer,
         data_collator=collator,
-        preprocess_logits_for_metrics=count_right,
         compute_metrics=pretraining_scores,
         callbacks=[SetEpoch(batches[0], collator)],
     )
@@ -216,8 +230,9 @@ def make_blanks(documents: Dataset, seed: int) -> list[str]:
     blanks = []
     for sentence in draw.sample(sentences, min(3, len(sentences))):
         words = sentence.split()
-        words[draw.randrange(len(words))] = "[MASK]"
-        blanks.append(" ".join(words))
+        blank = draw.randrange(len(words))
+        words[blank] = "[MASK]"
+        blanks.append(" ".join(words[max(0, blank - 8) : blank + 8]))  # short enough for any model
     return blanks
 
 
@@ -267,6 +282,8 @@ def main():
         own_text = data_args.dataset_name or data_args.train_file
         fill_blanks(args.output_dir, make_blanks(documents["validation"], args.seed) if own_text else BLANKS)
         print(f"saved to {args.output_dir}; use it: pipeline('fill-mask', {args.output_dir!r})")
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

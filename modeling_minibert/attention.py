@@ -84,9 +84,12 @@ def prepare_attention_mask(
         packing: of a packed batch; the tokens of a sequence then see each other and no others.
 
     Raises:
-        ValueError: a mask of any other number of dimensions, or a float mask with more than two.
+        ValueError: a packed batch for flex attention; a mask of any other number of dimensions, or a float mask with
+            more than two.
     """
     if packing is not None:
+        if implementation == "flex_attention":
+            raise ValueError("packed batches are not for flex_attention; use packed, sdpa, eager or flash attention")
         return packing.block_diagonal_mask(hidden_states.shape[1]) if implementation in ("eager", "sdpa") else None
     if attention_mask is None:
         return create_bidirectional_mask(config, hidden_states, None) if implementation == "flex_attention" else None

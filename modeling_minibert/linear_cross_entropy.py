@@ -41,8 +41,11 @@ def linear_cross_entropy(
         A scalar, float32 also for half-precision input; 0 where there is no label.
     """
     dtype = autocast_dtype(weight.device) or weight.dtype
+    if dtype == torch.float16:  # gradients are taken here, before the loss is scaled: 1e-8 would be 0
+        dtype = torch.float32
     count = (labels != IGNORE_INDEX).sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
     count = count.to(weight.device) if torch.is_tensor(count) else torch.full((), count, device=weight.device)
+    count = count.clamp(min=1)  # an update without any label: 0, and no NaN in the weights
     return _linear_cross_entropy(hidden_states.to(dtype), weight, bias, labels, count)[0]
 
 

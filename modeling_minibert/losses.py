@@ -123,4 +123,5 @@ def _at_least_float32(logits: torch.Tensor) -> torch.Tensor:
 
 
 def _on_device(num_items: torch.Tensor | int, like: torch.Tensor) -> torch.Tensor | int:
-    return num_items.to(like.device) if torch.is_tensor(num_items) else num_items
+    # At least 1: an update without any label has the loss 0, and not NaN.
+    return num_items.to(like.device).clamp(min=1) if torch.is_tensor(num_items) else max(num_items, 1)

@@ -211,7 +211,12 @@ class MiniBertModel(MiniBertPreTrainedModel):
         if packing is None:
             return self.pooler(hidden_states, attention_mask)
         if packing.came_padded:
-            return self.pooler(packing.restore(hidden_states), attention_mask)
+            rows = packing.restore(hidden_states)
+            if self.pooler.pooling == "cls" and attention_mask is not None:
+                # Nothing was computed for a pad that stands first: the first real token is meant.
+                first = attention_mask.bool().int().argmax(dim=1)
+                rows = rows[torch.arange(len(rows), device=rows.device), first][:, None]
+            return self.pooler(rows, attention_mask)
         return self.pooler(packing.split(hidden_states), packing.mask())
 
 
@@ -306,7 +311,8 @@ class MiniBertForPreTraining(_WithVocabularyLogits):
             # Trainer counts masked tokens, not pairs: this batch's share of them is its share of the pairs too.
             share = 1.0
             if labels is not None and num_items_in_batch is not None:
-                share = (labels != IGNORE_INDEX).sum() / num_items_in_batch
+                count = torch.as_tensor(num_items_in_batch, device=labels.device).clamp(min=1)
+                share = (labels != IGNORE_INDEX).sum() / count
             next_sentence_loss = next_sentence_loss * share
         losses = [loss for loss in (masked_lm_loss, next_sentence_loss) if loss is not None]
         return MiniBertForPreTrainingOutput(
@@ -500,7 +506,7 @@ class MiniBertForQuestionAnswering(MiniBertPreTrainedModel):
         packing = find_packing(logits, attention_mask, position_ids, cu_seq_lens_q, max_length_q, pack_padded=False)
         if packing is not None:  # it came packed: one row for each sequence again, positions count within it
             logits = packing.split(logits, torch.finfo(logits.dtype).min)
-        elif self.config._attn_implementation == PACKED and attention_mask is not None:
+        elif self.config._attn_implementation == PACKED and attention_mask is not None and attention_mask.dim() == 2:
             # Nothing was computed for pads: they are no candidates, as in a packed batch.
             logits = logits.masked_fill(~attention_mask.bool()[:, :, None], torch.finfo(logits.dtype).min)
         start_logits, end_logits = logits.unbind(dim=-1)

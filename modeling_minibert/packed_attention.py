@@ -176,6 +176,14 @@ def _backward(ctx, d_mixed, *_):
 packed_attention.register_autograd(_backward, setup_context=_keep_for_backward)
 
 
+def _has_flash_kernel(query: torch.Tensor) -> bool:
+    """Whether torch's variable-length flash attention takes this (T, H, D): a recent GPU, half precision, D by 8."""
+    if not query.is_cuda or query.dtype not in (torch.float16, torch.bfloat16):
+        return False
+    size = query.shape[-1]
+    return size % 8 == 0 and size <= 256 and torch.cuda.get_device_capability(query.device) >= (8, 0)
+
+
 def packed_attention_forward(
     module: nn.Module,
     query: torch.Tensor,
@@ -208,7 +216,7 @@ def packed_attention_forward(
         )
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     query, key, value = (tensor[0].transpose(0, 1) for tensor in (query, key, value))  # (T, H, D)
-    if query.is_cuda and query.dtype in (torch.float16, torch.bfloat16) and not dropout:
+    if not dropout and _has_flash_kernel(query):
         from torch.nn.attention.varlen import varlen_attn  # needs a GPU, and torch 2.10
 
         ends = cu_seq_lens_q.to(query.device)

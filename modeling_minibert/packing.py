@@ -32,22 +32,32 @@ def find_packing(
         pack_padded: whether to pack a padded batch.
 
     Raises:
-        ValueError: cu_seq_lens of a batch with several rows, or one that does not end with the stream.
+        ValueError: cu_seq_lens of a batch with several rows, or that do not fit the stream or max_length.
     """
     batch_size, length = inputs.shape[:2]
     if cu_seq_lens is not None:
         if batch_size != 1:
             raise ValueError(f"a packed batch is one row (1, T), got {batch_size} rows and cu_seq_lens_q")
-        if not torch.compiler.is_compiling() and int(cu_seq_lens[-1]) != length:
-            raise ValueError(f"cu_seq_lens_q ends at {int(cu_seq_lens[-1])}, but the packed row has {length} tokens")
         cu_seq_lens = cu_seq_lens.to(torch.int32)
+        if not torch.compiler.is_compiling():
+            _check_lengths(cu_seq_lens, max_length, length)
         return Packing(cu_seq_lens, max_length if max_length is not None else int(cu_seq_lens.diff().max()))
     if batch_size == 1 and position_ids is not None and attention_mask is None:
-        if not torch.compiler.is_compiling() and (position_ids[0, 1:] == 0).any():
+        if (position_ids[0, 1:] == 0).any():  # a graph break under torch.compile; none with cu_seq_lens_q
             return Packing.of_positions(position_ids)
     if pack_padded:
         return Packing.of_padded(batch_size, length, attention_mask, inputs.device)
     return None
+
+
+def _check_lengths(cu_seq_lens: torch.Tensor, max_length: int | None, tokens: int) -> None:
+    if int(cu_seq_lens[-1]) != tokens:
+        raise ValueError(f"cu_seq_lens_q ends at {int(cu_seq_lens[-1])}, but the packed row has {tokens} tokens")
+    lengths = cu_seq_lens.diff()
+    if int(cu_seq_lens[0]) != 0 or (lengths < 0).any():
+        raise ValueError(f"cu_seq_lens_q must begin with 0 and never fall, got {cu_seq_lens.tolist()}")
+    if max_length is not None and max_length < int(lengths.max()):
+        raise ValueError(f"max_length_q is {max_length}, but a sequence has {int(lengths.max())} tokens")
 
 
 def rows_to_round_up(count: int, tensor: torch.Tensor) -> int:
@@ -103,7 +113,9 @@ class Packing:
     @classmethod
     def of_positions(cls, position_ids: torch.Tensor) -> "Packing":
         """The packing of a stream whose positions (1, T) start again at 0 with every sequence."""
-        starts = (position_ids[0] == 0).nonzero()[:, 0].to(torch.int32)
+        is_start = position_ids[0] == 0
+        is_start[:1] = True
+        starts = is_start.nonzero()[:, 0].to(torch.int32)
         cu_seq_lens = torch.nn.functional.pad(starts, (0, 1), value=position_ids.shape[1])
         return cls(cu_seq_lens, int(cu_seq_lens.diff().max()))
 

@@ -6,7 +6,6 @@ time of the process, which other programs hardly touch; on several it is the wal
 """
 
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -83,5 +82,7 @@ def _peak_mib() -> float:
     status = Path("/proc/self/status")
     if status.exists():
         return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1024
+    import resource  # not on Windows
+
     kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return kib / 2**20 if sys.platform == "darwin" else kib / 2**10

@@ -20,9 +20,8 @@ from hashlib import blake2b
 import numpy as np
 from datasets import Dataset
 
+from ..losses import IGNORE_INDEX
 from .packing import FlatRows
-
-IGNORE_INDEX = -100
 
 
 def mask_tokens(

@@ -1,6 +1,6 @@
 """How well does a pretraining model predict held-out text? For `Trainer`, without ever keeping the logits of a corpus.
 
-    Trainer(..., preprocess_logits_for_metrics=count_right, compute_metrics=pretraining_scores)
+    Trainer(..., preprocess_logits_for_metrics=count_right, compute_metrics=pretraining_scores)      one process
 
 `count_right` turns the logits of a batch into six sums, and `pretraining_scores` adds the sums of all batches up.
 """
@@ -8,7 +8,7 @@
 import torch
 import torch.nn.functional as F
 
-IGNORE_INDEX = -100
+from ..losses import IGNORE_INDEX
 
 
 def count_right(outputs, labels) -> torch.Tensor:

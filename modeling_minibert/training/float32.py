@@ -17,7 +17,9 @@ def use_exact_fast_float32() -> bool:
     Returns:
         Whether the setting was made. False: nothing has changed.
     """
-    settings = torch.backends.mkldnn.matmul
+    settings = getattr(torch.backends.mkldnn, "matmul", None)
+    if settings is None:  # an older torch
+        return False
     before = settings.fp32_precision
     default = _largest_error()
     settings.fp32_precision = "bf16"

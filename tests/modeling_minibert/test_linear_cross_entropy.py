@@ -50,6 +50,17 @@ def test_no_label_at_all_gives_zero():
     assert all((gradient == 0).all() for gradient in gradients_of(loss, (weight, bias)))
 
 
+@pytest.mark.parametrize("num_items", [None, 0, torch.tensor(0)])
+@pytest.mark.parametrize("training", [True, False])
+def test_an_update_without_labels_has_the_loss_zero_and_finite_gradients(training, num_items):
+    model = small_masked_lm().train(training)
+    ids = torch.randint(V, (2, 5))
+    loss = model(ids, labels=torch.full_like(ids, -100), num_items_in_batch=num_items).loss
+    loss.backward()
+    assert loss == 0
+    assert all(p.grad is None or (p.grad == 0).all() for p in model.parameters())
+
+
 def test_autocast_computes_in_half_precision_and_sums_in_float32():
     hidden, weight, bias, labels = draw(dtype=torch.float32)
     with torch.autocast("cpu", dtype=torch.bfloat16):

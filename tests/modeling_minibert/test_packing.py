@@ -167,6 +167,16 @@ def test_pads_may_stand_anywhere(mask):
     assert_close(logits[real], expected[real], **EXACT)
 
 
+@pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
+def test_with_pads_on_the_left_each_row_is_answered_by_its_own_text(pooling):
+    batch = padded_batch([])
+    left = {name: torch.stack([row.roll(L - length) for row, length in zip(tensor, LENGTHS, strict=True)])
+            for name, tensor in batch.items()}  # fmt: skip
+    left["position_ids"] = (left["attention_mask"].cumsum(1) - 1).clamp(min=0)
+    model = build(MiniBertForSequenceClassification, "packed", classifier_pooling=pooling)
+    assert_close(model(**left).logits, model(**batch).logits, **EXACT)
+
+
 def test_positions_may_be_given_once_for_all_rows():
     batch = padded_batch([]) | {"position_ids": torch.arange(L).flip(0)[None]}
     expected = build(MiniBertForTokenClassification, "eager")(**batch).logits
@@ -337,6 +347,17 @@ def test_errors_name_what_was_given():
     stream = flatten(padded_batch([]))
     with pytest.raises(ValueError, match="ends at 20, but the packed row has 27 tokens"):
         model(**{**stream, "cu_seq_lens_q": torch.tensor([0, 20])})
+    for lengths, longest, message in (
+        ([0, 9, 5, 27], 9, r"never fall, got \[0, 9, 5, 27\]"),
+        ([2, 9, 27], 18, "must begin with 0"),
+        ([0, 9, 27], 9, "max_length_q is 9, but a sequence has 18 tokens"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model(**{**stream, "cu_seq_lens_q": torch.tensor(lengths), "max_length_q": longest})
+    model.set_attn_implementation("flex_attention")
+    with pytest.raises(ValueError, match="not for flex_attention"):
+        model(**stream)
+    model.set_attn_implementation("packed")
     with pytest.raises(ValueError, match="input is 24 tokens long but this model was built for 23"):
         model(torch.ones(2, 24, dtype=torch.long))
     stock = BertModel(BertConfig(vocab_size=V, hidden_size=20, num_attention_heads=4, num_hidden_layers=1))
