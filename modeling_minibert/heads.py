@@ -22,8 +22,10 @@ def mean_pooling(hidden_states: torch.Tensor, mask: torch.Tensor) -> torch.Tenso
 
 
 def max_pooling(hidden_states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """The largest value of each feature over the real tokens: (B, L, E) and (B, L) give (B, E)."""
-    return hidden_states.masked_fill(~mask.bool()[:, :, None], torch.finfo(hidden_states.dtype).min).amax(dim=1)
+    """The largest value of each feature over the real tokens: (B, L, E) and (B, L) give (B, E); zeros if none."""
+    real = mask.bool()
+    largest = hidden_states.masked_fill(~real[:, :, None], torch.finfo(hidden_states.dtype).min).amax(dim=1)
+    return largest.masked_fill(~real.any(dim=1, keepdim=True), 0.0)
 
 
 class Pooler(nn.Module):

@@ -177,6 +177,18 @@ def test_with_pads_on_the_left_each_row_is_answered_by_its_own_text(pooling):
     assert_close(model(**left).logits, model(**batch).logits, **EXACT)
 
 
+@pytest.mark.parametrize("implementation", ["packed", "sdpa"])
+@pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
+def test_a_row_of_nothing_but_pads_leaves_the_others_alone(pooling, implementation):
+    batch = padded_batch([])
+    model = build(MiniBertForSequenceClassification, implementation, classifier_pooling=pooling)
+    expected = model(**batch).logits[1:]
+    batch["attention_mask"][0] = 0
+    logits = model(**batch).logits
+    assert logits.abs().max() < 1e3
+    assert_close(logits[1:], expected, **EXACT)
+
+
 def test_positions_may_be_given_once_for_all_rows():
     batch = padded_batch([]) | {"position_ids": torch.arange(L).flip(0)[None]}
     expected = build(MiniBertForTokenClassification, "eager")(**batch).logits
