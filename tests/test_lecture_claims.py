@@ -332,9 +332,10 @@ def test_sample_texts_are_clean_and_say_where_they_come_from_and_their_licence(r
         readme = (folder / "README.md").read_text(encoding="utf-8")
         assert "## Licence" in readme and "Apache-2.0" in readme
         assert re.search(r"written\s+for\s+this\s+project", readme)
-        texts = [path.read_text(encoding="utf-8").lower() for path in folder.glob("*.csv")]
+        texts = [path.read_text(encoding="utf-8").lower() for path in folder.glob("*.[ct][sx][vt]")]
         words = set(re.findall(r"\w+", " ".join(texts)))
-        assert len(words) > 100 and not words & unsuitable
+        # In a story a dog is a dog; in an opinion it is an insult.
+        assert len(words) > 100 and not words & (unsuitable - ({"anjing"} if folder.name == "stories" else set()))
 
 
 class ThreatDataset(torch.utils.data.Dataset):
