@@ -12,7 +12,7 @@ between documents; or a data set with a column of text:
 It writes the model with its code and tokenizer into `--output_dir`; fine-tune it with
 `examples/finetune_classifier.py --model_name_or_path out/mine`. A run that was stopped, or killed, goes on with
 `--resume_from_checkpoint true` where it was, bit for bit. All arguments of `transformers.TrainingArguments` work as
-well: `--bf16 true` (several times as fast on a CPU with bfloat16 units), `--report_to tensorboard`, and so on.
+well, such as `--bf16 true`, which is faster for larger models on a CPU with bfloat16 units.
 """
 
 import random
