@@ -55,6 +55,7 @@ from modeling_minibert.training import (
 from tokenization import save_tokenizer, train_tokenizer
 
 OPINIONS = Path(__file__).parent / "data" / "opinions"
+FROM_SCRATCH = "classifier_pooling=mean,word_dropout_prob=0.1"  # what the small net for the opinions needs
 
 
 @dataclass
@@ -69,7 +70,7 @@ class ModelArguments:
         default=None,
         metadata={
             "help": "fields of the configuration to change, as name=value,name=value; from scratch, where nothing is "
-            "given: classifier_pooling=mean,word_dropout_prob=0.1"
+            f"given: {FROM_SCRATCH}"
         },
     )
     tokenizer_name: str | None = field(
@@ -176,8 +177,8 @@ def build_model(args: ModelArguments, tokenizer, labels: list[str]):
             **packed,
         )
     ids = {"pad_token_id": tokenizer.pad_token_id, "mask_token_id": tokenizer.mask_token_id}
-    defaults = "classifier_pooling=mean,word_dropout_prob=0.1" if args.config_overrides is None else ""
-    overrides = {"vocab_size": len(tokenizer), **ids, **parse_options(defaults or args.config_overrides)}
+    overrides = {"vocab_size": len(tokenizer), **ids}
+    overrides |= parse_options(FROM_SCRATCH if args.config_overrides is None else args.config_overrides)
     config = MiniBertConfig.from_preset(args.preset, attn_implementation="packed", **overrides, **task)
     tokenizer.model_max_length = config.max_position_embeddings
     return MiniBertForSequenceClassification(config)

@@ -41,6 +41,7 @@ from modeling_minibert.data import (
     build_examples,
     load_documents,
     split_sentences,
+    without_texts_of,
 )
 from modeling_minibert.evaluation import count_right, pretraining_scores
 from modeling_minibert.training import (
@@ -70,9 +71,12 @@ class ModelArguments:
     """What to train."""
 
     preset: str = field(default="tiny", metadata={"help": "the MiniBert preset: tiny, mini, small, …"})
-    config_overrides: str = field(
-        default=EAGER_TO_LEARN,
-        metadata={"help": "fields of the preset to change, as name=value,name=value"},
+    config_overrides: str | None = field(
+        default=None,
+        metadata={
+            "help": "fields of the configuration to change, as name=value,name=value; from scratch, where nothing is "
+            f"given: {EAGER_TO_LEARN}"
+        },
     )
     model_name_or_path: str | None = field(default=None, metadata={"help": "a checkpoint to go on with, instead"})
     tokenizer_name: str | None = field(default=None, metadata={"help": "a trained tokenizer; none: train one"})
@@ -148,10 +152,9 @@ def load_text(args: DataArguments, seed: int) -> DatasetDict:
         raise ValueError(f"there is no split {missing}; the splits are {sorted(splits)}")
     train = concatenate_datasets([splits[name] for name in names])
     if unwanted:
-        seen = set(splits[unwanted]["text"])
-        rows = [row for row, text in enumerate(train["text"]) if text not in seen]
-        print(f"left out {len(train) - len(rows)} documents that also stand in {args.leave_out}")
-        train = train.select(rows)
+        before = len(train)
+        train = without_texts_of(train, splits[unwanted])
+        print(f"left out {before - len(train)} documents that also stand in {args.leave_out}")
     if "validation" in splits and "validation" not in names:
         return DatasetDict(train=train, validation=splits["validation"])
     parts = train.train_test_split(min(max(len(train) // 100, 1), 1000), seed=seed)
@@ -173,15 +176,15 @@ def build_model(args: ModelArguments, tokenizer, objective: str, max_length: int
     """Random weights, or those of a checkpoint; with a next-sentence head where there are pairs."""
     if args.model_name_or_path:
         auto_class = AutoModelForMaskedLM if objective == "mlm" else AutoModelForPreTraining
-        changes = {} if args.config_overrides == EAGER_TO_LEARN else parse_options(args.config_overrides)
-        model = auto_class.from_pretrained(args.model_name_or_path, attn_implementation="packed", **changes)
+        overrides = parse_options(args.config_overrides)
+        model = auto_class.from_pretrained(args.model_name_or_path, attn_implementation="packed", **overrides)
         longest = model.config.max_position_embeddings
         if max_length > longest:
             raise ValueError(f"max_seq_length ({max_length}) is more than the {longest} tokens that the model reads")
         return model
     ids = {"pad_token_id": tokenizer.pad_token_id, "mask_token_id": tokenizer.mask_token_id}
     overrides = {"vocab_size": len(tokenizer), "max_position_embeddings": max_length, **ids}
-    overrides.update(parse_options(args.config_overrides))
+    overrides |= parse_options(EAGER_TO_LEARN if args.config_overrides is None else args.config_overrides)
     config = MiniBertConfig.from_preset(args.preset, attn_implementation="packed", **overrides)
     return MiniBertForMaskedLM(config) if objective == "mlm" else MiniBertForPreTraining(config)
 

@@ -13,7 +13,7 @@ pieces in the forward pass: Wijmans et al. 2024, *Cut Your Losses in Large-Vocab
 
 import torch
 
-from .losses import IGNORE_INDEX
+from .losses import IGNORE_INDEX, divisor
 from .precision import autocast_dtype
 
 # Tokens whose logits exist at once: few enough that they stay in the cache between two passes over them.
@@ -43,9 +43,7 @@ def linear_cross_entropy(
     dtype = autocast_dtype(weight.device) or weight.dtype
     if dtype == torch.float16:  # gradients are taken here, before the loss is scaled: 1e-8 would be 0
         dtype = torch.float32
-    count = (labels != IGNORE_INDEX).sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
-    count = count.to(weight.device) if torch.is_tensor(count) else torch.full((), count, device=weight.device)
-    count = count.clamp(min=1)  # an update without any label: 0, and no NaN in the weights
+    count = divisor(labels, num_items_in_batch)
     return _linear_cross_entropy(hidden_states.to(dtype), weight, bias, labels, count)[0]
 
 

@@ -49,9 +49,16 @@ def cross_entropy(
     check_labels(labels, logits.shape[-1], what)
     logits = _at_least_float32(logits)
     total = F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction="sum", ignore_index=IGNORE_INDEX)
-    if num_items_in_batch is None:
-        num_items_in_batch = (labels != IGNORE_INDEX).sum().clamp(min=1)
-    return total / _on_device(num_items_in_batch, total)
+    return total / divisor(labels, num_items_in_batch)
+
+
+def divisor(labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None) -> torch.Tensor:
+    """What a summed loss is divided by: `num_items_in_batch`, or the number of labels here where it is not given.
+
+    At least 1: an update without any label has the loss 0, and not NaN.
+    """
+    count = (labels != IGNORE_INDEX).sum() if num_items_in_batch is None else num_items_in_batch
+    return torch.as_tensor(count, device=labels.device).clamp(min=1)
 
 
 def infer_problem_type(num_labels: int, labels: torch.Tensor) -> str:
@@ -96,7 +103,7 @@ def sequence_classification_loss(
     if num_items_in_batch is None:
         return loss(logits, targets)
     total = loss(logits, targets, reduction="sum")
-    return total / _on_device(num_items_in_batch, total)
+    return total / divisor(labels, num_items_in_batch)
 
 
 def span_loss(
@@ -120,8 +127,3 @@ def span_loss(
 def _at_least_float32(logits: torch.Tensor) -> torch.Tensor:
     """float32 also under autocast: a sum of thousands of terms does not fit the 8 bits of bfloat16's mantissa."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
-
-
-def _on_device(num_items: torch.Tensor | int, like: torch.Tensor) -> torch.Tensor | int:
-    # At least 1: an update without any label has the loss 0, and not NaN.
-    return num_items.to(like.device).clamp(min=1) if torch.is_tensor(num_items) else max(num_items, 1)

@@ -33,7 +33,7 @@ from .configuration_minibert import MiniBertConfig
 from .embeddings import Embeddings, SinusoidalPositions, sinusoidal_positions
 from .feed_forward import FeedForward
 from .heads import Classifier, MaskedLanguageModelHead, Pooler
-from .losses import IGNORE_INDEX, cross_entropy, infer_problem_type, sequence_classification_loss, span_loss
+from .losses import IGNORE_INDEX, cross_entropy, divisor, infer_problem_type, sequence_classification_loss, span_loss
 from .normalization import build_norm
 from .packed_attention import PACKED
 from .packing import Packing, find_packing, rows_to_round_up
@@ -311,8 +311,7 @@ class MiniBertForPreTraining(_WithVocabularyLogits):
             # Trainer counts masked tokens, not pairs: this batch's share of them is its share of the pairs too.
             share = 1.0
             if labels is not None and num_items_in_batch is not None:
-                count = torch.as_tensor(num_items_in_batch, device=labels.device).clamp(min=1)
-                share = (labels != IGNORE_INDEX).sum() / count
+                share = (labels != IGNORE_INDEX).sum() / divisor(labels, num_items_in_batch)
             next_sentence_loss = next_sentence_loss * share
         losses = [loss for loss in (masked_lm_loss, next_sentence_loss) if loss is not None]
         return MiniBertForPreTrainingOutput(

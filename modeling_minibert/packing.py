@@ -9,7 +9,7 @@ A packed batch follows the convention of transformers' `DataCollatorWithFlatteni
 MiniBert takes batches that come packed, and packs padded ones itself under `attn_implementation="packed"`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 
@@ -51,13 +51,14 @@ def find_packing(
 
 
 def _check_lengths(cu_seq_lens: torch.Tensor, max_length: int | None, tokens: int) -> None:
-    if int(cu_seq_lens[-1]) != tokens:
-        raise ValueError(f"cu_seq_lens_q ends at {int(cu_seq_lens[-1])}, but the packed row has {tokens} tokens")
-    lengths = cu_seq_lens.diff()
-    if int(cu_seq_lens[0]) != 0 or (lengths < 0).any():
-        raise ValueError(f"cu_seq_lens_q must begin with 0 and never fall, got {cu_seq_lens.tolist()}")
-    if max_length is not None and max_length < int(lengths.max()):
-        raise ValueError(f"max_length_q is {max_length}, but a sequence has {int(lengths.max())} tokens")
+    ends = cu_seq_lens.tolist()  # read once: on an accelerator every look at a value waits for it
+    if ends[-1] != tokens:
+        raise ValueError(f"cu_seq_lens_q ends at {ends[-1]}, but the packed row has {tokens} tokens")
+    if ends[0] != 0 or ends != sorted(ends):
+        raise ValueError(f"cu_seq_lens_q must begin with 0 and never fall, got {ends}")
+    longest = max((end - start for start, end in zip(ends, ends[1:], strict=False)), default=0)
+    if max_length is not None and max_length < longest:
+        raise ValueError(f"max_length_q is {max_length}, but a sequence has {longest} tokens")
 
 
 def rows_to_round_up(count: int, tensor: torch.Tensor) -> int:
@@ -90,7 +91,7 @@ class Packing:
     cu_seq_lens: torch.Tensor
     max_length: int
     places: torch.Tensor | None = None
-    padded_shape: tuple[int, int] = field(default=(0, 0))
+    padded_shape: tuple[int, int] = (0, 0)
 
     @classmethod
     def of_padded(cls, batch_size: int, length: int, attention_mask: torch.Tensor | None, device) -> "Packing":

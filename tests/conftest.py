@@ -4,8 +4,10 @@ The project grows out of five lecture documents (S1 to S5). Everything they teac
 and `@pytest.mark.lecture("S1-08")` says which rows a test proves.
 """
 
+import importlib.util
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,17 @@ def pretrained_dir() -> Path:
 def repository() -> Path:
     """The root of the checkout, where README.md and examples/ stand."""
     return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def load_example(repository, monkeypatch):
+    """Import a script of examples/ as a module, anew for each test."""
+
+    def load(name: str):
+        spec = importlib.util.spec_from_file_location(name, repository / "examples" / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)  # dataclasses look their module up by name
+        spec.loader.exec_module(module)
+        return module
+
+    return load

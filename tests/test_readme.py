@@ -1,10 +1,8 @@
 """The README says nothing that was not measured, and its commands are those that CI and the tests run."""
 
 import ast
-import importlib.util
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
@@ -45,11 +43,8 @@ def test_every_script_and_module_that_a_command_names_is_there(readme, repositor
             assert (repository / words[1]).is_file(), command
 
 
-def test_every_flag_of_the_classifier_commands_exists(readme, repository, monkeypatch):
-    spec = importlib.util.spec_from_file_location("finetune_classifier", repository / "examples/finetune_classifier.py")
-    script = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, script)  # dataclasses look their module up by name
-    spec.loader.exec_module(script)
+def test_every_flag_of_the_classifier_commands_exists(readme, repository, load_example):
+    script = load_example("finetune_classifier")
     parser = HfArgumentParser((script.ModelArguments, script.DataArguments, script.ClassifierTrainingArguments))
     known = {option for action in parser._actions for option in action.option_strings} | {"--recipe"}
     recipes = [path.read_text(encoding="utf-8") for path in (repository / "examples" / "recipes").glob("*.args")]
@@ -57,6 +52,16 @@ def test_every_flag_of_the_classifier_commands_exists(readme, repository, monkey
     for text in (*(c for c in commands(readme) if "finetune_classifier" in c), *recipes):
         flags = {word.partition("=")[0] for word in text.split() if word.startswith("--")}
         assert flags <= known, flags - known
+
+
+def test_every_flag_of_the_pretraining_commands_exists(readme, load_example):
+    script = load_example("pretrain_minibert")
+    parser = HfArgumentParser((script.ModelArguments, script.DataArguments, script.PretrainingArguments))
+    known = {option for action in parser._actions for option in action.option_strings}
+    texts = [command for command in commands(readme) if "pretrain_minibert" in command]
+    assert texts
+    for text in texts:
+        assert {word.partition("=")[0] for word in text.split() if word.startswith("--")} <= known, text
 
 
 def test_ci_runs_the_install_and_the_test_command_of_the_readme(readme, repository):

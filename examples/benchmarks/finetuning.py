@@ -12,7 +12,7 @@ ends with sequences per second, the ratios and the peak memory of each.
 """
 
 import torch
-from training_steps import Task, Variant, draw_ids, run
+from training_steps import OURS, Task, Variant, draw_ids, run
 from transformers import BertForSequenceClassification
 
 from modeling_minibert import MiniBertForSequenceClassification
@@ -22,10 +22,7 @@ VARIANTS = {
     "stock, padded to the longest": Variant(False, "padded to the longest"),
     "stock, alike lengths": Variant(False, "alike lengths"),
     "stock, alike lengths, fused AdamW, bf16": Variant(False, "alike lengths", bf16=True, fused=True),
-    "ours, float32, dropout 0.1": Variant(True, "packed", fused=True),
-    "ours, float32": Variant(True, "packed", fused=True, dropout=0.0),
-    "ours, bf16, dropout 0.1": Variant(True, "packed", bf16=True, fused=True),
-    "ours, bf16": Variant(True, "packed", bf16=True, fused=True, dropout=0.0),
+    **OURS,
 }
 
 

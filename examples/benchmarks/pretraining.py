@@ -12,7 +12,7 @@ without. Takes about eight minutes; ends with the ratios and the peak memory of 
 """
 
 import torch
-from training_steps import Task, Variant, draw_ids, run
+from training_steps import OURS, Task, Variant, draw_ids, run
 from transformers import BertForPreTraining
 
 from modeling_minibert import MiniBertForPreTraining
@@ -22,10 +22,7 @@ VARIANTS = {
     "stock, alike lengths": Variant(False, "alike lengths"),
     "stock, alike lengths, fused AdamW": Variant(False, "alike lengths", fused=True),
     "stock, alike lengths, fused AdamW, bf16": Variant(False, "alike lengths", bf16=True, fused=True),
-    "ours, float32, dropout 0.1": Variant(True, "packed", fused=True),
-    "ours, float32": Variant(True, "packed", fused=True, dropout=0.0),
-    "ours, bf16, dropout 0.1": Variant(True, "packed", bf16=True, fused=True),
-    "ours, bf16": Variant(True, "packed", bf16=True, fused=True, dropout=0.0),
+    **OURS,
 }
 
 

@@ -34,6 +34,14 @@ class Variant(NamedTuple):
     dropout: float = 0.1
 
 
+OURS = {
+    "ours, float32, dropout 0.1": Variant(True, "packed", fused=True),
+    "ours, float32": Variant(True, "packed", fused=True, dropout=0.0),
+    "ours, bf16, dropout 0.1": Variant(True, "packed", bf16=True, fused=True),
+    "ours, bf16": Variant(True, "packed", bf16=True, fused=True, dropout=0.0),
+}
+
+
 class Task(NamedTuple):
     """What is trained. `draw_row(length, vocab_size, generator)` makes a sequence with its labels."""
 

@@ -3,6 +3,7 @@
 from .classification import load_text_classification
 from .documents import load_documents, split_sentences
 from .masking import DataCollatorForPretraining, mask_tokens
+from .overlap import without_texts_of
 from .packing import DataCollatorWithPacking, TokenBudgetBatches
 from .pretraining_examples import build_examples
 from .windows import tokenize_windows
@@ -19,4 +20,5 @@ __all__ = [
     "mask_tokens",
     "split_sentences",
     "tokenize_windows",
+    "without_texts_of",
 ]

@@ -11,6 +11,7 @@ from collections import Counter
 from datasets import ClassLabel, Dataset, DatasetDict, load_dataset
 
 from .files import read_table
+from .overlap import without_texts_of
 
 SPLITS = ("train", "validation", "test")
 
@@ -64,7 +65,7 @@ def load_text_classification(
     names = label_names(splits["train"])
     splits = DatasetDict({name: _encode_labels(split, names, name) for name, split in splits.items()})
     if "test" in splits:
-        splits["train"] = _without_texts_of(splits["train"], splits["test"])
+        splits["train"] = _leave_out_test_texts(splits["train"], splits["test"])
     if "validation" not in splits:
         splits["train"], splits["validation"] = _carve_validation(splits["train"], names, validation_share, seed)
     for name, split in splits.items():
@@ -154,18 +155,12 @@ def _encode_labels(dataset: Dataset, names: list[str], split: str) -> Dataset:
     return dataset.cast_column("label", ClassLabel(names=names))
 
 
-def _without_texts_of(train: Dataset, test: Dataset) -> Dataset:
-    """Leave out train rows that are also test rows: a model that has read them would look better than it is."""
-    columns = [name for name in ("text", "text_pair") if name in train.column_names]
-
-    def rows(dataset):
-        return list(zip(*(dataset[column] for column in columns), strict=True))
-
-    seen = set(rows(test))
-    keep = [index for index, row in enumerate(rows(train)) if row not in seen]
-    if len(keep) < len(train):
-        print(f"left out {len(train) - len(keep)} train rows whose text is also in the test split")
-    train = train.select(keep)
+def _leave_out_test_texts(train: Dataset, test: Dataset) -> Dataset:
+    """Leave out train rows that are also test rows, and say how many."""
+    before = len(train)
+    train = without_texts_of(train, test)
+    if len(train) < before:
+        print(f"left out {before - len(train)} train rows whose text is also in the test split")
     if len(set(train["label"])) < 2:
         raise ValueError(
             f"of the train rows, {len(train)} are not also in the test split, and they have fewer than 2 classes; "

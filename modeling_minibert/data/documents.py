@@ -16,7 +16,7 @@ from pathlib import Path
 
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, load_dataset
 
-from .files import READERS, check_files, check_utf8, read_table
+from .files import READERS, as_paths, check_files, check_utf8, read_table
 
 # Words whose full stop ends no sentence, in lower case, without the stop.
 ABBREVIATIONS = frozenset(
@@ -108,7 +108,7 @@ def _ends_sentence(line: str, start: int, end: re.Match) -> bool:
 
 def _read(paths: str | list[str], split: str, text_column: str, streaming: bool):
     """Read the files of one split; those of a text file become rows with the column that the caller asked for."""
-    paths = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    paths = as_paths(paths)
     check_files(paths, [*READERS, ".txt"])
     kinds = sorted({Path(path).suffix.lower() for path in paths})
     if len(kinds) > 1:

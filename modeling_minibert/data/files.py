@@ -8,6 +8,11 @@ from datasets.exceptions import DatasetGenerationError
 READERS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
+def as_paths(paths: str | Path | list[str | Path]) -> list[str]:
+    """One path or several, as a list."""
+    return [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+
+
 def check_files(paths: list[str], extensions: list[str]) -> None:
     """Refuse files that cannot be read, before anything is.
 
@@ -40,7 +45,7 @@ def read_table(paths: str | list[str], split: str, streaming: bool = False) -> D
         FileNotFoundError: a file is not there.
         ValueError: an unknown extension, an empty or unreadable file (names file and byte), no rows.
     """
-    paths = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    paths = as_paths(paths)
     named = ", ".join(paths)
     check_files(paths, list(READERS))
     reader = READERS[Path(paths[0]).suffix.lower()]

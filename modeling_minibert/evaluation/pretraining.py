@@ -31,8 +31,7 @@ def count_right(outputs, labels) -> torch.Tensor:
 
 def pretraining_scores(output) -> dict[str, float]:
     """The sums of all batches (batches, 6) → mlm_loss, masked_accuracy and, with pairs, nsp_loss, nsp_accuracy."""
-    sums = output.predictions if not isinstance(output.predictions, tuple) else output.predictions[0]
-    masked, right, loss, pairs, pairs_right, pairs_loss = sums.sum(axis=0).tolist()
+    masked, right, loss, pairs, pairs_right, pairs_loss = output.predictions.sum(axis=0).tolist()
     scores = {"mlm_loss": loss / max(masked, 1), "masked_accuracy": right / max(masked, 1)}
     if pairs:
         scores |= {"nsp_loss": pairs_loss / pairs, "nsp_accuracy": pairs_right / pairs}

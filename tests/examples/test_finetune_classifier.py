@@ -2,7 +2,6 @@
 
 import csv
 import functools
-import importlib.util
 import json
 import os
 import random
@@ -75,12 +74,9 @@ def recording(function, results):
 
 
 @pytest.fixture
-def script(repository, monkeypatch, tmp_path):
+def script(load_example, monkeypatch, tmp_path):
     """The script as a module, with fewer bootstrap draws, and a record of what it predicts."""
-    spec = importlib.util.spec_from_file_location("finetune_classifier", repository / "examples/finetune_classifier.py")
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
+    module = load_example("finetune_classifier")
     few = functools.partial(bootstrap_interval, draws=30)
     monkeypatch.setattr("modeling_minibert.evaluation.classification.bootstrap_interval", few)
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
@@ -90,7 +86,7 @@ def script(repository, monkeypatch, tmp_path):
         monkeypatch.setattr(module, name, recording(getattr(module, name), getattr(module, record)))
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", [spec.name, *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", [module.__file__, *map(str, arguments)])
         module.main()
 
     module.run = run

@@ -1,6 +1,5 @@
 """`examples/pretrain_minibert.py` end to end: what it learns, prints, saves and refuses, and how it survives a kill."""
 
-import importlib.util
 import json
 import os
 import random
@@ -41,16 +40,13 @@ def make_corpus(path, documents=60, seed=0):
 
 
 @pytest.fixture
-def script(repository, monkeypatch, tmp_path):
+def script(load_example, monkeypatch, tmp_path):
     """The script as a module; `run` calls it as the command line does."""
-    spec = importlib.util.spec_from_file_location("pretrain_minibert", repository / "examples/pretrain_minibert.py")
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, module)
-    spec.loader.exec_module(module)
+    module = load_example("pretrain_minibert")
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", [spec.name, *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", [module.__file__, *map(str, arguments)])
         module.main()
 
     module.run = run
