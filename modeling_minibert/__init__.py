@@ -12,8 +12,10 @@ from transformers import AutoModelForSequenceClassification, models
 from transformers.pipelines import PIPELINE_REGISTRY
 
 from . import modeling_minibert as _minibert
+from . import modeling_minigpt as _minigpt
 from .attention import MultiHeadAttention, scaled_dot_product_attention
-from .configuration_minibert import AUTO_MAP, MiniBertConfig
+from .configuration_minibert import MiniBertConfig
+from .configuration_minigpt import MiniGPTConfig
 from .modeling_minibert import (
     MiniBertForMaskedLM,
     MiniBertForMultipleChoice,
@@ -24,6 +26,14 @@ from .modeling_minibert import (
     MiniBertForTokenClassification,
     MiniBertModel,
     MiniBertPreTrainedModel,
+)
+from .modeling_minigpt import (
+    MiniGPTForCausalLM,
+    MiniGPTForMultipleChoice,
+    MiniGPTForSequenceClassification,
+    MiniGPTForTokenClassification,
+    MiniGPTModel,
+    MiniGPTPreTrainedModel,
 )
 from .pipeline_windowed_classification import WindowedTextClassificationPipeline
 
@@ -40,24 +50,32 @@ __all__ = [
     "MiniBertForTokenClassification",
     "MiniBertModel",
     "MiniBertPreTrainedModel",
+    "MiniGPTConfig",
+    "MiniGPTForCausalLM",
+    "MiniGPTForMultipleChoice",
+    "MiniGPTForSequenceClassification",
+    "MiniGPTForTokenClassification",
+    "MiniGPTModel",
+    "MiniGPTPreTrainedModel",
     "MultiHeadAttention",
     "WindowedTextClassificationPipeline",
     "scaled_dot_product_attention",
 ]
 
 
-def _register(config_class, modeling_module, auto_map: dict[str, str]) -> None:
+def _register(config_class, modeling_module) -> None:
     """Make Auto* know a family, and make its classes save their code beside the weights."""
     models.auto.AutoConfig.register(config_class.model_type, config_class, exist_ok=True)
     config_class.register_for_auto_class()
-    for auto_name, path in auto_map.items():
+    for auto_name, path in config_class.auto_classes.items():
         if auto_name != "AutoConfig":
             model_class = getattr(modeling_module, path.rpartition(".")[2])
             getattr(models.auto, auto_name).register(config_class, model_class, exist_ok=True)
             model_class.register_for_auto_class(auto_name)
 
 
-_register(MiniBertConfig, _minibert, AUTO_MAP)
+_register(MiniBertConfig, _minibert)
+_register(MiniGPTConfig, _minigpt)
 PIPELINE_REGISTRY.register_pipeline(
     "windowed-text-classification",
     pipeline_class=WindowedTextClassificationPipeline,

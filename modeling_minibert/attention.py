@@ -2,7 +2,8 @@
 
 Read in this order: `scaled_dot_product_attention` is the formula; `MultiHeadAttention` projects the tokens, splits
 them into heads and calls the formula, or one of the fused kernels that compute the same (`config._attn_implementation`:
-eager, sdpa, flash_attention_2, flex_attention, …); `prepare_attention_mask` gives each of them the mask it expects.
+eager, sdpa, flash_attention_2, flex_attention, …); `prepare_attention_mask` gives each of them the mask it expects,
+`prepare_causal_mask` where no token may see what comes after it.
 
 Letters: B batch, L query length, S key length, H heads, D head size, E hidden size.
 
@@ -13,9 +14,11 @@ import math
 
 import torch
 from torch import nn
-from transformers.masking_utils import create_bidirectional_mask
+from transformers import Cache
+from transformers.masking_utils import create_bidirectional_mask, create_causal_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from .embeddings import rotate
 from .packing import Packing
 
 
@@ -112,20 +115,90 @@ def prepare_attention_mask(
     return attention_mask.bool()
 
 
+def prepare_causal_mask(
+    config,
+    hidden_states: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    implementation: str,
+    packing: Packing | None = None,
+    past_key_values: Cache | None = None,
+) -> torch.Tensor | None:
+    """The same for a decoder: no token sees a later one, nor padding.
+
+    Args:
+        config, hidden_states, attention_mask, implementation, packing: as in `prepare_attention_mask`; here
+            attention_mask counts the tokens in the cache too: S = past + L.
+        past_key_values: the cache, before the tokens of hidden_states are added.
+
+    Raises:
+        ValueError: a packed batch for flex attention or with a cache, or a mask of any number of dimensions but 2 or 4.
+    """
+    if packing is not None:
+        if implementation == "flex_attention" or past_key_values is not None:
+            raise ValueError(
+                "packed batches are not for flex_attention, nor for a cache; use_cache=False leaves it out"
+            )
+        causal = packing.block_diagonal_mask(hidden_states.shape[1], is_causal=True)
+        return causal if implementation in ("eager", "sdpa") else None
+    if attention_mask is not None and attention_mask.dim() not in (2, 4):
+        raise ValueError(
+            f"attention_mask has shape {tuple(attention_mask.shape)}; give (batch, keys) with 1 for real tokens"
+        )
+    if attention_mask is not None and attention_mask.dim() == 4:
+        return attention_mask  # from `causal_mask`, in the course of `generate`
+    if implementation not in ("eager", "sdpa"):
+        return create_causal_mask(config, hidden_states, attention_mask, past_key_values)
+    length = hidden_states.shape[1]
+    if attention_mask is None and implementation == "sdpa" and past_key_values is None:
+        return None  # the kernel looks back only, as `MultiHeadAttention.is_causal` says
+    return causal_mask(length, attention_mask, past_key_values, hidden_states.device)
+
+
+def causal_mask(
+    length: int, attention_mask: torch.Tensor | None, past_key_values: Cache | None, device: torch.device
+) -> torch.Tensor:
+    """Which keys each query sees: those up to its own place that are no padding.
+
+    Args:
+        length: number of queries (L).
+        attention_mask: (B, past + L), 1 for real tokens, or None.
+        past_key_values: the cache; its own length decides S, which is more than past + L for a static cache.
+
+    Returns:
+        (B or 1, 1, L, S) bool, True where a query attends.
+    """
+    past, keys = 0, length
+    if past_key_values is not None:
+        past, keys = past_key_values.get_seq_length(), past_key_values.get_mask_sizes(length, 0)[0]
+    places = torch.arange(keys, device=device)
+    visible = places <= (torch.arange(length, device=device) + past)[:, None]
+    if attention_mask is None:
+        return visible[None, None]
+    real = attention_mask.bool()
+    real = nn.functional.pad(real, (0, keys - real.shape[1]))  # the free places of a static cache
+    return visible[None, None] & real[:, None, None, :]
+
+
 class MultiHeadAttention(nn.Module):
     """H attentions side by side, each over its own D features of the projected tokens (section 3.2.2).
 
     Attends from `hidden_states` to itself, or, given `key_value_states`, from one sequence to another. D is
     `config.head_dim`, or E / H where that is None.
+
+    Args:
+        config: sizes and dropout.
+        is_causal: whether tokens see only themselves and what came before; a decoder's choice.
+        layer_index: the place of this layer's keys and values in a cache.
     """
 
-    # Read by the fused attention functions: both directions are visible, and every query head has its own key head.
-    is_causal = False
+    # Read by the fused attention functions: every query head has its own key head.
     num_key_value_groups = 1
 
-    def __init__(self, config):
+    def __init__(self, config, is_causal: bool = False, layer_index: int | None = None):
         super().__init__()
         self.config = config
+        self.is_causal = is_causal  # read by the fused attention functions
+        self.layer_index = layer_index
         self.head_dim = config.head_dim or config.hidden_size // config.num_attention_heads
         width = config.num_attention_heads * self.head_dim
         self.query = nn.Linear(config.hidden_size, width, bias=config.attention_bias)
@@ -145,6 +218,8 @@ class MultiHeadAttention(nn.Module):
         attention_mask: torch.Tensor | None = None,
         key_value_states: torch.Tensor | None = None,
         implementation: str | None = None,
+        past_key_values: Cache | None = None,
+        rotary: tuple[torch.Tensor, torch.Tensor] | None = None,
         **kwargs,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Mix each token with the tokens it attends to.
@@ -154,6 +229,8 @@ class MultiHeadAttention(nn.Module):
             attention_mask: from `prepare_attention_mask` for the same implementation.
             key_value_states: (B, S, E), where keys and values come from; `hidden_states` where not given.
             implementation: name of the attention function; the config's where not given.
+            past_key_values: keys and values of the tokens before these, to which theirs are added.
+            rotary: the angles from `rotary_angles` by which queries and keys are turned.
 
         Returns:
             (B, L, E), and the weights (B, H, L, S), which only the eager implementation computes (None otherwise).
@@ -162,6 +239,10 @@ class MultiHeadAttention(nn.Module):
         query = self._split_heads(self.query(hidden_states))
         key = self._split_heads(self.key(source))
         value = self._split_heads(self.value(source))
+        if rotary is not None:
+            query, key = rotate(query, *rotary), rotate(key, *rotary)
+        if past_key_values is not None:
+            key, value = past_key_values.update(key, value, self.layer_index)
 
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(
             implementation or self.config._attn_implementation, eager_attention_forward

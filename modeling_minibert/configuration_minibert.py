@@ -4,15 +4,13 @@ Field names are those of BERT's configuration; what BERT lacks is listed after `
 the published miniatures (Turc et al. 2019) and the lectures.
 """
 
-from dataclasses import fields
-
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
+from .configuration_common import NORM_POSITIONS, SIZES, CommonConfig, shape
 from .feed_forward import ACTIVATIONS
 from .normalization import NORMS
 
-NORM_POSITIONS = ("post", "pre")
 POSITION_EMBEDDING_TYPES = ("learned", "sinusoidal", "none")
 CLASSIFIER_POOLINGS = ("cls", "mean", "max")
 
@@ -30,25 +28,11 @@ AUTO_MAP = {
 }
 
 
-def _shape(layers: int, hidden_size: int, heads: int) -> dict:
-    return {
-        "num_hidden_layers": layers,
-        "hidden_size": hidden_size,
-        "num_attention_heads": heads,
-        "intermediate_size": 4 * hidden_size,
-    }
-
-
 PRESETS = {
-    "tiny": _shape(2, 128, 2),
-    "mini": _shape(4, 256, 4),
-    "small": _shape(4, 512, 8),
-    "medium": _shape(8, 512, 8),
-    "base": _shape(12, 768, 12),
-    "large": _shape(24, 1024, 16),
+    **SIZES,
     # The lectures' classifier for IMDB: 1,578,881 parameters with num_labels=1.
     "imdb-tiny": {
-        **_shape(2, 128, 4),
+        **shape(2, 128, 4),
         "intermediate_size": 256,
         "vocab_size": 10_000,
         "max_position_embeddings": 200,
@@ -64,7 +48,7 @@ PRESETS = {
 
 
 @strict
-class MiniBertConfig(PreTrainedConfig):
+class MiniBertConfig(CommonConfig, PreTrainedConfig):
     """Sizes and choices of a MiniBert encoder. Types are checked; contradictions raise a ValueError.
 
     Args:
@@ -106,6 +90,8 @@ class MiniBertConfig(PreTrainedConfig):
     """
 
     model_type = "minibert"
+    presets = PRESETS
+    auto_classes = AUTO_MAP
 
     vocab_size: int = 30_522
     hidden_size: int = 768
@@ -138,71 +124,26 @@ class MiniBertConfig(PreTrainedConfig):
     classifier_pooling: str = "cls"
     classifier_hidden_size: int | None = None
 
-    def __post_init__(self, **kwargs):
-        # Always the names of the files that travel along, also for what came from a repository on the Hub
-        # ("you/model--modeling_minibert.…"): every save copies them.
-        kwargs.pop("auto_map", None)
-        self.auto_map = dict(AUTO_MAP)
-        super().__post_init__(**kwargs)
-        self.check()
-
-    @classmethod
-    def from_preset(cls, name: str, **overrides) -> "MiniBertConfig":
-        """A named configuration, with any field replaced.
-
-        Raises:
-            ValueError: an unknown name (lists the presets), or an unknown field (lists the fields).
-        """
-        if name not in PRESETS:
-            raise ValueError(f"unknown preset {name!r}; choose one of {sorted(PRESETS)}")
-        # Hugging Face keeps any keyword as an attribute; a misspelt size would be a silent no-op.
-        ours = {field.name for field in fields(cls)} - {"transformers_version", "architectures"}
-        unknown = sorted(set(overrides) - ours - {"num_labels", "attn_implementation", "output_attentions"})
-        if unknown:
-            raise ValueError(f"unknown fields {unknown}; choose from {sorted(ours)}")
-        return cls(**{**PRESETS[name], **overrides})
-
     def check(self) -> None:
         """Raise a ValueError for fields that contradict each other; models call it again when they are built."""
-        choices = {
-            "hidden_act": sorted(ACTIVATIONS),
-            "norm_position": NORM_POSITIONS,
-            "norm_type": sorted(NORMS),
-            "position_embedding_type": POSITION_EMBEDDING_TYPES,
-            "classifier_pooling": CLASSIFIER_POOLINGS,
-        }
-        for field, valid in choices.items():
-            if getattr(self, field) not in valid:
-                raise ValueError(f"unknown {field} {getattr(self, field)!r}; choose one of {list(valid)}")
+        self.check_choices(
+            {
+                "hidden_act": sorted(ACTIVATIONS),
+                "norm_position": NORM_POSITIONS,
+                "norm_type": sorted(NORMS),
+                "position_embedding_type": POSITION_EMBEDDING_TYPES,
+                "classifier_pooling": CLASSIFIER_POOLINGS,
+            }
+        )
         sizes = ("vocab_size", "hidden_size", "num_attention_heads", "intermediate_size", "max_position_embeddings")
-        for field in (*sizes, "num_hidden_layers", "type_vocab_size"):
-            least = 1 if field in sizes else 0
-            if getattr(self, field) < least:
-                raise ValueError(f"{field} ({getattr(self, field)}) must be at least {least}")
-        if self.head_dim is None and self.hidden_size % self.num_attention_heads:
-            raise ValueError(
-                f"hidden_size ({self.hidden_size}) is not a multiple of num_attention_heads "
-                f"({self.num_attention_heads}); change one of them, or set head_dim"
-            )
-        for field in ("hidden_dropout_prob", "attention_probs_dropout_prob", "embedding_dropout_prob",
-                      "word_dropout_prob", "classifier_dropout"):  # fmt: skip
-            if getattr(self, field) is not None and not 0.0 <= getattr(self, field) < 1.0:
-                raise ValueError(f"{field} ({getattr(self, field)}) must be at least 0 and below 1")
-        for field in ("pad_token_id", "mask_token_id"):
-            if getattr(self, field) is not None and not 0 <= getattr(self, field) < self.vocab_size:
-                raise ValueError(f"{field} ({getattr(self, field)}) is not below vocab_size ({self.vocab_size})")
+        self.check_sizes(sizes, ("num_hidden_layers", "type_vocab_size"))
+        self.check_probabilities(
+            "hidden_dropout_prob",
+            "attention_probs_dropout_prob",
+            "embedding_dropout_prob",
+            "word_dropout_prob",
+            "classifier_dropout",
+        )
+        self.check_token_ids("pad_token_id", "mask_token_id")
         if self.word_dropout_prob and self.mask_token_id is None:
             raise ValueError(f"word_dropout_prob ({self.word_dropout_prob}) needs mask_token_id, which is None")
-
-    # transformers refuses output_attentions=True for all implementations but eager; MiniBert has them under each.
-    @property
-    def output_attentions(self) -> bool:
-        """Whether models return the attention weights of every layer without being asked at each call."""
-        return self._output_attentions
-
-    @output_attentions.setter
-    def output_attentions(self, value: bool) -> None:
-        self._output_attentions = value
-
-    def validate_output_attentions(self) -> None:
-        """Nothing to refuse."""

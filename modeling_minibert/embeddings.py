@@ -1,9 +1,10 @@
 """Embeddings: what a token is, where it stands, and which sentence it belongs to, added into one vector.
 
 Read `sinusoidal_positions` for the fixed wave table of the 2017 paper, `Embeddings` for the sum. BERT's learned
-positions are an ordinary `nn.Embedding`.
+positions are an ordinary `nn.Embedding`. `rotary_angles` and `rotate` are for positions that are not added at all:
+they turn queries and keys instead.
 
-Sources: Vaswani et al. 2017, sections 3.4 and 3.5; Devlin et al. 2019, figure 2.
+Sources: Vaswani et al. 2017, sections 3.4 and 3.5; Devlin et al. 2019, figure 2; Su et al. 2021, RoFormer, section 3.
 """
 
 import math
@@ -49,6 +50,36 @@ class SinusoidalPositions(nn.Module):
         return self.table[position_ids]
 
 
+def rotary_angles(position_ids: torch.Tensor, size: int, base: float = 10000.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """The cosine and sine of the angle by which each pair of features is turned at each position.
+
+    Pair i turns by p / base^(2i / size) at position p: the waves of `sinusoidal_positions`, used as a rotation.
+
+    Args:
+        position_ids: (B, L).
+        size: features of a head (D), even.
+
+    Returns:
+        Two tensors (B, L, D / 2), float32.
+    """
+    frequencies = base ** (-torch.arange(0, size, 2, dtype=torch.float32, device=position_ids.device) / size)
+    angles = position_ids[..., None].float() * frequencies
+    return angles.cos(), angles.sin()
+
+
+def rotate(vectors: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
+    """Turn the pairs (i, i + D / 2) of every vector by its angle: the product of two turned vectors then depends on
+    the distance of their positions alone.
+
+    Args:
+        vectors: (B, H, L, D), queries or keys.
+        cosine, sine: (B, L, D / 2), from `rotary_angles`.
+    """
+    first, second = vectors.chunk(2, dim=-1)
+    cosine, sine = (wave[:, None].to(vectors.dtype) for wave in (cosine, sine))
+    return torch.cat([first * cosine - second * sine, second * cosine + first * sine], dim=-1)
+
+
 def _check_range(ids: torch.Tensor, size: int, what: str, advice: str) -> None:
     """Say which id is out of range before torch says only 'index out of range'.
 
@@ -67,13 +98,13 @@ class Embeddings(nn.Module):
 
     Every part but the words can be switched off by the config (`position_embedding_type="none"`,
     `type_vocab_size=0`, `embedding_norm=False`), which gives the embeddings of the 2017 paper; `scale_embedding`
-    multiplies the word vectors by √E first, as that paper does.
+    multiplies the word vectors by √E first, as that paper does. The vector of `padding_idx` begins as zero.
     """
 
-    def __init__(self, config):
+    def __init__(self, config, padding_idx: int | None = None):
         super().__init__()
         size = config.hidden_size
-        self.word_embeddings = nn.Embedding(config.vocab_size, size, padding_idx=config.pad_token_id)
+        self.word_embeddings = nn.Embedding(config.vocab_size, size, padding_idx=padding_idx)
         if config.position_embedding_type == "learned":
             self.position_embeddings = nn.Embedding(config.max_position_embeddings, size)
         elif config.position_embedding_type == "sinusoidal":
@@ -85,8 +116,8 @@ class Embeddings(nn.Module):
         self.norm = build_norm(config) if config.embedding_norm else nn.Identity()
         dropout = config.embedding_dropout_prob
         self.dropout = nn.Dropout(config.hidden_dropout_prob if dropout is None else dropout)
-        self.word_dropout = config.word_dropout_prob
-        self.mask_token_id = config.mask_token_id
+        self.word_dropout = getattr(config, "word_dropout_prob", 0.0)  # needs a [MASK], which decoders do not have
+        self.mask_token_id = getattr(config, "mask_token_id", None)
         self.scale = math.sqrt(size) if config.scale_embedding else 1.0
         self.max_positions = config.max_position_embeddings
 

@@ -1,9 +1,12 @@
 """Heads: what stands on top of the encoder and turns token vectors into answers.
 
-`Pooler` makes one vector of many; `Classifier` scores classes; `MaskedLanguageModelHead` scores the vocabulary.
+`Pooler` makes one vector of many; `Classifier` scores classes; `MaskedLanguageModelHead` scores the vocabulary;
+`vocabulary_loss` is the loss of any decoder without its logits.
 
 Source: Devlin et al. 2019, sections 3.1 and 4; mean pooling as in the lectures' Keras classifier.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -89,24 +92,39 @@ class MaskedLanguageModelHead(nn.Module):
     def loss_at_labels(
         self, hidden_states: torch.Tensor, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
     ) -> torch.Tensor:
-        """The masked-LM loss, computed only where there is a label, and without ever holding all the logits.
-
-        Of a batch, 15 % of the tokens have a label; scoring the vocabulary for all of them is most of the work of
-        a small model. Same value and gradients as `cross_entropy` of the logits.
-
-        Args:
-            hidden_states: (B, L, E).
-            labels: (B, L), -100 where there is none.
-            num_items_in_batch: what to divide by; the number of labels here where not given.
-        """
+        """The masked-LM loss without the logits; see `vocabulary_loss`."""
         check_labels(labels, self.decoder.out_features, "masked-LM label")
-        labels, hidden_states = labels.flatten(), hidden_states.flatten(0, 1)
-        places = (labels != IGNORE_INDEX).nonzero()[:, 0]
-        more = rows_to_round_up(len(places), hidden_states)
-        # What is added is the first token again, without a label.
-        features = self.transform(hidden_states[nn.functional.pad(places, (0, more))])
-        labels = nn.functional.pad(labels[places], (0, more), value=IGNORE_INDEX)
-        if type(self.decoder) is nn.Linear:
-            return linear_cross_entropy(features, self.decoder.weight, self.decoder.bias, labels, num_items_in_batch)
-        # Something has been put around the decoder, such as an adapter; its weight alone is not the whole map.
-        return cross_entropy(self.decoder(features), labels, num_items_in_batch)
+        return vocabulary_loss(self.decoder, hidden_states, labels, num_items_in_batch, self.transform)
+
+
+def vocabulary_loss(
+    decoder: nn.Module,
+    hidden_states: torch.Tensor,
+    labels: torch.Tensor,
+    num_items_in_batch: torch.Tensor | int | None = None,
+    transform: Callable[[torch.Tensor], torch.Tensor] | None = None,
+) -> torch.Tensor:
+    """The cross-entropy of `decoder(transform(hidden_states))`, computed only where there is a label, and without ever
+    holding all the logits.
+
+    Of a batch for masked words, 15 % of the tokens have a label; scoring the vocabulary for all of them is most of the
+    work of a small model. Same value and gradients as `cross_entropy` of the logits.
+
+    Args:
+        decoder: from features to the vocabulary, (…, E) → (…, V).
+        hidden_states: (B, L, E).
+        labels: (B, L), -100 where there is none.
+        num_items_in_batch: what to divide by; the number of labels here where not given.
+        transform: what comes before the decoder.
+    """
+    labels, hidden_states = labels.flatten(), hidden_states.flatten(0, 1)
+    places = (labels != IGNORE_INDEX).nonzero()[:, 0]
+    more = rows_to_round_up(len(places), hidden_states)
+    # What is added is the first token again, without a label.
+    features = hidden_states[nn.functional.pad(places, (0, more))]
+    features = features if transform is None else transform(features)
+    labels = nn.functional.pad(labels[places], (0, more), value=IGNORE_INDEX)
+    if type(decoder) is nn.Linear:
+        return linear_cross_entropy(features, decoder.weight, decoder.bias, labels, num_items_in_batch)
+    # Something has been put around the decoder, such as an adapter; its weight alone is not the whole map.
+    return cross_entropy(decoder(features), labels, num_items_in_batch)

@@ -7,7 +7,7 @@ too (softmax minus one at the label), so the backward pass has nothing left to d
     loss = Σ logsumexp(hᵢ Wᵀ + b) - (hᵢ Wᵀ + b)[yᵢ]
     dlogits = softmax - onehot(y),   dh = dlogits W,   dW = dlogitsᵀ h,   db = Σ dlogits
 
-Used by `MaskedLanguageModelHead.loss_at_labels`. Source: the softmax gradient of the lectures (S1); computing it in
+Used by `heads.vocabulary_loss`. Source: the softmax gradient of the lectures (S1); computing it in
 pieces in the forward pass: Wijmans et al. 2024, *Cut Your Losses in Large-Vocabulary Language Models*.
 """
 
@@ -16,16 +16,19 @@ import torch
 from .losses import IGNORE_INDEX, divisor
 from .precision import autocast_dtype
 
-# Tokens whose logits exist at once: few enough that they stay in the cache between two passes over them.
-ROWS_OF_LOGITS = 64
 # Tokens whose gradients of the logits are kept for one large product with the hidden states.
 ROWS_OF_GRADIENTS = 512
+
+
+def rows_of_logits(vocab_size: int) -> int:
+    """Tokens whose logits exist at once: few enough that these stay in the cache between two passes over them."""
+    return max(64, 2**21 // vocab_size)
 
 
 def linear_cross_entropy(
     hidden_states: torch.Tensor,
     weight: torch.Tensor,
-    bias: torch.Tensor,
+    bias: torch.Tensor | None,
     labels: torch.Tensor,
     num_items_in_batch: torch.Tensor | int | None = None,
 ) -> torch.Tensor:
@@ -33,7 +36,7 @@ def linear_cross_entropy(
 
     Args:
         hidden_states: (N, E).
-        weight, bias: (V, E) and (V,), the decoder.
+        weight, bias: (V, E) and (V,), the decoder; the bias may be None.
         labels: (N,), each from 0 to V - 1; -100 is left out.
         num_items_in_batch: what to divide the sum by; the number of labels where not given.
 
@@ -44,6 +47,7 @@ def linear_cross_entropy(
     if dtype == torch.float16:  # gradients are taken here, before the loss is scaled: 1e-8 would be 0
         dtype = torch.float32
     count = divisor(labels, num_items_in_batch)
+    bias = weight.new_zeros(len(weight)) if bias is None else bias
     return _linear_cross_entropy(hidden_states.to(dtype), weight, bias, labels, count)[0]
 
 
@@ -63,7 +67,9 @@ def loss_and_gradients(hidden_states, weight, bias, labels, count):
         hidden, asked = hidden_states[part], labels[part, None] != IGNORE_INDEX
         targets = labels[part, None].clamp(min=0)
         d_logits = hidden.new_empty(len(hidden), len(weight))
-        pieces = (tensor.split(ROWS_OF_LOGITS) for tensor in (d_logits, hidden, targets, asked.to(precise)))
+        pieces = (
+            tensor.split(rows_of_logits(len(weight))) for tensor in (d_logits, hidden, targets, asked.to(precise))
+        )
         for d_piece, tokens, target, weigh in zip(*pieces, strict=True):
             logits = torch.addmm(offset, tokens, decoder.t())
             log_probabilities = torch.log_softmax(logits, dim=-1, dtype=precise)

@@ -102,7 +102,7 @@ class MiniBertModel(MiniBertPreTrainedModel):
 
     def __init__(self, config: MiniBertConfig, add_pooling_layer: bool = True):
         super().__init__(config)
-        self.embeddings = Embeddings(config)
+        self.embeddings = Embeddings(config, padding_idx=config.pad_token_id)
         self.layers = nn.ModuleList([MiniBertLayer(config) for _ in range(config.num_hidden_layers)])
         # With norms before each sub-layer nothing has normalized the last sum yet.
         self.final_norm = build_norm(config) if config.norm_position == "pre" else nn.Identity()

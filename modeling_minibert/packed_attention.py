@@ -64,7 +64,7 @@ def _clear_behind(cu_seq_lens: torch.Tensor, *tensors: torch.Tensor) -> None:
         tensor[int(cu_seq_lens[-1]) :].zero_()
 
 
-def attend_forward(query, key, value, cu_seq_lens, max_length, scaling, dropout):
+def attend_forward(query, key, value, cu_seq_lens, max_length, scaling, dropout, is_causal=False):
     """Attention within each sequence.
 
     Args:
@@ -73,6 +73,7 @@ def attend_forward(query, key, value, cu_seq_lens, max_length, scaling, dropout)
         max_length: tokens of the longest sequence.
         scaling: what the scores are multiplied by.
         dropout: the share of attention weights that are dropped.
+        is_causal: whether a token attends to itself and what came before it only.
 
     Returns:
         The mixed values (T, H, D); the weights, flat, for the backward pass; and which of them were kept (empty
@@ -84,6 +85,9 @@ def attend_forward(query, key, value, cu_seq_lens, max_length, scaling, dropout)
     kept = query.new_empty(weights.numel() if dropout else 0, dtype=torch.bool)
     for run in _runs(cu_seq_lens, heads, max_length):
         scores = run.tokens(query) @ run.tokens(key).transpose(-2, -1)
+        if is_causal:  # the backward pass needs no mask: where a weight is 0, so is the gradient of its score
+            later = torch.ones(run.length, run.length, dtype=torch.bool, device=scores.device).triu_(1)
+            scores.masked_fill_(later, torch.finfo(scores.dtype).min)
         probabilities = torch.softmax(scores.mul_(scaling), dim=-1, out=run.weights(weights))
         if dropout:
             mask = run.weights(kept).bernoulli_(1.0 - dropout)
@@ -124,9 +128,10 @@ def packed_attention(
     max_length: int,
     scaling: float,
     dropout: float,
+    is_causal: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """`attend_forward` as an operator that autograd and `torch.compile` know."""
-    return attend_forward(query, key, value, cu_seq_lens, max_length, scaling, dropout)
+    return attend_forward(query, key, value, cu_seq_lens, max_length, scaling, dropout, is_causal)
 
 
 @torch.library.custom_op("minibert::packed_attention_backward", mutates_args=())
@@ -147,7 +152,7 @@ def _packed_attention_backward(
 
 # What the compiler needs to know of an operator that it cannot look into: the shapes of its results.
 @packed_attention.register_fake
-def _(query, key, value, cu_seq_lens, max_length, scaling, dropout):
+def _(query, key, value, cu_seq_lens, max_length, scaling, dropout, is_causal=False):
     places = query.shape[0] * query.shape[1] * max_length
     kept = query.new_empty(places if dropout else 0, dtype=torch.bool)
     return torch.empty_like(query, memory_format=torch.contiguous_format), query.new_empty(places), kept
@@ -159,7 +164,7 @@ def _(d_mixed, query, key, value, *rest):
 
 
 def _keep_for_backward(ctx, inputs, output):
-    query, key, value, cu_seq_lens, *ctx.options = inputs
+    query, key, value, cu_seq_lens, *ctx.options, _ = inputs
     _, weights, kept = output
     ctx.save_for_backward(query, key, value, weights, kept, cu_seq_lens)
     ctx.mark_non_differentiable(weights, kept)
@@ -168,9 +173,9 @@ def _keep_for_backward(ctx, inputs, output):
 
 def _backward(ctx, d_mixed, *_):
     if d_mixed is None:
-        return (None,) * 7
+        return (None,) * 8
     gradients = _packed_attention_backward(d_mixed, *ctx.saved_tensors, *ctx.options)
-    return *gradients, None, None, None, None
+    return *gradients, None, None, None, None, None
 
 
 packed_attention.register_autograd(_backward, setup_context=_keep_for_backward)
@@ -212,7 +217,7 @@ def packed_attention_forward(
     if cu_seq_lens_q is None or query.shape[0] != 1:
         raise ValueError(
             f"attn_implementation='packed' works on packed batches (1, T) with cu_seq_lens_q, got a batch of "
-            f"{query.shape[0]}; MiniBert packs its batches itself, other models take 'sdpa'"
+            f"{query.shape[0]}; our models pack their batches themselves, others take 'sdpa'"
         )
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     query, key, value = (tensor[0].transpose(0, 1) for tensor in (query, key, value))  # (T, H, D)
@@ -220,8 +225,10 @@ def packed_attention_forward(
         from torch.nn.attention.varlen import varlen_attn  # needs a GPU, and torch 2.10
 
         ends = cu_seq_lens_q.to(query.device)
-        return varlen_attn(query, key, value, ends, ends, max_length_q, max_length_q, scale=scaling)[None], None
-    mixed, _, _ = packed_attention(query, key, value, cu_seq_lens_q, max_length_q, scaling, dropout)
+        window = (-1, 0 if module.is_causal else -1)  # how far to look back and ahead; -1: as far as there is
+        lengths = (ends, ends, max_length_q, max_length_q)
+        return varlen_attn(query, key, value, *lengths, scale=scaling, window_size=window)[None], None
+    mixed, _, _ = packed_attention(query, key, value, cu_seq_lens_q, max_length_q, scaling, dropout, module.is_causal)
     return mixed[None], None
 
 

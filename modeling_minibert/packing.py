@@ -6,7 +6,7 @@
 
 A packed batch follows the convention of transformers' `DataCollatorWithFlattening`: `input_ids` (1, T),
 `position_ids` (1, T) that start again with every sequence, `cu_seq_lens_q` (B + 1,) int32 and `max_length_q`.
-MiniBert takes batches that come packed, and packs padded ones itself under `attn_implementation="packed"`.
+Our models take batches that come packed, and pack padded ones themselves under `attn_implementation="packed"`.
 """
 
 from dataclasses import dataclass
@@ -159,10 +159,11 @@ class Packing:
         places = torch.arange(self.max_length, device=self.cu_seq_lens.device)
         return places < self.cu_seq_lens.diff()[:, None]
 
-    def block_diagonal_mask(self, tokens: int) -> torch.Tensor:
+    def block_diagonal_mask(self, tokens: int, is_causal: bool = False) -> torch.Tensor:
         """For attention functions that know nothing of packing: (1, 1, T, T), True within a sequence."""
         sequences = self.sequence_ids(tokens)
-        return (sequences[:, None] == sequences)[None, None]
+        same = sequences[:, None] == sequences
+        return (same.tril() if is_causal else same)[None, None]
 
     def attention_arguments(self) -> dict:
         """What packed and flash attention functions want to know, by the names that transformers gives it."""

@@ -1,127 +1,25 @@
 """Stock twins: a checkpoint of ours as a plain transformers model, and back, with the same weights.
 
-A stock twin opens everywhere without code of ours. Conversion renames weights and computes nothing, so a round trip
-gives every bit back. Read the tables first, they say which name of ours is which of theirs; then `to_stock`.
+A stock twin opens everywhere without code of ours. Conversion renames and rearranges weights and computes nothing, so
+a round trip gives every bit back. The tables of `stock_families.py` say which name of ours is which of theirs.
 
-    python -m modeling_minibert.stock IN OUT        # minibert → bert, or bert → minibert, as IN's model_type says
-
-This file travels with every saved checkpoint (`model.to_stock()` uses it), so it finds the classes of ours by name,
-when they are asked for, and one family never drags in the code of another.
+    python -m modeling_minibert.stock IN OUT        # ours → stock, or stock → ours, as IN's model_type says
 """
 
 import argparse
-import importlib
 import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 import torch
-import transformers
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 from transformers.initialization import no_init_weights
 
-# MiniBert ↔ BERT. A star is the number of a layer.
-BERT_ENCODER = {
-    "embeddings.word_embeddings": "embeddings.word_embeddings",
-    "embeddings.position_embeddings": "embeddings.position_embeddings",
-    "embeddings.token_type_embeddings": "embeddings.token_type_embeddings",
-    "embeddings.norm": "embeddings.LayerNorm",
-    "layers.*.attention.query": "encoder.layer.*.attention.self.query",
-    "layers.*.attention.key": "encoder.layer.*.attention.self.key",
-    "layers.*.attention.value": "encoder.layer.*.attention.self.value",
-    "layers.*.attention.output": "encoder.layer.*.attention.output.dense",
-    "layers.*.attention_norm": "encoder.layer.*.attention.output.LayerNorm",
-    "layers.*.feed_forward.up": "encoder.layer.*.intermediate.dense",
-    "layers.*.feed_forward.down": "encoder.layer.*.output.dense",
-    "layers.*.feed_forward_norm": "encoder.layer.*.output.LayerNorm",
-    "pooler.dense": "pooler.dense",
-}
-BERT_HEADS = {
-    "mlm_head.dense": "cls.predictions.transform.dense",
-    "mlm_head.norm": "cls.predictions.transform.LayerNorm",
-    "mlm_head.decoder": "cls.predictions.decoder",
-    "nsp_head": "cls.seq_relationship",
-    "classifier.output": "classifier",
-    "span_head": "qa_outputs",
-}
-BERT_CLASSES = ("Model", "ForPreTraining", "ForMaskedLM", "ForNextSentencePrediction", "ForSequenceClassification",
-                "ForTokenClassification", "ForQuestionAnswering", "ForMultipleChoice")  # fmt: skip
+from .stock_families import FAMILIES, Twins
 
-
-TRAINING_ONLY = {"embedding_dropout_prob", "word_dropout_prob", "mask_token_id"}
-
-
-def _bert_needs(model: PreTrainedModel) -> dict[str, tuple]:
-    """What BERT's configuration cannot say has to be what BERT always does: the values allowed, by field.
-
-    `TRAINING_ONLY` fields are not asked about: they change nothing that a trained model computes.
-    """
-    config, parts = model.config, {name.rpartition(".")[2] for name, _ in model.named_modules()}
-    needs = {
-        "norm_position": ("post",),
-        "norm_type": ("layernorm",),
-        "position_embedding_type": ("learned",),
-        "scale_embedding": (False,),
-        "embedding_norm": (True,),
-        "type_vocab_size": (config.type_vocab_size or 1,),
-        "attention_bias": (True,),
-        "head_dim": (config.hidden_size / config.num_attention_heads, None),
-    }
-    # These matter only to a class that has the part.
-    if "pooler" in parts:
-        needs["classifier_pooling"] = ("cls",)
-    if "classifier" in parts:
-        needs["classifier_hidden_size"] = (None, 0)
-    if "span_head" in parts:
-        needs["num_labels"] = (2,)
-    return needs
-
-
-def _minibert_needs(model: PreTrainedModel) -> dict[str, tuple]:
-    """The same for a BERT: a decoder is no MiniBert, nor are distances in place of positions."""
-    needs = {"is_decoder": (False,), "add_cross_attention": (False,), "position_embedding_type": ("absolute", None)}
-    return {**needs, "num_labels": (2,)} if hasattr(model, "qa_outputs") else needs
-
-
-@dataclass(frozen=True)
-class Twins:
-    """A family of ours and the family of transformers that computes the same."""
-
-    ours: str  # model_type of ours, and the name of its modeling file after "modeling_"
-    stock: str  # model_type of theirs
-    classes: dict[str, str]
-    weights: dict[str, str]
-    repeated: dict[str, str]  # stock weights that only repeat another
-    stock_needs: Callable[[PreTrainedModel], dict[str, tuple]]  # what to_stock asks of a model of ours
-    ours_needs: Callable[[PreTrainedModel], dict[str, tuple]]  # what from_stock asks of a stock model
-
-    def get_class(self, side: str, name: str) -> type[PreTrainedModel]:
-        """The class `name` on the side "ours" or "stock"."""
-        ours = f".modeling_{self.ours}"
-        return getattr(importlib.import_module(ours, __package__) if side == "ours" else transformers, name)
-
-    def twin_of(self, side: str, name: str) -> str:
-        """The class on the other side; a ValueError names those that have one."""
-        classes = self.classes if side == "ours" else {stock: ours for ours, stock in self.classes.items()}
-        if name not in classes:
-            raise ValueError(f"{name} has no twin; choose one of {list(classes)}")
-        return classes[name]
-
-
-FAMILIES = (
-    Twins(
-        ours="minibert",
-        stock="bert",
-        classes={f"MiniBert{suffix}": f"Bert{suffix}" for suffix in BERT_CLASSES},
-        weights=BERT_ENCODER | {f"minibert.{k}": f"bert.{v}" for k, v in BERT_ENCODER.items()} | BERT_HEADS,
-        repeated={"cls.predictions.bias": "cls.predictions.decoder.bias"},
-        stock_needs=_bert_needs,
-        ours_needs=_minibert_needs,
-    ),
-)
 # Fields of a configuration that describe one saved folder, and are written anew for the next.
 FOLDER_FIELDS = {"model_type", "architectures", "auto_map", "custom_pipelines", "transformers_version", "_name_or_path"}
 
@@ -132,14 +30,14 @@ def to_stock(model: PreTrainedModel) -> PreTrainedModel:
     Raises:
         ValueError: the model has no twin; every field that stands in the way is named, with the value a twin needs.
     """
-    twins = _family("ours", model.config.model_type)
+    twins = _family("ours", model.config)
     name = twins.twin_of("ours", type(model).__name__)
     _check_fields(model, name, twins.stock_needs(model))
-    weights = _rename(model.state_dict(), twins.weights)
+    weights = _transpose(_join(_rename(model.state_dict(), twins.weights)), twins.transposed)
     for repeated, source in twins.repeated.items():
         if source in weights:
             weights[repeated] = weights[source]
-    return _build(twins.get_class("stock", name), model, weights)
+    return _build(twins, "stock", name, model, weights)
 
 
 def from_stock(source: str | Path | PreTrainedModel) -> PreTrainedModel:
@@ -153,19 +51,24 @@ def from_stock(source: str | Path | PreTrainedModel) -> PreTrainedModel:
     """
     if isinstance(source, str | Path):
         source = _load(source, "stock")
-    twins = _family("stock", source.config.model_type)
+    twins = _family("stock", source.config)
     name = twins.twin_of("stock", type(source).__name__)
     _check_fields(source, name, twins.ours_needs(source))
     weights = {name: tensor for name, tensor in source.state_dict().items() if name not in twins.repeated}
+    weights = _split(_transpose(weights, twins.transposed))
     weights = _rename(weights, {stock: ours for ours, stock in twins.weights.items()})
-    return _build(twins.get_class("ours", name), source, weights)
+    return _build(twins, "ours", name, source, weights)
 
 
-def _family(side: str, model_type: str) -> Twins:
-    families = {getattr(twins, side): twins for twins in FAMILIES}
-    if model_type not in families:
-        raise ValueError(f"model_type {model_type!r} has no twin; choose one of {list(families)}")
-    return families[model_type]
+def _family(side: str, config) -> Twins:
+    """The family of a configuration; where several of theirs are one of ours, the fixed fields decide."""
+    families = [twins for twins in FAMILIES if getattr(twins, side) == config.model_type]
+    if not families:
+        known = sorted({getattr(twins, side) for twins in FAMILIES})
+        raise ValueError(f"model_type {config.model_type!r} has no twin; choose one of {known}")
+    if side == "stock":
+        return families[0]
+    return next(twins for twins in families if all(getattr(config, k) == v for k, v in twins.fixed.items()))
 
 
 def _check_fields(model: PreTrainedModel, twin: str, needs: dict[str, tuple]) -> None:
@@ -191,20 +94,62 @@ def _rename(weights: dict[str, torch.Tensor], table: dict[str, str]) -> dict[str
     return renamed
 
 
-def _twin_config(source: PreTrainedModel, config_class: type):
+def _transpose(weights: dict[str, torch.Tensor], modules: tuple[str, ...]) -> dict[str, torch.Tensor]:
+    """Turn (in, out) into (out, in), and back, for the weights of these modules."""
+    turned = {}
+    for name, tensor in weights.items():
+        *_, module, leaf = name.split(".")
+        turned[name] = tensor.t().contiguous() if module in modules and leaf == "weight" else tensor
+    return turned
+
+
+JOINED = ("query", "key", "value")  # one module "c_attn" in stock GPTs
+
+
+def _join(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """c_attn.query, c_attn.key and c_attn.value become c_attn."""
+    joined = {}
+    for name, tensor in weights.items():
+        before, found, leaf = name.partition("c_attn.query.")
+        if found:
+            tensor = torch.cat([weights[f"{before}c_attn.{part}.{leaf}"] for part in JOINED])
+            name = f"{before}c_attn.{leaf}"
+        if not re.search(r"c_attn\.(key|value)\.", name):
+            joined[name] = tensor
+    return joined
+
+
+def _split(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The way back from `_join`."""
+    split = {}
+    for name, tensor in weights.items():
+        before, found, leaf = name.partition("c_attn.")
+        parts = zip(JOINED, tensor.chunk(3), strict=True) if found else ()
+        split |= {f"{before}c_attn.{part}.{leaf}": piece for part, piece in parts} or {name: tensor}
+    return split
+
+
+def _twin_config(config_class: type, translate: Callable[[dict], dict], source: PreTrainedModel):
     """Every field that both configurations have, and those that neither has (labels of a pipeline, notes of a user)."""
     theirs, ours = ({field.name for field in fields(c)} for c in (type(source.config), config_class))
-    carried = {k: v for k, v in source.config.to_dict().items() if k not in (theirs ^ ours) | FOLDER_FIELDS}
+    given = translate(source.config.to_dict())
+    left_out = (theirs - ours) | FOLDER_FIELDS | (ours - theirs - given.keys())
+    carried = {name: value for name, value in given.items() if name not in left_out}
     decoder = source.get_output_embeddings()
     if decoder is not None:  # as it is, not as the configuration says: the two may have been pulled apart
         carried["tie_word_embeddings"] = decoder.weight is source.get_input_embeddings().weight
-    return config_class(**carried, attn_implementation=source.config._attn_implementation)
+    return config_class(**carried)
 
 
 @torch.no_grad()
-def _build(model_class: type[PreTrainedModel], source: PreTrainedModel, weights: dict) -> PreTrainedModel:
-    """A `model_class` with the configuration, device and mode of `source` and a copy of `weights`, nothing random."""
-    config = _twin_config(source, model_class.config_class)
+def _build(twins: Twins, side: str, name: str, source: PreTrainedModel, weights: dict) -> PreTrainedModel:
+    """A model of class `name` with the configuration, device and mode of `source` and a copy of `weights`, nothing
+    random."""
+    model_class = twins.get_class(side, name)
+    translate = twins.stock_fields if side == "stock" else twins.our_fields
+    config = _twin_config(model_class.config_class, translate, source)
+    implementation = source.config._attn_implementation.replace("packed", "sdpa")  # packing is ours alone
+    config._attn_implementation = implementation if model_class._supports_sdpa else "eager"
     without_pooler = getattr(source, "pooler", True) is None
     with no_init_weights():  # also leaves the random numbers of a running experiment alone
         twin = model_class(config, add_pooling_layer=False) if without_pooler else model_class(config)
@@ -218,7 +163,7 @@ def _build(model_class: type[PreTrainedModel], source: PreTrainedModel, weights:
 def _load(path: str | Path, side: str) -> PreTrainedModel:
     """Open a folder as the class it was saved from, on the side "ours" or "stock"."""
     config = AutoConfig.from_pretrained(path)
-    twins, name = _family(side, config.model_type), (config.architectures or ["a model without architectures"])[0]
+    twins, name = _family(side, config), (config.architectures or ["a model without architectures"])[0]
     twins.twin_of(side, name)  # before anything is loaded
     model_class = twins.get_class(side, name)
     model, info = model_class.from_pretrained(path, output_loading_info=True)
@@ -251,7 +196,7 @@ def convert_folder(source: str | Path, destination: str | Path) -> PreTrainedMod
     print(f"{twin.num_parameters():,} parameters · {tokenizer} · outputs up to {size:.3g}, differ by {difference:.1e}")
     if not difference <= 1e-3 * max(1.0, size):
         raise RuntimeError(f"{destination} does not compute what {source} does: outputs differ by {difference:.3g}")
-    auto_class = "AutoModel" + "".join(name.partition("For")[1:])
+    auto_class = "AutoModel" + "".join(name.replace("LMHeadModel", "ForCausalLM").partition("For")[1:])
     imports = f"{'import modeling_minibert; ' if to_ours else ''}from transformers import {auto_class}"
     print(f"open it: python -c \"{imports}; print({auto_class}.from_pretrained('{Path(destination).as_posix()}'))\"")
     return twin
@@ -281,17 +226,34 @@ def _carry_tokenizer(source: str | Path, destination: str | Path) -> str:
     return f"{type(tokenizer).__name__} of {len(tokenizer):,} tokens"
 
 
+def _short_batch(config, multiple_choice: bool) -> dict[str, torch.Tensor]:
+    """Two short random texts, one of them padded; a single one for a model that has no padding token."""
+    length = min(9, config.max_position_embeddings)
+    shape = (1, 2, length) if multiple_choice else (2, length)
+    input_ids = torch.randint(config.vocab_size, shape, generator=torch.Generator().manual_seed(0))
+    attention_mask = torch.ones(shape, dtype=torch.long)
+    if config.pad_token_id is None:
+        return {"input_ids": input_ids[:1], "attention_mask": attention_mask[:1]}
+    attention_mask[..., 1, length // 2 + 1 :] = 0
+    # Stock decoders know padding by its id alone, so no word may have it.
+    words = torch.where(input_ids == config.pad_token_id, (config.pad_token_id + 1) % config.vocab_size, input_ids)
+    return {"input_ids": torch.where(attention_mask == 1, words, config.pad_token_id), "attention_mask": attention_mask}
+
+
 @torch.no_grad()
 def _largest_difference(model: PreTrainedModel, twin: PreTrainedModel) -> tuple[float, float]:
-    """Run both on one short random padded batch: the largest difference of their outputs, the largest output."""
-    length = min(9, model.config.max_position_embeddings)
-    shape = (1, 2, length) if type(model).__name__.endswith("MultipleChoice") else (2, length)
-    input_ids = torch.randint(model.config.vocab_size, shape, generator=torch.Generator().manual_seed(0))
-    attention_mask = torch.ones(shape, dtype=torch.long)
-    attention_mask[..., 1, length // 2 + 1 :] = 0
-    ours, theirs = (m.eval()(input_ids, attention_mask).to_tuple() for m in (model, twin))
-    difference = max((a.float() - b.float()).abs().max().item() for a, b in zip(ours, theirs, strict=True))
-    return difference, max(a.float().abs().max().item() for a in ours)
+    """Run both on one short batch: the largest difference of their outputs, the largest output; pads do not count."""
+    batch = _short_batch(model.config, type(model).__name__.endswith("MultipleChoice"))
+    real = batch["attention_mask"].bool()
+    difference = size = 0.0
+    for ours, theirs in zip(*(m.eval()(**batch).to_tuple() for m in (model, twin)), strict=False):
+        if torch.is_tensor(ours):  # and no cache
+            ours, theirs = (
+                x[real] if x.shape[: real.dim()] == real.shape else x for x in (ours.float(), theirs.float())
+            )
+            difference = max(difference, (ours - theirs).abs().max().item())
+            size = max(size, ours.abs().max().item())
+    return difference, size
 
 
 def main() -> None:

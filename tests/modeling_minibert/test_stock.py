@@ -13,9 +13,10 @@ import transformers
 from transformers import AutoTokenizer, BertConfig, BertTokenizer, DistilBertConfig, DistilBertModel
 
 import modeling_minibert
-from modeling_minibert import MiniBertConfig, stock
+from modeling_minibert import MiniBertConfig, stock, stock_families
 from modeling_minibert.configuration_minibert import AUTO_MAP
-from modeling_minibert.stock import FAMILIES, convert_folder, from_stock, to_stock
+from modeling_minibert.stock import convert_folder, from_stock, to_stock
+from modeling_minibert.stock_families import FAMILIES, TRAINING_ONLY
 
 SIZES = {
     "vocab_size": 101,
@@ -190,13 +191,15 @@ def test_every_name_of_ours_has_one_name_of_theirs():
 def test_every_choice_that_bert_does_not_have_is_checked():
     """A new field of MiniBertConfig needs a line in `_bert_needs`, or a twin would silently compute something else."""
     ours, theirs = ({field.name for field in fields(c)} for c in (MiniBertConfig, BertConfig))
-    checked = stock._bert_needs(make_ours("MiniBertForSequenceClassification"))
-    assert ours - theirs <= checked.keys() | stock.TRAINING_ONLY | {"auto_map"}
+    checked = FAMILIES[0].stock_needs(make_ours("MiniBertForSequenceClassification"))
+    assert ours - theirs <= checked.keys() | TRAINING_ONLY | {"auto_map"}
 
 
-def test_the_file_imports_nothing_of_ours_and_so_travels_alone():
-    text = Path(stock.__file__).read_text(encoding="utf-8")
-    assert not re.search(r"^\s*(from|import)\s+(\.|modeling_minibert|tokenization)", text, flags=re.MULTILINE)
+def test_the_files_import_nothing_of_ours_but_each_other_and_so_travel_alone():
+    for module in (stock, stock_families):
+        text = Path(module.__file__).read_text(encoding="utf-8")
+        imports = re.findall(r"^\s*(?:from|import)\s+(\.\w*|modeling_minibert|tokenization)", text, flags=re.MULTILINE)
+        assert set(imports) <= {".stock_families"}
 
 
 # Refusals

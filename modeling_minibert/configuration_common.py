@@ -1,0 +1,112 @@
+"""What the configurations of all families share: presets, checks that name the numbers, and attentions on request.
+
+A family lists its fields in its own file (`configuration_minibert.py`, `configuration_minigpt.py`); a reader who wants
+to know the sizes and choices of a model needs only that one.
+"""
+
+from dataclasses import fields
+
+NORM_POSITIONS = ("post", "pre")
+
+
+def shape(layers: int, hidden_size: int, heads: int) -> dict:
+    """The four numbers by which published Transformers differ; the feed-forward network is four times as wide."""
+    return {
+        "num_hidden_layers": layers,
+        "hidden_size": hidden_size,
+        "num_attention_heads": heads,
+        "intermediate_size": 4 * hidden_size,
+    }
+
+
+# The published miniatures (Turc et al. 2019), and the two sizes of BERT.
+SIZES = {
+    "tiny": shape(2, 128, 2),
+    "mini": shape(4, 256, 4),
+    "small": shape(4, 512, 8),
+    "medium": shape(8, 512, 8),
+    "base": shape(12, 768, 12),
+    "large": shape(24, 1024, 16),
+}
+
+
+class CommonConfig:
+    """Mixed into a family's configuration, before `PreTrainedConfig`.
+
+    The family gives `presets`, named configurations, and `auto_classes`: everything that Auto* may be asked for, so
+    that any saved head also opens as any other class of the family.
+    """
+
+    presets = {}
+    auto_classes = {}
+
+    def __post_init__(self, **kwargs):
+        # Always the names of the files that travel along, also for what came from a repository on the Hub
+        # ("you/model--modeling_minibert.…"): every save copies them.
+        kwargs.pop("auto_map", None)
+        self.auto_map = dict(self.auto_classes)
+        super().__post_init__(**kwargs)
+        self.check()
+
+    @classmethod
+    def from_preset(cls, name: str, **overrides):
+        """A named configuration, with any field replaced.
+
+        Raises:
+            ValueError: an unknown name (lists the presets), or an unknown field (lists the fields).
+        """
+        if name not in cls.presets:
+            raise ValueError(f"unknown preset {name!r}; choose one of {sorted(cls.presets)}")
+        # Hugging Face keeps any keyword as an attribute; a misspelt size would be a silent no-op.
+        ours = {field.name for field in fields(cls)} - {"transformers_version", "architectures"}
+        unknown = sorted(set(overrides) - ours - {"num_labels", "attn_implementation", "output_attentions"})
+        if unknown:
+            raise ValueError(f"unknown fields {unknown}; choose from {sorted(ours)}")
+        return cls(**{**cls.presets[name], **overrides})
+
+    def check(self) -> None:
+        """Raise a ValueError for fields that contradict each other; models call it again when they are built."""
+        raise NotImplementedError
+
+    def check_choices(self, choices: dict[str, list | tuple]) -> None:
+        """Each field holds one of the values allowed."""
+        for field, valid in choices.items():
+            if getattr(self, field) not in valid:
+                raise ValueError(f"unknown {field} {getattr(self, field)!r}; choose one of {list(valid)}")
+
+    def check_sizes(self, least_one: tuple[str, ...], least_zero: tuple[str, ...] = ()) -> None:
+        """Sizes are at least 1, numbers of things that may be missing at least 0; heads divide the hidden size."""
+        for field in (*least_one, *least_zero):
+            least = 1 if field in least_one else 0
+            if getattr(self, field) < least:
+                raise ValueError(f"{field} ({getattr(self, field)}) must be at least {least}")
+        if self.head_dim is None and self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"hidden_size ({self.hidden_size}) is not a multiple of num_attention_heads "
+                f"({self.num_attention_heads}); change one of them, or set head_dim"
+            )
+
+    def check_probabilities(self, *names: str) -> None:
+        """Dropout is at least 0 and below 1, or not given."""
+        for field in names:
+            if getattr(self, field) is not None and not 0.0 <= getattr(self, field) < 1.0:
+                raise ValueError(f"{field} ({getattr(self, field)}) must be at least 0 and below 1")
+
+    def check_token_ids(self, *names: str) -> None:
+        """Ids are in the vocabulary, or not given."""
+        for field in names:
+            if getattr(self, field) is not None and not 0 <= getattr(self, field) < self.vocab_size:
+                raise ValueError(f"{field} ({getattr(self, field)}) is not below vocab_size ({self.vocab_size})")
+
+    # transformers refuses output_attentions=True for all implementations but eager; ours have them under each.
+    @property
+    def output_attentions(self) -> bool:
+        """Whether models return the attention weights of every layer without being asked at each call."""
+        return self._output_attentions
+
+    @output_attentions.setter
+    def output_attentions(self, value: bool) -> None:
+        self._output_attentions = value
+
+    def validate_output_attentions(self) -> None:
+        """Nothing to refuse."""

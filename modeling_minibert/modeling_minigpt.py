@@ -1,0 +1,510 @@
+"""MiniGPT: the decoder of GPT, written out, with all of its heads.
+
+Read `MiniGPTLayer` (the layer of MiniBert, but no token looks ahead), then `MiniGPTModel.forward` (the whole
+computation, with a cache of keys and values for generation), then `MiniGPTForCausalLM`: each position predicts the
+next token. The parts live in their own files: `embeddings.py`, `attention.py`, `feed_forward.py`,
+`normalization.py`, `heads.py`, `losses.py`.
+
+Letters: B batch, L length, E hidden size, H heads, D head size, V vocabulary, C classes.
+
+Sources: Radford et al. 2018 (GPT, norms after each sub-layer) and 2019 (GPT-2, norms before).
+"""
+
+import math
+
+import torch
+from torch import nn
+from transformers import Cache, DynamicCache, GenerationMixin, PreTrainedModel
+from transformers import initialization as init
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.modeling_outputs import (
+    BaseModelOutputWithPast,
+    CausalLMOutputWithPast,
+    MultipleChoiceModelOutput,
+    SequenceClassifierOutputWithPast,
+    TokenClassifierOutput,
+)
+from transformers.utils.generic import can_return_tuple
+
+from .attention import MultiHeadAttention, causal_mask, prepare_causal_mask
+from .configuration_minigpt import MiniGPTConfig
+from .embeddings import Embeddings, SinusoidalPositions, rotary_angles, sinusoidal_positions
+from .feed_forward import FeedForward
+from .heads import Classifier, vocabulary_loss
+from .losses import IGNORE_INDEX, check_labels, cross_entropy, infer_problem_type, sequence_classification_loss
+from .normalization import build_norm
+from .packed_attention import PACKED
+from .packing import find_packing, rows_to_round_up
+from .precision import autocast_dtype
+
+
+class MiniGPTLayer(GradientCheckpointingLayer):
+    """One decoder layer: tokens look back at each other, then each thinks for itself."""
+
+    def __init__(self, config, layer_index: int):
+        super().__init__()
+        self.attention = MultiHeadAttention(config, is_causal=True, layer_index=layer_index)
+        self.attention_norm = build_norm(config)
+        self.feed_forward = FeedForward(config)
+        self.feed_forward_norm = build_norm(config)
+        self.pre_norm = config.norm_position == "pre"
+        for projection in (self.attention.output, self.feed_forward.down):
+            projection.ends_residual_branch = self.pre_norm  # see `_init_weights`
+
+    def forward(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs):
+        """(B, L, E) → (B, L, E), and the attention weights (B, H, L, S) if the implementation computes them."""
+        if self.pre_norm:
+            mixed, weights = self.attention(self.attention_norm(hidden_states), attention_mask, **kwargs)
+            hidden_states = hidden_states + mixed
+            return hidden_states + self.feed_forward(self.feed_forward_norm(hidden_states)), weights
+        mixed, weights = self.attention(hidden_states, attention_mask, **kwargs)
+        hidden_states = self.attention_norm(hidden_states + mixed)
+        return self.feed_forward_norm(hidden_states + self.feed_forward(hidden_states)), weights
+
+
+class MiniGPTPreTrainedModel(PreTrainedModel):
+    """What all MiniGPT classes share: configuration, initial weights, and what they support."""
+
+    config_class = MiniGPTConfig
+    base_model_prefix = "minigpt"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+    _can_compile_fullgraph = True
+    _no_split_modules = ["Embeddings", "MiniGPTLayer"]
+    _skip_keys_device_placement = "past_key_values"
+
+    def __init__(self, config: MiniGPTConfig, *args, **kwargs):
+        config.check()
+        super().__init__(config, *args, **kwargs)
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        # Linear and Embedding: normal with std initializer_range, biases zero; norms: 1 and 0.
+        super()._init_weights(module)
+        if isinstance(module, SinusoidalPositions):
+            init.copy_(module.table, sinusoidal_positions(*module.table.shape))
+        # transformers visits only modules with weights of their own, so the projection itself carries the flag.
+        if getattr(module, "ends_residual_branch", False):
+            std = self.config.initializer_range / math.sqrt(2 * self.config.num_hidden_layers)
+            init.normal_(module.weight, std=std)
+
+    def to_stock(self) -> PreTrainedModel:
+        """This model as a stock GPT-2 or first GPT of transformers, same weights; see `stock.py`."""
+        from .stock import to_stock
+
+        return to_stock(self)
+
+
+class MiniGPTModel(MiniGPTPreTrainedModel):
+    """The bare decoder: a vector for each token that knows what came before it."""
+
+    def __init__(self, config: MiniGPTConfig):
+        super().__init__(config)
+        self.embeddings = Embeddings(config)
+        self.layers = nn.ModuleList([MiniGPTLayer(config, index) for index in range(config.num_hidden_layers)])
+        # With norms before each sub-layer nothing has normalized the last sum yet.
+        self.final_norm = build_norm(config) if config.norm_position == "pre" else nn.Identity()
+        self.gradient_checkpointing = False
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        return self.embeddings.word_embeddings
+
+    def set_input_embeddings(self, value: nn.Embedding) -> None:
+        self.embeddings.word_embeddings = value
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+        use_cache: bool | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        cu_seq_lens_q: torch.Tensor | None = None,
+        max_length_q: int | None = None,
+        **kwargs,
+    ) -> BaseModelOutputWithPast:
+        """Read a batch of texts, or the next tokens of texts whose beginning is in the cache.
+
+        Args:
+            input_ids: (B, L) token ids; or
+            inputs_embeds: (B, L, E) word vectors.
+            attention_mask: (B, past + L), 1 for real tokens, 0 for padding on either side.
+            position_ids: (B, L); counted from the first real token of the attention mask where not given.
+            past_key_values: what an earlier call returned.
+            token_type_ids: (B, L), where the model has segments.
+            use_cache: whether to return `past_key_values`; where not given, as the configuration says, but not while
+                training, and not on packed batches.
+            output_attentions: return the weights of every layer, each (B, H, L, past + L). Under a fused attention
+                implementation, which has none to give, this call computes them with the eager formula.
+            output_hidden_states: return the embeddings and the output of every layer, each (B, L, E).
+            cu_seq_lens_q, max_length_q: of a packed batch, all sequences in one row (1, T); see `packing.py`.
+
+        Returns:
+            `last_hidden_state` (B, L, E), `past_key_values`, `hidden_states`, `attentions`.
+
+        Raises:
+            ValueError: both or neither of input_ids and inputs_embeds; an input too long or an id out of range.
+        """
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("give either input_ids or inputs_embeds, and not both")
+        inputs = input_ids if inputs_embeds is None else inputs_embeds
+        if output_attentions is None:
+            output_attentions = self.config.output_attentions
+        if output_hidden_states is None:
+            output_hidden_states = self.config.output_hidden_states
+        past_key_values = self._cache(past_key_values, use_cache, cu_seq_lens_q)
+        implementation = self._implementation(output_attentions, attention_mask, past_key_values)
+        packing = find_packing(
+            inputs, attention_mask, position_ids, cu_seq_lens_q, max_length_q, implementation == PACKED
+        )
+        restore = nn.Identity()
+        if packing is None:
+            position_ids = self._position_ids(inputs, attention_mask, position_ids, past_key_values)
+        else:
+            restore = packing.restore
+            input_ids, token_type_ids, position_ids, inputs_embeds = map(
+                packing.remove_pads, (input_ids, token_type_ids, position_ids, inputs_embeds)
+            )
+            tokens = (input_ids if inputs_embeds is None else inputs_embeds).shape[1]
+            position_ids = packing.position_ids(tokens) if position_ids is None else position_ids
+            kwargs |= packing.attention_arguments()
+
+        hidden_states = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
+        # Under autocast half precision from here on; otherwise each linear map would convert its input anew.
+        hidden_states = hidden_states.to(autocast_dtype(hidden_states.device) or hidden_states.dtype)
+        tokens = hidden_states.shape[1]
+        if implementation == PACKED:
+            more = rows_to_round_up(tokens, hidden_states)
+            hidden_states = nn.functional.pad(hidden_states, (0, 0, 0, more))
+            position_ids = nn.functional.pad(position_ids, (0, more))
+        mask = prepare_causal_mask(self.config, hidden_states, attention_mask, implementation, packing, past_key_values)
+        rotary = self._rotary_angles(position_ids)
+        all_hidden_states, all_weights = [hidden_states], []
+        for layer in self.layers:
+            hidden_states, weights = layer(
+                hidden_states,
+                mask,
+                implementation=implementation,
+                past_key_values=past_key_values,
+                rotary=rotary,
+                **kwargs,
+            )
+            all_hidden_states.append(hidden_states)
+            all_weights.append(weights)
+        all_hidden_states[-1] = self.final_norm(hidden_states)
+        all_hidden_states = [restore(states[:, :tokens]) for states in all_hidden_states]
+
+        return BaseModelOutputWithPast(
+            last_hidden_state=all_hidden_states[-1],
+            past_key_values=past_key_values,
+            hidden_states=tuple(all_hidden_states) if output_hidden_states else None,
+            attentions=tuple(all_weights) if output_attentions else None,
+        )
+
+    def _cache(self, past_key_values: Cache | None, use_cache: bool | None, cu_seq_lens: torch.Tensor | None):
+        """The cache to read and fill in one call, or None."""
+        if use_cache is None and past_key_values is None:
+            packed = cu_seq_lens is not None or self.config._attn_implementation == PACKED
+            use_cache = self.config.use_cache and not self.training and not packed
+        if use_cache and past_key_values is None:
+            return DynamicCache(config=self.config)
+        return past_key_values
+
+    def _implementation(self, output_attentions: bool, attention_mask: torch.Tensor | None, cache: Cache | None) -> str:
+        """The attention function for one call: not every one gives weights, or works on a cache."""
+        if output_attentions:
+            return "eager"
+        implementation = self.config._attn_implementation
+        has_mask = attention_mask is not None and attention_mask.dim() > 2
+        return "sdpa" if implementation == PACKED and (cache is not None or has_mask) else implementation
+
+    def _position_ids(self, inputs, attention_mask, position_ids, past_key_values) -> torch.Tensor:
+        if position_ids is not None:
+            return position_ids
+        length = inputs.shape[1]
+        past = 0 if past_key_values is None else past_key_values.get_seq_length()
+        if attention_mask is not None and attention_mask.dim() == 2:
+            position_ids = (attention_mask.long().cumsum(dim=1) - 1).clamp(min=0)[:, -length:]
+        else:
+            position_ids = torch.arange(length, device=inputs.device)[None] + past
+        self.embeddings.check_length(int(position_ids.max()) + 1)
+        return position_ids
+
+    def _rotary_angles(self, position_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
+        if self.config.position_embedding_type != "rotary":
+            return None
+        head_dim = self.config.head_dim or self.config.hidden_size // self.config.num_attention_heads
+        return rotary_angles(position_ids, head_dim, self.config.rotary_base)
+
+
+def next_token_labels(
+    labels: torch.Tensor, position_ids: torch.Tensor | None = None, cu_seq_lens: torch.Tensor | None = None
+) -> torch.Tensor:
+    """What each position is to predict: the label of the next one; -100 at the end of a sequence.
+
+    Args:
+        labels: (B, L), as the user gives them: the label of a token is the token itself.
+        position_ids, cu_seq_lens: of a packed batch (1, T), where no token predicts the first of the next sequence.
+    """
+    targets = nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX)
+    if cu_seq_lens is not None:
+        targets[:, cu_seq_lens[1:].long() - 1] = IGNORE_INDEX
+    elif len(labels) == 1 and position_ids is not None:
+        targets[:, :-1].masked_fill_(position_ids[:, 1:] == 0, IGNORE_INDEX)
+    return targets
+
+
+class MiniGPTForCausalLM(MiniGPTPreTrainedModel, GenerationMixin):
+    """Predict the next token: `model.generate`, `pipeline("text-generation")`."""
+
+    _tied_weights_keys = {"lm_head.weight": "minigpt.embeddings.word_embeddings.weight"}
+
+    def __init__(self, config: MiniGPTConfig):
+        super().__init__(config)
+        self.minigpt = MiniGPTModel(config)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.post_init()
+
+    def get_output_embeddings(self) -> nn.Linear:
+        return self.lm_head
+
+    def set_output_embeddings(self, value: nn.Linear) -> None:
+        self.lm_head = value
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int | torch.Tensor = 0,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        return_logits: bool | None = None,
+        cu_seq_lens_q: torch.Tensor | None = None,
+        **kwargs,
+    ) -> CausalLMOutputWithPast:
+        """Read a batch, and score the vocabulary for the token after each: logits (B, L, V).
+
+        Args:
+            labels: (B, L), the input_ids themselves, -100 for tokens that are not to be learned; position i is scored
+                on label i + 1.
+            logits_to_keep: only the last so many positions, or those of these indices; 0 for all. Not with labels.
+            num_items_in_batch: number of labels, first ones not counted, in the whole optimizer step.
+            return_logits: whether to compute the logits. Where not given: not while training with labels, when the
+                loss is taken without ever holding all of them.
+
+        The other arguments are those of `MiniGPTModel`.
+        """
+        outputs = self.minigpt(
+            input_ids,
+            attention_mask,
+            position_ids,
+            past_key_values,
+            inputs_embeds,
+            use_cache=use_cache,
+            cu_seq_lens_q=cu_seq_lens_q,
+            return_dict=True,
+            **kwargs,
+        )
+        hidden_states = outputs.last_hidden_state
+        if return_logits is None:
+            return_logits = labels is None or not self.training
+        loss = logits = targets = None
+        if labels is not None:
+            check_labels(labels, self.config.vocab_size)
+            targets = next_token_labels(labels, position_ids, cu_seq_lens_q)
+        if return_logits:
+            keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+            logits = self.lm_head(hidden_states if labels is not None else hidden_states[:, keep])
+            loss = cross_entropy(logits, targets, num_items_in_batch) if labels is not None else None
+        elif labels is not None:
+            loss = vocabulary_loss(self.lm_head, hidden_states, targets, num_items_in_batch)
+        return CausalLMOutputWithPast(
+            loss=loss,
+            logits=logits,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )
+
+    @staticmethod
+    def create_masks_for_generate(config, inputs_embeds, attention_mask, past_key_values, **kwargs):
+        """What `generate` gives as mask along with a static cache, so that a compiled step sees one shape."""
+        return causal_mask(inputs_embeds.shape[1], attention_mask, past_key_values, inputs_embeds.device)
+
+    def _validate_generated_length(self, generation_config, input_ids_length, has_default_max_length):
+        """Before any work: prompt and continuation must fit the positions that the model has."""
+        limit = self.config.max_position_embeddings
+        if self.config.has_position_limit and generation_config.max_length > limit:
+            raise ValueError(
+                f"the prompt has {input_ids_length} tokens and generation may go on to "
+                f"{generation_config.max_length}, but this model was built for {limit} positions; set max_new_tokens "
+                f"to {max(limit - input_ids_length, 0)} at most, shorten the prompt, or train with rotary positions"
+            )
+        super()._validate_generated_length(generation_config, input_ids_length, has_default_max_length)
+
+
+def last_tokens(
+    hidden_states: torch.Tensor,
+    input_ids: torch.Tensor | None,
+    attention_mask: torch.Tensor | None,
+    pad_token_id: int | None,
+) -> torch.Tensor:
+    """The vector of the last real token of each row, which alone has seen the whole text: (B, L, E) → (B, E).
+
+    Where there is no attention mask, tokens that are `pad_token_id` count as padding.
+    """
+    if attention_mask is None and input_ids is not None and pad_token_id is not None:
+        attention_mask = input_ids != pad_token_id
+    if attention_mask is None:
+        return hidden_states[:, -1]
+    places = torch.arange(hidden_states.shape[1], device=hidden_states.device)
+    last = (places * attention_mask.bool()).argmax(dim=1)
+    return hidden_states[torch.arange(len(last), device=last.device), last]
+
+
+class MiniGPTForSequenceClassification(MiniGPTPreTrainedModel):
+    """Classify or score a text by its last token (Radford et al. 2018, 3.2): `pipeline("sentiment-analysis")`."""
+
+    def __init__(self, config: MiniGPTConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.minigpt = MiniGPTModel(config)
+        self.dropout = nn.Dropout(config.classifier_dropout or 0.0)
+        self.score = nn.Linear(config.hidden_size, config.num_labels, bias=False)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        cu_seq_lens_q: torch.Tensor | None = None,
+        **kwargs,
+    ) -> SequenceClassifierOutputWithPast:
+        """Read, and classify the last real token of each text: logits (B, C); padding may stand on either side.
+
+        Args:
+            labels: (B,) class ids; or numbers as `config.problem_type` says, see `MiniBertForSequenceClassification`.
+            num_items_in_batch: number of labels in the whole optimizer step.
+        """
+        outputs = self.minigpt(
+            input_ids,
+            attention_mask,
+            position_ids,
+            past_key_values,
+            inputs_embeds,
+            cu_seq_lens_q=cu_seq_lens_q,
+            return_dict=True,
+            **kwargs,
+        )
+        hidden_states = outputs.last_hidden_state
+        packing = find_packing(hidden_states, attention_mask, position_ids, cu_seq_lens_q, None, pack_padded=False)
+        if packing is not None:
+            pooled = hidden_states[0, packing.cu_seq_lens[1:].long() - 1]
+        else:
+            pooled = last_tokens(hidden_states, input_ids, attention_mask, self.config.pad_token_id)
+        logits = self.score(self.dropout(pooled))
+        loss = None
+        if labels is not None:
+            if self.config.problem_type is None:
+                self.config.problem_type = infer_problem_type(self.num_labels, labels)
+            loss = sequence_classification_loss(logits, labels, self.config.problem_type, num_items_in_batch)
+        return SequenceClassifierOutputWithPast(
+            loss=loss,
+            logits=logits,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )
+
+
+class MiniGPTForTokenClassification(MiniGPTPreTrainedModel):
+    """Classify every token by what came before it: `pipeline("ner")`."""
+
+    def __init__(self, config: MiniGPTConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.minigpt = MiniGPTModel(config)
+        self.classifier = Classifier(config, config.num_labels)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        **kwargs,
+    ) -> TokenClassifierOutput:
+        """Read, and classify each token: logits (B, L, C). `labels` (B, L), -100 where none is asked."""
+        outputs = self.minigpt(
+            input_ids, attention_mask, position_ids, past_key_values, inputs_embeds, return_dict=True, **kwargs
+        )
+        logits = self.classifier(outputs.last_hidden_state)
+        loss = cross_entropy(logits, labels, num_items_in_batch) if labels is not None else None
+        return TokenClassifierOutput(
+            loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
+        )
+
+
+class MiniGPTForMultipleChoice(MiniGPTPreTrainedModel):
+    """Choose one of several continuations: each is read with the prompt, and its last token scored."""
+
+    def __init__(self, config: MiniGPTConfig):
+        super().__init__(config)
+        self.minigpt = MiniGPTModel(config)
+        self.dropout = nn.Dropout(config.classifier_dropout or 0.0)
+        self.score = nn.Linear(config.hidden_size, 1, bias=False)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        inputs_embeds: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
+        **kwargs,
+    ) -> MultipleChoiceModelOutput:
+        """Read all choices and score them: inputs (B, choices, L), logits (B, choices), `labels` (B,)."""
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("give either input_ids or inputs_embeds, and not both")
+        num_choices = (inputs_embeds if input_ids is None else input_ids).shape[1]
+
+        def merge(tensor):  # (B, choices, …) → (B·choices, …)
+            return None if tensor is None else tensor.flatten(0, 1)
+
+        input_ids, attention_mask, inputs_embeds = map(merge, (input_ids, attention_mask, inputs_embeds))
+        kwargs |= {"position_ids": merge(position_ids), "inputs_embeds": inputs_embeds, "return_dict": True}
+        outputs = self.minigpt(input_ids, attention_mask, **kwargs)
+        pooled = last_tokens(outputs.last_hidden_state, input_ids, attention_mask, self.config.pad_token_id)
+        logits = self.score(self.dropout(pooled)).view(-1, num_choices)
+        loss = cross_entropy(logits, labels, num_items_in_batch) if labels is not None else None
+        return MultipleChoiceModelOutput(
+            loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
+        )

@@ -1,0 +1,85 @@
+"""Read the checkpoints of nanoGPT (github.com/karpathy/nanoGPT): `ckpt.pt`, as its train.py writes it.
+
+    python -m modeling_minibert.nanogpt out-shakespeare-char/ckpt.pt OUT
+
+nanoGPT's model is GPT-2 with the exact GELU and, if so trained, without biases: those become zeros, which changes
+nothing that is computed. Its file holds no tokenizer.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+
+from .configuration_minigpt import MiniGPTConfig
+from .modeling_minigpt import MiniGPTForCausalLM
+
+LAYER = {
+    "ln_1": "attention_norm",
+    "attn.c_proj": "attention.output",
+    "ln_2": "feed_forward_norm",
+    "mlp.c_fc": "feed_forward.up",
+    "mlp.c_proj": "feed_forward.down",
+}
+TOP = {
+    "transformer.wte.weight": "minigpt.embeddings.word_embeddings.weight",
+    "transformer.wpe.weight": "minigpt.embeddings.position_embeddings.weight",
+    "transformer.ln_f.weight": "minigpt.final_norm.weight",
+    "transformer.ln_f.bias": "minigpt.final_norm.bias",
+    "lm_head.weight": "lm_head.weight",
+}
+
+
+def from_nanogpt(path: str | Path) -> MiniGPTForCausalLM:
+    """A MiniGPT with the weights of a nanoGPT checkpoint.
+
+    Raises:
+        ValueError: the file is no such checkpoint (says what it lacks), or some weights have no place here.
+    """
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    missing = sorted({"model", "model_args"} - set(checkpoint))
+    if missing:
+        raise ValueError(f"{path} is no checkpoint of nanoGPT's train.py: it lacks {missing}")
+    sizes = checkpoint["model_args"]
+    model = MiniGPTForCausalLM(
+        MiniGPTConfig(
+            vocab_size=sizes["vocab_size"],
+            hidden_size=sizes["n_embd"],
+            num_hidden_layers=sizes["n_layer"],
+            num_attention_heads=sizes["n_head"],
+            intermediate_size=4 * sizes["n_embd"],
+            max_position_embeddings=sizes["block_size"],
+            hidden_act="gelu",
+            hidden_dropout_prob=sizes.get("dropout", 0.0),
+            attention_probs_dropout_prob=sizes.get("dropout", 0.0),
+        )
+    ).eval()
+    weights = {}
+    for name, tensor in checkpoint["model"].items():
+        weights |= _rename(name.removeprefix("_orig_mod."), tensor)  # what torch.compile puts in front
+    biases = {name: torch.zeros_like(bias) for name, bias in model.named_parameters() if name.endswith("bias")}
+    missing, unexpected = model.load_state_dict(biases | weights, strict=False)
+    if missing or unexpected:
+        raise ValueError(f"{path} lacks {missing}, and there is no place for {unexpected}")
+    return model
+
+
+def _rename(name: str, tensor: torch.Tensor) -> dict[str, torch.Tensor]:
+    if name in TOP:
+        return {TOP[name]: tensor}
+    _, _, number, place = name.split(".", 3)
+    module, _, leaf = place.rpartition(".")
+    layer = f"minigpt.layers.{number}"
+    if module == "attn.c_attn":
+        parts = zip(("query", "key", "value"), tensor.chunk(3), strict=True)
+        return {f"{layer}.attention.{part}.{leaf}": piece.contiguous() for part, piece in parts}
+    if module not in LAYER:  # the mask of causal attention in old versions
+        return {}
+    return {f"{layer}.{LAYER[module]}.{leaf}": tensor}
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        raise SystemExit("usage: python -m modeling_minibert.nanogpt CKPT.pt OUT")
+    from_nanogpt(sys.argv[1]).save_pretrained(sys.argv[2])
+    print(f"saved to {sys.argv[2]}; open it with AutoModelForCausalLM, after import modeling_minibert")
