@@ -8,6 +8,9 @@ between documents; or a data set with a column of text:
 
     python examples/pretrain_minibert.py --train_file corpus.txt --preset mini --output_dir out/mine
     python examples/pretrain_minibert.py --dataset_name stanfordnlp/imdb --train_split train+unsupervised
+    python examples/pretrain_minibert.py --train_file part1.txt part2.txt --streaming true --max_steps 100000
+
+The last one reads while it trains, for a corpus beyond memory: see "Past one machine" in examples/README.md.
 
 It writes the model with its code and tokenizer into `--output_dir`; fine-tune it with
 `examples/finetune_classifier.py --model_name_or_path out/mine`. A run that was stopped, or killed, goes on with
@@ -22,7 +25,8 @@ from pathlib import Path
 
 import torch
 import transformers
-from datasets import Dataset, DatasetDict, concatenate_datasets
+from datasets import Dataset, IterableDataset, concatenate_datasets
+from torch.utils.data import DataLoader
 from transformers import (
     AutoModelForMaskedLM,
     AutoModelForPreTraining,
@@ -37,9 +41,11 @@ from transformers import (
 from modeling_minibert import MiniBertConfig, MiniBertForMaskedLM, MiniBertForPreTraining
 from modeling_minibert.data import (
     DataCollatorForPretraining,
+    StreamedBatches,
     TokenBudgetBatches,
     build_examples,
     load_documents,
+    shuffled_share,
     split_sentences,
     without_texts_of,
 )
@@ -56,6 +62,7 @@ from modeling_minibert.training import (
 )
 from tokenization import save_tokenizer, train_tokenizer
 
+STREAM_HELD_OUT, TOKENIZER_DOCUMENTS = 1_000, 100_000  # how many documents, from the start of a stream
 STORIES = Path(__file__).parent / "data" / "stories"
 BLANKS = ["Setiap pagi kucing [MASK] di taman.", "Saya makan nasi di [MASK].", "The cat is sleeping on the [MASK]."]
 # On the stories a small model left the unigram plateau three times as early with fixed positions of full size beside
@@ -107,6 +114,7 @@ class DataArguments:
         default=0.2, metadata={"help": "share of the tokens to predict; BERT took 0.15, more teaches sooner"}
     )
     whole_words: bool = field(default=False, metadata={"help": "mask whole words"})
+    streaming: bool = field(default=False, metadata={"help": "never hold the corpus in memory; needs --max_steps"})
 
 
 @dataclass
@@ -136,15 +144,15 @@ class PretrainingArguments(TrainingArguments):
         self._n_gpu = min(self.n_gpu, 1)  # DataParallel would cut packed batches apart; several GPUs: torchrun
 
 
-def load_text(args: DataArguments, seed: int) -> DatasetDict:
-    """The documents to train on, and some to score."""
+def load_text(args: DataArguments, seed: int) -> dict[str, Dataset | IterableDataset]:
+    """The documents to train on, and some to score; only the former may be a stream."""
     files = {"train": args.train_file, "validation": args.validation_file}
     if args.leave_out and Path(args.leave_out).is_file():
         files["leave_out"] = args.leave_out
     files = {split: path for split, path in files.items() if path}
     if not files and not args.dataset_name:
         files = {split: str(STORIES / f"{split}.txt") for split in ("train", "validation")}
-    splits = load_documents(args.dataset_name, None, files or None, args.text_column_name)
+    splits = load_documents(args.dataset_name, None, files or None, args.text_column_name, args.streaming)
     names = args.train_split.split("+") if args.dataset_name else ["train"]
     unwanted = "leave_out" if "leave_out" in files else args.leave_out
     missing = sorted({*names, *filter(None, [unwanted])} - set(splits))
@@ -152,23 +160,33 @@ def load_text(args: DataArguments, seed: int) -> DatasetDict:
         raise ValueError(f"there is no split {missing}; the splits are {sorted(splits)}")
     train = concatenate_datasets([splits[name] for name in names])
     if unwanted:
-        before = len(train)
-        train = without_texts_of(train, splits[unwanted])
-        print(f"left out {before - len(train)} documents that also stand in {args.leave_out}")
+        before = train
+        train = without_texts_of(before, splits[unwanted])
+        count = "" if args.streaming else f"{len(before) - len(train)} "
+        print(f"left out {count}documents that also stand in {args.leave_out}")
     if "validation" in splits and "validation" not in names:
-        return DatasetDict(train=train, validation=splits["validation"])
+        held_out = splits["validation"]
+        return {"train": train, "validation": Dataset.from_list(list(held_out)) if args.streaming else held_out}
+    if args.streaming:
+        # Not train.skip: what is skipped would be counted anew in each share of a stream.
+        held_out = Dataset.from_list(list(train.take(STREAM_HELD_OUT)))
+        return {"train": without_texts_of(train, held_out), "validation": held_out}
     parts = train.train_test_split(min(max(len(train) // 100, 1), 1000), seed=seed)
-    return DatasetDict(train=parts["train"], validation=parts["test"])
+    return {"train": parts["train"], "validation": parts["test"]}
 
 
-def build_tokenizer(args: ModelArguments, documents: Dataset, checkpoint: str | None, max_length: int):
+def build_tokenizer(
+    args: ModelArguments, documents: Dataset | IterableDataset, checkpoint: str | None, max_length: int
+):
     """Load the tokenizer that is named or that the checkpoint has, or train one."""
     name = checkpoint or args.tokenizer_name or args.model_name_or_path
     if name:
         return AutoTokenizer.from_pretrained(name)
-    tokenizer = train_tokenizer(documents["text"], show_progress=True, **parse_options(args.tokenizer_options))
+    streamed = isinstance(documents, IterableDataset)
+    texts = [row["text"] for row in documents.take(TOKENIZER_DOCUMENTS)] if streamed else documents["text"]
+    tokenizer = train_tokenizer(texts, show_progress=True, **parse_options(args.tokenizer_options))
     tokenizer.model_max_length = max_length
-    print(f"tokenizer: {len(tokenizer):,} tokens learned from {len(documents):,} documents")
+    print(f"tokenizer: {len(tokenizer):,} tokens learned from {len(texts):,} documents")
     return tokenizer
 
 
@@ -189,10 +207,18 @@ def build_model(args: ModelArguments, tokenizer, objective: str, max_length: int
     return MiniBertForMaskedLM(config) if objective == "mlm" else MiniBertForPreTraining(config)
 
 
-class CountingTrainer(Trainer):
-    """Counts what was right before anything is gathered: batches of two processes differ in their number of pairs."""
+class PretrainingTrainer(Trainer):
+    """Two things that `Trainer` does for batches of equal shape only."""
+
+    def get_train_dataloader(self):
+        """A stream is already this process's share; accelerate would share it out once more."""
+        if not isinstance(self.train_dataset, StreamedBatches):
+            return super().get_train_dataloader()
+        workers, pin = self.args.dataloader_num_workers, self.args.dataloader_pin_memory
+        return DataLoader(self.train_dataset, collate_fn=self.data_collator, num_workers=workers, pin_memory=pin)
 
     def prediction_step(self, *args, **kwargs):
+        """Count what was right before anything is gathered: two processes differ in their number of pairs."""
         loss, logits, labels = super().prediction_step(*args, **kwargs)
         counts = None if logits is None or labels is None else count_right(logits, labels)
         return loss, counts, counts
@@ -205,16 +231,17 @@ def build_trainer(model, tokenizer, examples: dict[str, Dataset], args: Pretrain
         tokenizer, data_args.mlm_probability, data_args.whole_words, seed=seed, flatten=True
     )
     held_out = collator.mask_once(examples["validation"])
-    batches = [TokenBudgetBatches(rows, data_args.max_tokens, seed) for rows in (examples["train"], held_out)]
-    trainer = CountingTrainer(
+    make_batches = StreamedBatches if data_args.streaming else TokenBudgetBatches
+    batches = make_batches(examples["train"], data_args.max_tokens, seed)
+    trainer = PretrainingTrainer(
         model=model,
         args=args,
-        train_dataset=batches[0],
-        eval_dataset=batches[1],
+        train_dataset=batches,
+        eval_dataset=TokenBudgetBatches(held_out, data_args.max_tokens),
         processing_class=tokenizer,
         data_collator=collator,
         compute_metrics=pretraining_scores,
-        callbacks=[SetEpoch(batches[0], collator)],
+        callbacks=None if data_args.streaming else [SetEpoch(batches, collator)],
     )
     expected = expected_losses(examples["train"], len(tokenizer), tokenizer.all_special_ids)
     print(
@@ -252,6 +279,8 @@ def main():
     # 1. Arguments
     parser = HfArgumentParser((ModelArguments, DataArguments, PretrainingArguments))
     model_args, data_args, args = parser.parse_args_into_dataclasses()
+    if data_args.streaming and args.max_steps <= 0:
+        raise ValueError("--streaming needs --max_steps: nothing knows how long a stream is")
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
     use_exact_fast_float32()
@@ -262,14 +291,21 @@ def main():
     model = build_model(model_args, tokenizer, data_args.objective, data_args.max_seq_length)
     check_output_folder(args.output_dir, model.config)
     print(f"model: {type(model).__name__}, {model.num_parameters():,} parameters, on {args.device}")
+    if data_args.streaming:
+        documents["train"] = shuffled_share(
+            documents["train"], args.process_index, args.world_size, args.data_seed or 0
+        )
     examples = {
         split: build_examples(
             texts, tokenizer, data_args.objective, data_args.max_seq_length, whole_words=data_args.whole_words
         )
         for split, texts in documents.items()
     }
-    sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in examples.items())
-    print(f"examples: {sizes}, of {len(documents['train']):,} documents")
+    if data_args.streaming:
+        print(f"examples: a stream to train on, {len(examples['validation']):,} validation")
+    else:
+        sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in examples.items())
+        print(f"examples: {sizes}, of {len(documents['train']):,} documents")
 
     # 3. Training
     trainer = build_trainer(model, tokenizer, examples, args, data_args)

@@ -4,8 +4,7 @@
     documents["train"][0]["text"]
     split_sentences("Dr. Sari datang. Kami senang!")                   # ["Dr. Sari datang.", "Kami senang!"]
 
-Corpora beyond memory are streamed (`streaming=True`). Of several processes, each takes its own share with
-`datasets.distributed.split_dataset_by_node(documents["train"], rank, world_size)`; nothing of ours is needed.
+Corpora beyond memory are streamed (`streaming=True`); streaming.py deals them out to several processes.
 The classic layout of a text file (one sentence per line, a blank line between documents) is that of Google's BERT.
 """
 

@@ -65,7 +65,8 @@ class DataCollatorForPretraining:
 
     Every other column is kept: numbers per row such as `next_sentence_label`, values per token such as
     `token_type_ids`. Only `word_ids`, `special_tokens_mask` and `length`, which no model takes, are left out. Rows that
-    say which of their tokens are special (`special_tokens_mask`) are believed, besides the tokenizer.
+    say which of their tokens are special (`special_tokens_mask`) are believed, besides the tokenizer. Rows that bring
+    their own `epoch`, as those of `StreamedBatches` do, are masked for that one.
 
     Args:
         tokenizer: with a mask token; with a pad token unless `flatten`.
@@ -152,19 +153,19 @@ class DataCollatorForPretraining:
         rows.per_token["input_ids"], rows.per_token["labels"] = mask_tokens(
             ids,
             may_mask,
-            self._numbers(ids, rows.lengths),
+            self._numbers(ids, rows.lengths, rows.per_row.pop("epoch", np.full(len(rows.lengths), self.epoch))),
             self.mask_token_id,
             self.replacement_ids,
             self.mlm_probability,
             self._word_starts(words, rows.lengths) if self.whole_words else None,
         )
 
-    def _numbers(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    def _numbers(self, ids: np.ndarray, lengths: np.ndarray, epochs: np.ndarray) -> np.ndarray:
         """(3, T): random numbers of each example that follow from its ids, the seed and the epoch."""
-        epoch = self.epoch if self.dynamic else 0
+        epochs = epochs if self.dynamic else np.zeros_like(epochs)
         numbers = np.empty((3, len(ids)))
         end = 0
-        for length in lengths.tolist():
+        for length, epoch in zip(lengths.tolist(), epochs.tolist(), strict=True):
             start, end = end, end + length
             digest = blake2b(ids[start:end].tobytes(), digest_size=8).digest()
             generator = np.random.default_rng([self.seed, epoch, int.from_bytes(digest, "little")])

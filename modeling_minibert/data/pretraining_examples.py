@@ -70,7 +70,8 @@ def build_examples(
     if isinstance(documents, dict):
         raise ValueError(f"got several splits {sorted(documents)}; give one, such as documents['train']")
     builder = ExampleBuilder(tokenizer, objective, max_length, short_sequence_probability, whole_words, seed)
-    blocks = {"batched": True, "batch_size": BLOCK_SIZE, "remove_columns": documents.column_names}
+    # A streamed data set may not know its columns.
+    blocks = {"batched": True, "batch_size": BLOCK_SIZE, "remove_columns": documents.column_names or ["text"]}
     examples = {"batched": True, "batch_size": 1, "with_indices": True, "remove_columns": ["block"]}
     examples["features"] = builder.features()
     if isinstance(documents, IterableDataset):

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -123,6 +124,39 @@ def test_a_resumed_run_ends_with_the_same_weights_bit_for_bit(script, tmp_path):
     # The premise: another seed gives other weights.
     script.run(*once, "--output_dir", tmp_path / "other", "--data_seed", 5)
     assert not same_weights(tmp_path / "straight", tmp_path / "other")
+
+
+def streaming(tmp_path):
+    """Two files of documents to stream, and some to score."""
+    parts = [make_corpus(tmp_path / f"part{number}.txt", documents=30, seed=number) for number in range(2)]
+    held_out = make_corpus(tmp_path / "held_out.txt", documents=9, seed=2)
+    return ["--streaming", "true", "--train_file", *parts, "--validation_file", held_out, *TINY]
+
+
+def test_a_streamed_run_learns_and_resumes_bit_for_bit(script, tmp_path, capsys):
+    """The 60 documents are about six batches: the stream begins anew several times, also before the break."""
+    once = [*streaming(tmp_path), "--max_steps", 16, "--save_steps", 5]
+    script.run(*once, "--output_dir", tmp_path / "straight", "--save_total_limit", 9)
+    printed = capsys.readouterr().out
+    assert "examples: a stream to train on" in printed and "(unigram " in printed and printed.count("[MASK]") == 3
+    assert "eval_mlm_loss" in (tmp_path / "straight" / "all_results.json").read_text()
+    shutil.copytree(tmp_path / "straight" / "checkpoint-10", tmp_path / "resumed" / "checkpoint-10")
+    script.run(*once, "--output_dir", tmp_path / "resumed", "--resume_from_checkpoint", "true")
+    assert same_weights(tmp_path / "straight", tmp_path / "resumed")
+
+
+def test_a_stream_needs_a_number_of_steps(script, tmp_path):
+    with pytest.raises(ValueError, match="--streaming needs --max_steps"):
+        script.run(*streaming(tmp_path), "--output_dir", tmp_path / "out")
+
+
+def test_the_first_documents_of_a_stream_are_held_out(script, tmp_path, monkeypatch):
+    monkeypatch.setattr(script, "STREAM_HELD_OUT", 5)
+    corpus = make_corpus(tmp_path / "corpus.txt", documents=30)
+    every = Path(corpus).read_text(encoding="utf-8").split("\n\n")
+    documents = script.load_text(script.DataArguments(train_file=[corpus], streaming=True), seed=0)
+    assert documents["validation"]["text"] == every[:5]
+    assert [row["text"] for row in documents["train"]] == [text for text in every if text not in every[:5]]
 
 
 def start(repository, arguments, log, launcher=()):
