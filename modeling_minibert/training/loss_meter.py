@@ -67,7 +67,7 @@ class LossMeter(ProgressLines):
 
     def __init__(self, model: torch.nn.Module, expected: dict[str, float]):
         self.expected = expected
-        self.parts, self.tokens = {}, 0
+        self._start_interval(0)
         model.register_forward_hook(self._record, with_kwargs=True)
 
     def _record(self, module, arguments, inputs, outputs):
@@ -101,6 +101,11 @@ class LossMeter(ProgressLines):
         state.log_history[-1].update(entry)
         print(self._line(state, entry), flush=True)
         self._start_interval(state.global_step)
+
+    def on_evaluate(self, args, state, control, metrics=None, **kwargs):
+        super().on_evaluate(args, state, control, metrics, **kwargs)
+        # As if the interval had begun later: an evaluation trains on no token.
+        self.interval_started += (metrics or {}).get("eval_runtime", 0.0)
 
     def _line(self, state, entry: dict[str, float]) -> str:
         unigram = self.expected["unigram"]

@@ -1,7 +1,7 @@
 """Progress a person can read: one line per log, with the loss, the score and the time left.
 
 step 780/3,110   loss 0.412   8.1 steps/s   4 min left
-epoch 1 of 4     validation accuracy 88.1 %   macro_f1 88.1 %
+epoch 1 of 4   validation accuracy 88.1%   macro_f1 88.1%
 """
 
 import time
@@ -13,6 +13,8 @@ from .schedule import check_warmup
 
 class ProgressLines(TrainerCallback):
     """Prints the lines above, in place of transformers' own output, and warns of a warm-up that never ends."""
+
+    last_evaluation = None  # the step and what was printed
 
     def on_train_begin(self, args, state, control, **kwargs):
         check_warmup(args, state.max_steps)
@@ -40,7 +42,12 @@ class ProgressLines(TrainerCallback):
         scores = {name.removeprefix("eval_"): value for name, value in metrics.items() if not name.endswith(timing)}
         scores.pop("epoch", None)
         line = "   ".join(f"{name} {value:.1%}" for name, value in scores.items() if isinstance(value, float))
-        print(f"epoch {state.epoch or 0:.0f} of {args.num_train_epochs:g}   validation {line}", flush=True)
+        epoch = f"epoch {state.epoch or 0:.0f} of {args.num_train_epochs:g}"
+        place = f"step {state.global_step:,}/{state.max_steps:,}" if args.max_steps > 0 else epoch
+        # A script that evaluates once more when the training has just done so says nothing new.
+        if self.last_evaluation != (state.global_step, f"{place}   {line}"):
+            print(f"{place}   validation {line}", flush=True)
+        self.last_evaluation = (state.global_step, f"{place}   {line}")
 
 
 def show_progress_lines(trainer: Trainer, lines: ProgressLines | None = None) -> None:

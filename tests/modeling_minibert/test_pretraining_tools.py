@@ -135,6 +135,21 @@ def test_the_meter_reports_the_losses_apart(tokenizer, tmp_path, capsys):
     assert "(unigram 3.70: at its plateau)" in capsys.readouterr().out
 
 
+def test_tokens_per_second_leave_out_the_time_of_an_evaluation(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    meter = LossMeter(torch.nn.Linear(1, 1), {"unigram": 3.7})
+    state = SimpleNamespace(global_step=0, max_steps=100, epoch=0.0, is_world_process_zero=True, log_history=[{}])
+    args = TrainingArguments(max_steps=100, report_to="none")
+    meter.on_evaluate(args, state, None, {"eval_runtime": 3.0})  # before any training
+    meter.on_train_begin(args, state, None)
+    meter.tokens, meter.parts, state.global_step, now[0] = 1000, {"mlm_loss": 9.0}, 2, 10.0
+    meter.on_evaluate(args, state, None, {"eval_mlm_loss": 5.0, "eval_runtime": 8.0})
+    meter.on_log(args, state, None, {"loss": 4.5})
+    assert state.log_history[-1] == {"mlm_loss": 4.5, "tokens_per_second": 500}
+    assert "500 tokens/s" in capsys.readouterr().out
+
+
 @pytest.mark.lecture("S2-23")
 def test_a_plain_loop_gives_the_losses_of_trainer(tokenizer, tmp_path):
     """Forward, loss at the masked tokens, backward, clip, step, zero_grad: nothing else is behind Trainer."""

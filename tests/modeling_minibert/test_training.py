@@ -290,6 +290,20 @@ def test_the_time_left_is_in_seconds_then_in_minutes(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_an_evaluation_is_printed_once_and_by_step_where_steps_were_asked_for(capsys):
+    progress, scores = ProgressLines(), {"eval_loss": 0.3, "eval_accuracy": 0.881, "eval_runtime": 2.0}
+    state = SimpleNamespace(global_step=50, max_steps=200, epoch=1.0, is_world_process_zero=True)
+    for args in (TrainingArguments(num_train_epochs=4), TrainingArguments(max_steps=200)):
+        for _ in range(2):  # at the last step, and once more by the script
+            progress.on_evaluate(args, state, None, scores)
+    assert capsys.readouterr().out.splitlines() == [
+        "epoch 1 of 4   validation accuracy 88.1%", "step 50/200   validation accuracy 88.1%"
+    ]  # fmt: skip
+    state.global_step = 60
+    progress.on_evaluate(TrainingArguments(num_train_epochs=4), state, None, scores)
+    assert capsys.readouterr().out == "epoch 1 of 4   validation accuracy 88.1%\n"
+
+
 @pytest.mark.lecture("S3-45")
 def test_a_warmup_longer_than_the_training_is_warned_about_with_both_numbers(tokenizer, tmp_path):
     # The lecture: 500 steps of warm-up in a run of 189.

@@ -191,7 +191,7 @@ def test_a_slow_tokenizer_is_refused():
 
 @pytest.mark.data
 @pytest.mark.slow
-def test_imdb_reviews_encode_five_times_faster_with_the_same_ids(data_dir):
+def test_imdb_reviews_encode_several_times_faster_with_the_same_ids(data_dir):
     tokenizer = wordpiece_from_vocab(data_dir / "tokenizers/bert-base-uncased/vocab.txt")
     texts = pyarrow.parquet.read_table(data_dir / "imdb/train.parquet", columns=["text"])["text"].to_pylist()[::25]
     backend, cached = tokenizer.backend_tokenizer, WordCache(tokenizer)
