@@ -1,4 +1,7 @@
-"""The learning rate over a run: does it get where it was meant to?"""
+"""The learning rate over a run: does it get where it was meant to?
+
+With a warm-up, transformers gives the first update the rate 0: one update of a run changes nothing.
+"""
 
 import warnings
 

@@ -304,7 +304,7 @@ def test_an_evaluation_is_printed_once_and_by_step_where_steps_were_asked_for(ca
     assert capsys.readouterr().out == "epoch 1 of 4   validation accuracy 88.1%\n"
 
 
-@pytest.mark.lecture("S3-45")
+@pytest.mark.lecture("S3-45", "S5-68")
 def test_a_warmup_longer_than_the_training_is_warned_about_with_both_numbers(tokenizer, tmp_path):
     # The lecture: 500 steps of warm-up in a run of 189.
     args = TrainingArguments(warmup_steps=500, learning_rate=2e-5)
