@@ -322,6 +322,7 @@ def main():
         fill_blanks(args.output_dir, make_blanks(documents["validation"], args.seed) if own_text else BLANKS)
         print(f"saved to {args.output_dir}; use it: pipeline('fill-mask', {args.output_dir!r})")
     if torch.distributed.is_initialized():
+        torch.distributed.barrier()  # one that leaves while the first still fills blanks may hang on its way out
         torch.distributed.destroy_process_group()
 
 

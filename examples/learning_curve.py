@@ -1,0 +1,193 @@
+"""What did pretraining buy? Fine-tune a checkpoint, and the same net with random weights, on more and more labels.
+
+    python examples/pretrain_minibert.py
+    python examples/learning_curve.py
+    python examples/learning_curve.py --model_name_or_path out/mine --train_file train.parquet --test_file test.parquet
+        --labels 100 1000 10000 25000 --learning_rate 3e-4 --scratch_learning_rate 1e-3 --bf16 true
+
+The first two lines, offline, compare on the opinions of `examples/data/opinions`. Every run is one of
+examples/finetune_classifier.py, which gets all arguments that are not listed here, such as `--bf16`. Both sides have
+the same configuration, tokenizer and labels; each seed draws its own labels, by class, and the fewer are among the
+more. A tenth of the labels is set apart as there, but nothing is chosen by it: the last epoch counts. Choose the two
+learning rates on validation before, each for its side, or the comparison is not fair.
+
+It prints one line per run, then a table of the test scores (mean ± standard deviation over the seeds), and writes
+learning_curve.json and learning_curve.png into `--output_dir`. Stopped, it goes on where it was.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from datasets import Dataset, disable_progress_bars
+from matplotlib.figure import Figure
+from transformers import AutoConfig, AutoModel, AutoTokenizer, HfArgumentParser, set_seed
+from transformers.utils.logging import disable_progress_bar
+
+import modeling_minibert  # noqa: F401 - registers the models
+from modeling_minibert.data import without_texts_of
+from modeling_minibert.data.files import read_table
+from modeling_minibert.evaluation.seeds import summarize_runs
+
+HERE = Path(__file__).parent
+STARTS = ("pretrained", "scratch")
+
+
+@dataclass
+class CurveArguments:
+    """What to compare, on what."""
+
+    model_name_or_path: str = field(default="out/pretrained", metadata={"help": "the pretrained checkpoint"})
+    train_file: str = field(
+        default=str(HERE / "data/opinions/train.csv"), metadata={"help": "with the columns text and label"}
+    )
+    test_file: str = field(default=str(HERE / "data/opinions/test.csv"), metadata={"help": "scored after each run"})
+    labels: list[int] = field(default_factory=lambda: [100, 500, 2000], metadata={"help": "numbers of labelled texts"})
+    seeds: int = field(default=3, metadata={"help": "runs of each kind"})
+    learning_rate: float = field(default=3e-4, metadata={"help": "of the checkpoint"})
+    scratch_learning_rate: float = field(default=1e-3, metadata={"help": "from scratch"})
+    output_dir: str = field(default="out/learning_curve", metadata={"help": "where everything is saved"})
+
+
+EPOCHS, LEAST_TEXTS = 4, 6400  # few labels are repeated until a run has seen this many texts
+
+
+def read_labels(args: CurveArguments) -> Dataset:
+    """The labelled texts to draw from; none is a test text."""
+    train, test = (read_table(path, name) for path, name in ((args.train_file, "train"), (args.test_file, "test")))
+    for path, rows in ((args.train_file, train), (args.test_file, test)):
+        missing = sorted({"text", "label"} - set(rows.column_names))
+        if missing:
+            raise ValueError(f"{path} has no column {missing}; its columns are {sorted(rows.column_names)}")
+    train = without_texts_of(train, test)
+    if max(args.labels) > len(train):
+        raise ValueError(f"--labels asks for {max(args.labels):,}; {args.train_file} has {len(train):,} to train on")
+    return train
+
+
+def stratified_order(labels: list, seed: int) -> np.ndarray:
+    """An order of the rows, any beginning of which holds the classes in their shares: (N,)."""
+    labels = np.array(labels)
+    places = np.empty(len(labels))
+    random = np.random.default_rng(seed)
+    for label in np.unique(labels):
+        rows = random.permutation(np.flatnonzero(labels == label))
+        places[rows] = (np.arange(len(rows)) + random.random()) / len(rows)
+    return np.argsort(places, kind="stable")
+
+
+def save_random_twin(checkpoint: str, seed: int, folder: Path) -> None:
+    """The net of the checkpoint with random weights, and its tokenizer."""
+    set_seed(seed)
+    AutoModel.from_config(AutoConfig.from_pretrained(checkpoint)).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(checkpoint).save_pretrained(folder)
+
+
+def run_once(args: CurveArguments, start: str, count: int, seed: int, rest: list[str]) -> dict:
+    """Fine-tune once, unless that is done already; the results that the script has saved."""
+    out = Path(args.output_dir)
+    folder = out / f"{start}-{count}-{seed}"
+    model = args.model_name_or_path if start == "pretrained" else str(out / f"random-{seed}")
+    rate = args.learning_rate if start == "pretrained" else args.scratch_learning_rate
+    command = [
+        sys.executable, str(HERE / "finetune_classifier.py"), "--model_name_or_path", model,
+        "--train_file", str(out / f"labels-{count}-{seed}.parquet"), "--test_file", args.test_file,
+        "--output_dir", str(folder), "--seed", str(seed), "--learning_rate", str(rate),
+        "--num_train_epochs", str(max(EPOCHS, -(-LEAST_TEXTS // count))), "--eval_strategy", "no",
+        "--save_strategy", "no", "--load_best_model_at_end", "false", "--report_to", "none", *rest,
+    ]  # fmt: skip
+    results, settings = folder / "all_results.json", folder / "settings.json"
+    asked = json.dumps([*command, args.train_file])
+    if not (results.is_file() and settings.is_file() and settings.read_text(encoding="utf-8") == asked):
+        folder.mkdir(parents=True, exist_ok=True)
+        results.unlink(missing_ok=True)
+        with open(folder / "log.txt", "w", encoding="utf-8") as log:
+            code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT).returncode
+        if code:
+            last = (folder / "log.txt").read_text(encoding="utf-8").strip().splitlines()[-1:]
+            raise RuntimeError(f"fine-tuning failed; see {folder / 'log.txt'}: {' '.join(last)}")
+        settings.write_text(asked, encoding="utf-8")
+    return json.loads(results.read_text(encoding="utf-8"))
+
+
+def summarize(args: CurveArguments) -> list[dict]:
+    """A row per number of labels and start, with the mean and standard deviation of both scores."""
+    rows = []
+    for count in args.labels:
+        for start in STARTS:
+            paths = [Path(args.output_dir) / f"{start}-{count}-{seed}/all_results.json" for seed in range(args.seeds)]
+            numbers = summarize_runs(paths)
+            way = "window_average" if "window_average.accuracy" in numbers else "single_pass"
+            row = {"labels": count, "start": start, "seeds": args.seeds}
+            for score in ("accuracy", "macro_f1"):
+                row[score], row[f"{score}_deviation"], _ = numbers[f"{way}.{score}"]
+            rows.append(row)
+    return rows
+
+
+def table(rows: list[dict]) -> str:
+    """One line per number of labels."""
+    header = ("labels", "accuracy: pretrained", "scratch", "macro-F1: pretrained", "scratch")
+    lines = ["{:>7}  {:>21}  {:>14}  {:>21}  {:>14}".format(*header)]
+    for pretrained, scratch in zip(rows[::2], rows[1::2], strict=True):
+        cells = [
+            f"{row[score]:.1%} ± {row[f'{score}_deviation']:.1%}"
+            for score in ("accuracy", "macro_f1")
+            for row in (pretrained, scratch)
+        ]
+        lines.append("{:>7,}  {:>21}  {:>14}  {:>21}  {:>14}".format(pretrained["labels"], *cells))
+    return "\n".join(lines)
+
+
+def plot(rows: list[dict], path: Path) -> None:
+    """Test accuracy over the number of labels, on a logarithmic axis."""
+    figure = Figure(figsize=(5, 3.4), layout="constrained")
+    axes = figure.subplots()
+    for start in STARTS:
+        own = [row for row in rows if row["start"] == start]
+        counts, means = [row["labels"] for row in own], [row["accuracy"] for row in own]
+        spread = np.nan_to_num([row["accuracy_deviation"] for row in own])  # nan for a single seed
+        axes.errorbar(counts, means, yerr=spread, marker="o", capsize=3, label=start)
+    axes.set(xscale="log", xlabel="labelled texts", ylabel="test accuracy")
+    axes.set_xticks([row["labels"] for row in rows[::2]], [f"{row['labels']:,}" for row in rows[::2]])
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def main():
+    """Run the steps that the module describes."""
+    args, rest = HfArgumentParser(CurveArguments).parse_args_into_dataclasses(return_remaining_strings=True)
+    out = Path(args.output_dir)
+    if not (Path(args.model_name_or_path) / "config.json").is_file():
+        raise ValueError(
+            f"there is no checkpoint in {args.model_name_or_path}: run examples/pretrain_minibert.py, or name a folder "
+            "with --model_name_or_path"
+        )
+    train = read_labels(args)
+    out.mkdir(parents=True, exist_ok=True)
+    for seed in range(args.seeds):
+        order = stratified_order(train["label"], seed)
+        save_random_twin(args.model_name_or_path, seed, out / f"random-{seed}")
+        for count in args.labels:
+            train.select(order[:count]).to_parquet(out / f"labels-{count}-{seed}.parquet")
+            for start in STARTS:
+                began = time.monotonic()
+                results = run_once(args, start, count, seed, rest)
+                score = results.get("window_average", results["single_pass"])["accuracy"]
+                seconds = time.monotonic() - began
+                print(f"seed {seed}, {count:,} labels, {start}: accuracy {score:.1%} ({seconds:.0f} s)", flush=True)
+    rows = summarize(args)
+    (out / "learning_curve.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    plot(rows, out / "learning_curve.png")
+    print(table(rows))
+    print(f"saved to {out}/learning_curve.json and learning_curve.png")
+
+
+if __name__ == "__main__":
+    disable_progress_bars()
+    disable_progress_bar()
+    main()

@@ -1,0 +1,124 @@
+"""`examples/learning_curve.py`: which labels it takes, what it runs, and that it runs nothing twice."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from datasets import Dataset
+
+from modeling_minibert import MiniBertConfig, MiniBertForMaskedLM
+from tokenization import train_tokenizer
+
+
+@pytest.fixture
+def curve(load_example, monkeypatch):
+    module = load_example("learning_curve")
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", [module.__file__, *map(str, arguments)])
+        module.main()
+
+    module.run = run
+    return module
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A tiny checkpoint, and labelled texts whose class is one of their words."""
+    texts = [f"film nomor {n} {'bagus' if n % 3 else 'jelek'}" for n in range(90)]
+    for name, rows in (("train", texts), ("test", [f"{text} ya" for text in texts[:20]])):
+        labels = ["jelek" if "jelek" in text else "bagus" for text in rows]
+        Dataset.from_dict({"text": rows, "label": labels}).to_parquet(tmp_path / f"{name}.parquet")
+    tokenizer = train_tokenizer(texts, kind="wordlevel", vocab_size=120, min_frequency=1, show_progress=False)
+    tokenizer.save_pretrained(tmp_path / "checkpoint")
+    config = MiniBertConfig(vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+                            intermediate_size=16, max_position_embeddings=16)  # fmt: skip
+    MiniBertForMaskedLM(config).save_pretrained(tmp_path / "checkpoint")
+    return [
+        "--model_name_or_path", tmp_path / "checkpoint", "--train_file", tmp_path / "train.parquet",
+        "--test_file", tmp_path / "test.parquet", "--output_dir", tmp_path / "out",
+    ]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:the vocabulary has")
+@pytest.mark.lecture("S3-17")
+def test_both_starts_run_on_the_same_labels_with_their_own_learning_rates(curve, files, tmp_path, capsys, monkeypatch):
+    commands = []
+
+    def pretend(command, **_):
+        commands.append(command)
+        option = dict(zip(command[2::2], command[3::2], strict=True))
+        accuracy = 0.9 if "checkpoint" in option["--model_name_or_path"] else 0.6 + 0.1 * int(option["--seed"])
+        scores = {"single_pass": {"accuracy": accuracy, "macro_f1": accuracy - 0.2}}
+        (Path(option["--output_dir"]) / "all_results.json").write_text(json.dumps(scores))
+        return type("Done", (), {"returncode": 0})
+
+    monkeypatch.setattr("subprocess.run", pretend)
+    asked = [*files, "--labels", 20, 60, "--seeds", 2, "--learning_rate", 5e-4, "--bf16", "false"]
+    curve.run(*asked)
+    options = [dict(zip(command[2::2], command[3::2], strict=True)) for command in commands]
+    assert len(options) == 8 and all(option["--bf16"] == "false" for option in options)
+    for pretrained, scratch in zip(options[::2], options[1::2], strict=True):
+        assert pretrained["--train_file"] == scratch["--train_file"]
+        assert (pretrained["--learning_rate"], scratch["--learning_rate"]) == ("0.0005", "0.001")
+    printed = capsys.readouterr().out
+    # The mean and deviation of 0.6 and 0.7.
+    cells = "20 90.0% ± 0.0% 65.0% ± 7.1% 70.0% ± 0.0% 45.0% ± 7.1%"
+    assert cells in [" ".join(line.split()) for line in printed.splitlines()]
+    rows = json.loads((tmp_path / "out/learning_curve.json").read_text())
+    assert [(row["labels"], row["start"]) for row in rows] == [
+        (20, "pretrained"), (20, "scratch"), (60, "pretrained"), (60, "scratch")
+    ]  # fmt: skip
+    assert (tmp_path / "out/learning_curve.png").stat().st_size > 1000
+    curve.run(*asked)
+    assert len(commands) == 8  # nothing is run twice
+    curve.run(*asked, "--scratch_learning_rate", 3e-3)
+    assert len(commands) == 12  # but what has changed is
+    first, twin = (MiniBertForMaskedLM.from_pretrained(tmp_path / name) for name in ("checkpoint", "out/random-0"))
+    assert twin.config.hidden_size == 16
+    weight = "minibert.embeddings.word_embeddings.weight"
+    assert first.state_dict()[weight].shape == twin.state_dict()[weight].shape
+    assert not first.state_dict()[weight].equal(twin.state_dict()[weight])
+
+
+@pytest.mark.lecture("S3-17")
+def test_any_number_of_labels_holds_the_classes_in_their_shares_and_the_fewer_are_among_the_more(curve):
+    labels = ["a"] * 700 + ["b"] * 250 + ["c"] * 50
+    order = curve.stratified_order(labels, seed=0)
+    assert sorted(order) == list(range(1000))
+    for count in (40, 100, 333, 1000):
+        taken = [labels[row] for row in order[:count]]
+        for label, share in (("a", 0.7), ("b", 0.25), ("c", 0.05)):
+            assert abs(taken.count(label) - share * count) <= 1
+    assert (order == curve.stratified_order(labels, seed=0)).all()
+    assert set(order[:100]) != set(curve.stratified_order(labels, seed=1)[:100])
+    assert not np.array_equal(np.sort(order[:70]), np.arange(70))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:the vocabulary has")
+def test_a_real_run_of_both_sides(curve, files, tmp_path, capsys):
+    curve.run(*files, "--labels", 40, "--seeds", 1, "--max_steps", 2)
+    assert "seed 0, 40 labels, scratch: accuracy" in capsys.readouterr().out
+    rows = json.loads((tmp_path / "out/learning_curve.json").read_text())
+    assert all(0 <= row["macro_f1"] <= 1 for row in rows)
+
+
+def test_the_last_line_of_a_run_that_failed_is_shown(curve, files, monkeypatch):
+    def fail(command, stdout, **_):
+        stdout.write("Traceback\nValueError: not so")
+        stdout.flush()
+        return type("Done", (), {"returncode": 1})
+
+    monkeypatch.setattr("subprocess.run", fail)
+    with pytest.raises(RuntimeError, match=r"fine-tuning failed; see .*log.txt: ValueError: not so"):
+        curve.run(*files, "--labels", 40, "--seeds", 1)
+
+
+def test_what_cannot_be_compared_is_refused_first(curve, files, tmp_path):
+    with pytest.raises(ValueError, match="--labels asks for 5,000; .*train.parquet has 90 to train on"):
+        curve.run(*files, "--labels", 20, 5000)
+    with pytest.raises(ValueError, match="there is no checkpoint in .*nowhere: run examples/pretrain_minibert.py"):
+        curve.run(*files, "--model_name_or_path", tmp_path / "nowhere")
