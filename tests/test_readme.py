@@ -54,14 +54,28 @@ def test_every_flag_of_the_classifier_commands_exists(readme, repository, load_e
         assert flags <= known, flags - known
 
 
-def test_every_flag_of_the_pretraining_commands_exists(readme, load_example):
+def test_every_flag_of_the_pretraining_commands_exists(readme, repository, load_example):
     script = load_example("pretrain_minibert")
     parser = HfArgumentParser((script.ModelArguments, script.DataArguments, script.PretrainingArguments))
     known = {option for action in parser._actions for option in action.option_strings}
-    texts = [command for command in commands(readme) if "pretrain_minibert" in command]
-    assert texts
+    more = commands((repository / "examples" / "README.md").read_text(encoding="utf-8"))
+    texts = [
+        text.partition("pretrain_minibert.py")[2] for text in commands(readme) + more if "pretrain_minibert" in text
+    ]
+    assert len(texts) > 5
     for text in texts:
         assert {word.partition("=")[0] for word in text.split() if word.startswith("--")} <= known, text
+
+
+def test_the_index_of_the_scripts_names_every_one_that_takes_arguments(repository):
+    folder = repository / "examples"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    scripts = [
+        path for path in [*folder.glob("*.py"), *folder.glob("benchmarks/*.py")] if "__main__" in path.read_text()
+    ]
+    assert {f"`{path.relative_to(folder)}`" for path in scripts} == set(
+        re.findall(r"^\| (`.*\.py`)", index, re.MULTILINE)
+    )
 
 
 def test_ci_runs_the_install_and_the_test_command_of_the_readme(readme, repository):
