@@ -62,7 +62,7 @@ def test_every_flag_of_the_pretraining_commands_exists(readme, repository, load_
     texts = [
         text.partition("pretrain_minibert.py")[2] for text in commands(readme) + more if "pretrain_minibert" in text
     ]
-    assert len(texts) > 5
+    assert len(texts) >= 5
     for text in texts:
         assert {word.partition("=")[0] for word in text.split() if word.startswith("--")} <= known, text
 
