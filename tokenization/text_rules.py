@@ -5,7 +5,7 @@ Three steps, read in this order. All are stock parts of `tokenizers`, so they tr
 - `build_normalizer`: tags out (optional), control characters out, accents and capitals folded as BERT does it.
 - `build_pre_tokenizer`: where words end. No piece ever crosses a word, so `word_ids()` serves whole-word masking.
 - `build_decoder`: pieces back to text. Exact for `bpe` and `unigram` up to normalisation, because these two keep the
-  space as "▁" (as SentencePiece does); `wordpiece` and `wordlevel` forget where the spaces were.
+  space as "▁" (as SentencePiece does), and for `character`; `wordpiece` and `wordlevel` forget where spaces were.
 
 A detail that surprises: the lowered, accent-stripped form of `strip_accents=None` follows `lowercase`, as in BERT.
 """
@@ -23,12 +23,14 @@ def build_normalizer(kind: str, lowercase: bool, strip_accents: bool | None, str
     """Build the text clean-up.
 
     Args:
-        kind: one of the four tokenizer kinds.
+        kind: one of the tokenizer kinds.
         lowercase: fold capitals.
         strip_accents: é → e; None follows `lowercase`.
         strip_html: replace tags such as `<br />` by a space (entities such as `&amp;` stay).
         punctuation: with "remove", every mark but ! and ? becomes a space.
     """
+    if kind == "character":
+        return _build_character_normalizer(lowercase, strip_accents, strip_html, punctuation)
     keeps_spaces = kind in ("bpe", "unigram")
     bert = normalizers.BertNormalizer(
         clean_text=True,
@@ -50,8 +52,21 @@ def build_normalizer(kind: str, lowercase: bool, strip_accents: bool | None, str
     return bert if steps == [bert] else normalizers.Sequence(steps)
 
 
+def _build_character_normalizer(lowercase: bool, strip_accents: bool | None, strip_html: bool, punctuation: str):
+    """The same for characters, where spaces and line ends are text like any other."""
+    steps = [normalizers.Replace(Regex(_HTML_TAG), " ")] * strip_html
+    if punctuation == "remove":
+        steps.append(normalizers.Replace(Regex(f"[{_MARKS}&&[^!?]]"), " "))
+    if lowercase if strip_accents is None else strip_accents:
+        steps += [normalizers.NFD(), normalizers.StripAccents()]
+    steps += [normalizers.Lowercase()] * lowercase
+    return normalizers.Sequence([*steps, normalizers.NFC()])
+
+
 def build_pre_tokenizer(kind: str, punctuation: str):
     """Build the word splitter: spaces always end a word, marks too unless `punctuation` is "attached"."""
+    if kind == "character":
+        return pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     attached = punctuation == "attached"
     if kind in ("wordpiece", "wordlevel"):
         return pre_tokenizers.WhitespaceSplit() if attached else pre_tokenizers.BertPreTokenizer()
@@ -69,4 +84,6 @@ def build_decoder(kind: str):
         return decoders.WordPiece(prefix="##")
     if kind == "wordlevel":
         return None
+    if kind == "character":
+        return decoders.Fuse()
     return decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace(SPACE_MARK, prepend_scheme="always")])

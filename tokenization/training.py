@@ -4,7 +4,7 @@
     tokenizer = train_tokenizer([Path("corpus.txt")], kind="wordpiece", vocab_size=8000)
     tokenizer.save_pretrained("my-tokenizer")          # opens with AutoTokenizer, no code of ours needed
 
-Four kinds:
+Five kinds:
 
 | kind      | pieces                                  | an unseen character     | decode gives back              |
 |-----------|-----------------------------------------|-------------------------|--------------------------------|
@@ -12,6 +12,7 @@ Four kinds:
 | bpe       | frequent pairs merged: ▁low er          | one [UNK], or its bytes | the normalised text            |
 | unigram   | likeliest pieces, as SentencePiece's T5 | one [UNK], or its bytes | the normalised text            |
 | wordlevel | whole words, most frequent first        | the whole word is [UNK] | the words, single spaces       |
+| character | single characters, line ends included   | one [UNK]               | the text                       |
 
 BPE here works on characters inside space-separated words ("▁" marks the space), not on bytes: pieces of Indonesian
 and English stay readable, and accents do not break into halves. SentencePiece too works on Unicode characters, not on
@@ -38,7 +39,7 @@ from .text_rules import PUNCTUATION_MODES, build_decoder, build_normalizer, buil
 from .text_sources import Texts, open_texts
 from .unigram import prepared_texts, settled_pieces
 
-KINDS = ("wordpiece", "bpe", "unigram", "wordlevel")
+KINDS = ("wordpiece", "bpe", "unigram", "wordlevel", "character")
 KINDS_WITH_BYTE_FALLBACK = ("bpe", "unigram")
 BYTE_PIECES = [f"<0x{byte:02X}>" for byte in range(256)]
 ASCII = string.ascii_letters + string.digits + string.punctuation
@@ -68,13 +69,14 @@ def train_tokenizer(
     """Learn a vocabulary from text.
 
     Args:
-        texts: files, strings or a data set; see `open_texts`.
-        kind: "wordpiece", "bpe", "unigram" or "wordlevel".
+        texts: files, strings or a data set; see `open_texts`. Files are read line by line, so characters that shall
+            know line ends need strings.
+        kind: "wordpiece", "bpe", "unigram", "wordlevel" or "character".
         vocab_size: number of ids, special tokens included.
         lowercase: fold capitals.
         strip_accents: é → e; None follows `lowercase`.
         min_frequency: how often a piece must occur; for unigram, a word to be a candidate as a whole.
-        limit_alphabet: keep this many of the most frequent characters (wordlevel has no alphabet and ignores it).
+        limit_alphabet: keep this many of the most frequent characters (wordlevel and character ignore it).
         initial_alphabet: characters that subword kinds always know besides. The default keeps any ASCII text free of
             [UNK], at the cost of some 70 ids (110 for wordpiece); "" leaves the alphabet to the text.
         byte_fallback: spell unseen characters as utf-8 bytes instead of [UNK]; costs 256 ids; bpe and unigram only.
@@ -95,7 +97,7 @@ def train_tokenizer(
         ValueError: an argument outside its choices, an empty corpus, or a `vocab_size` that cannot hold the alphabet.
 
     Warns:
-        UserWarning: the text gave fewer pieces than `vocab_size`.
+        UserWarning: the text gave fewer pieces than `vocab_size` (not for characters, of which there are never many).
     """
     roles = dict(BERT_SPECIAL_TOKENS if special_tokens is None else special_tokens)
     specials = special_token_strings(roles)
@@ -108,13 +110,14 @@ def train_tokenizer(
     if decoder := build_decoder(kind):
         backend.decoder = decoder
     common = {"vocab_size": vocab_size, "show_progress": show_progress, "min_frequency": min_frequency}
-    if kind == "wordlevel":
+    if kind in ("wordlevel", "character"):
         _learn_words(backend, source, specials, common)
     else:
         source = source.readable_again()
         alphabet = choose_alphabet(source, backend, kind, initial_alphabet, limit_alphabet)
         backend = _learn_pieces(backend, kind, source, alphabet, roles, byte_fallback, common)
-    _check_size(backend.get_vocab_size(), vocab_size, source.name)
+    if kind != "character":
+        _check_size(backend.get_vocab_size(), vocab_size, source.name)
     return to_transformers(
         backend,
         roles,
@@ -130,6 +133,7 @@ _EMPTY_MODELS = {
     "bpe": lambda unknown: models.BPE(unk_token=unknown),
     "unigram": lambda unknown: models.Unigram(),
     "wordlevel": lambda unknown: models.WordLevel(unk_token=unknown),
+    "character": lambda unknown: models.WordLevel(unk_token=unknown),
 }
 _TRAINERS = {
     "wordpiece": trainers.WordPieceTrainer,
@@ -150,7 +154,7 @@ def _check_choices(kind: str, punctuation: str, byte_fallback: bool, vocab_size:
 
 
 def _learn_words(backend: Tokenizer, source: Texts, specials: list[str], options: dict) -> None:
-    """Fill the backend with whole words: most frequent first, equally frequent ones by alphabet."""
+    """Fill the backend with whole words, or characters: most frequent first, equally frequent ones by alphabet."""
     trainer = trainers.WordLevelTrainer(special_tokens=specials, **options)
     backend.train_from_iterator(source, trainer, length=source.length)
     _check_not_empty(source)

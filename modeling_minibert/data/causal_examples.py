@@ -1,0 +1,101 @@
+"""From documents to examples for a causal language model: windows of text, each token predicted once.
+
+    document     <eos> a b c d e f g <eos>            an end token on both sides: where a text begins and ends
+    windows      <eos> a b c | c d e f | f g <eos>    max_length 4, the last token again as the first of the next
+
+No window crosses a document unless asked: what one text says is no context for the next one. Short windows cost
+nothing, batches are packed (see `packing.py`). The label of a token is the token itself; `MiniGPTForCausalLM` shifts.
+
+Source: Radford et al. 2018, section 3.1; the lectures' windows (S5) ran across documents, without an end.
+"""
+
+from collections.abc import Iterator
+from itertools import chain
+
+import torch
+from datasets import Dataset, Features, IterableDataset, List, Value
+
+from ..losses import IGNORE_INDEX
+from .packing import FlatRows
+
+DOCUMENTS_AT_ONCE = 1000
+
+
+def build_causal_examples(
+    documents: Dataset | IterableDataset,
+    tokenizer,
+    max_length: int = 256,
+    cross_documents: bool = False,
+    num_proc: int | None = None,
+) -> Dataset | IterableDataset:
+    """Cut documents into windows. A second call with the same arguments takes them from the cache.
+
+    Args:
+        documents: with a column `text`, as `load_documents` gives them: one split.
+        tokenizer: with an end token; where it has a start token too, documents begin with that one.
+        max_length: tokens of a window at most.
+        cross_documents: let windows run on into the next document, so that all have `max_length` tokens.
+        num_proc: processes; not for streamed documents.
+
+    Returns:
+        The column `input_ids`.
+
+    Raises:
+        ValueError: several splits, a tokenizer without an end token, or a max_length below 2.
+    """
+    if isinstance(documents, dict):
+        raise ValueError(f"got several splits {sorted(documents)}; give one, such as documents['train']")
+    if tokenizer.eos_token_id is None:
+        raise ValueError("the tokenizer has no eos_token; documents end with one, so that generation can end too")
+    if max_length < 2:
+        raise ValueError(f"max_length ({max_length}) must be at least 2: a token, and the one it predicts")
+    options = {
+        "function": _windows_of_documents,
+        "batched": True,
+        "batch_size": DOCUMENTS_AT_ONCE,
+        "remove_columns": documents.column_names,
+        "features": Features({"input_ids": List(Value("int32"))}),
+        "fn_kwargs": {"tokenizer": tokenizer, "max_length": max_length, "cross_documents": cross_documents},
+    }
+    if isinstance(documents, IterableDataset):
+        return documents.map(**options)
+    num_proc = min(num_proc, len(documents)) if num_proc else None
+    return documents.map(**options, num_proc=num_proc, desc="Cutting windows")
+
+
+def _windows_of_documents(batch: dict[str, list], tokenizer, max_length: int, cross_documents: bool) -> dict:
+    end = tokenizer.eos_token_id
+    start = end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    # verbose=False: no warning that a document is longer than the model reads, it is about to be cut.
+    texts = tokenizer(batch["text"], add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
+    streams = [[start, *ids, end] for ids in texts]
+    if cross_documents:
+        streams = [list(chain.from_iterable(streams))]
+    return {"input_ids": [window for stream in streams for window in cut(stream, max_length)]}
+
+
+def cut(stream: list[int], max_length: int) -> Iterator[list[int]]:
+    """Windows of `max_length` tokens that share one token with their neighbours: [a b c d e], 3 → [a b c], [c d e]."""
+    for place in range(0, len(stream) - 1, max_length - 1):
+        yield stream[place : place + max_length]
+
+
+class DataCollatorForCausalLM:
+    """Lay windows end to end in one stream, with their tokens as labels.
+
+    The first token of each window has no label (-100): nothing precedes it, and `Trainer` shall not count it.
+    """
+
+    def __call__(self, features: list) -> dict:
+        """Rows with `input_ids`, or lists of rows → the columns of `FlatRows.flatten`, and `labels` (1, T)."""
+        batch = FlatRows.of([_ids_alone(row) for row in _rows(features)]).flatten()
+        batch["labels"] = batch["input_ids"].masked_fill(batch["position_ids"] == 0, IGNORE_INDEX)
+        return batch
+
+
+def _rows(features: list) -> Iterator[dict]:
+    return chain.from_iterable([row] if hasattr(row, "keys") else row for row in features)
+
+
+def _ids_alone(row: dict) -> dict[str, list | torch.Tensor]:
+    return {"input_ids": row["input_ids"]}
