@@ -1,0 +1,104 @@
+"""What every decoder here asks of a language model: given some prefixes, how likely is each token to come next?
+
+    next_log_probs(ids)      (N, L) token ids → (N, V) natural logarithms of the probabilities of the next token
+
+Any function of this form will do. This file makes one from a causal language model of transformers, and one from a
+table of probabilities: the lecture's "simulated GPT", small enough to check a decoder by hand. `no_repeated_ngrams`
+puts a rule on top of any of them.
+
+N counts the hypotheses that are extended together, L is the length of a prefix (all are equally long), V is the
+number of tokens in the vocabulary.
+"""
+
+import itertools
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+NextLogProbs = Callable[[Tensor], Tensor]
+
+
+def causal_lm(model) -> NextLogProbs:
+    """The next-token function of a causal language model of transformers, such as `GPT2LMHeadModel`.
+
+    It reads each prefix from its start, so that nothing but the prefix decides; `model.generate` keeps a cache instead.
+    The sums of a search are in float64 whatever the model computes in.
+    """
+
+    @torch.no_grad()
+    def next_log_probs(ids: Tensor) -> Tensor:
+        return model(input_ids=ids.to(model.device), use_cache=False).logits[:, -1].log_softmax(-1, torch.float64)
+
+    return next_log_probs
+
+
+class TableLanguageModel:
+    """A language model that is a table: one row of probabilities for every context it can meet.
+
+    Args:
+        vocabulary: the V words.
+        table: context → V probabilities; a context is a sequence of words, where words are single letters a string.
+
+    Calling it is the next-token function; a context that is not in the table raises a ValueError.
+    """
+
+    def __init__(self, vocabulary: Sequence[str], table: Mapping[Sequence[str], Sequence[float]]):
+        self.vocabulary = list(vocabulary)
+        self.table = {tuple(context): row for context, row in table.items()}
+        for context, row in self.table.items():
+            if len(row) != len(self.vocabulary):
+                raise ValueError(f"{context} has {len(row)} probabilities for {len(self.vocabulary)} words")
+
+    @classmethod
+    def random(cls, vocabulary: Sequence[str], max_length: int, seed: int) -> "TableLanguageModel":
+        """Rows for all contexts shorter than `max_length`: whole numbers from 1 to 10, divided by their sum."""
+        draw, table = random.Random(seed), {}
+        for length in range(1, max_length):
+            for context in itertools.product(vocabulary, repeat=length):
+                counts = [draw.randint(1, 10) for _ in vocabulary]
+                table[context] = [count / sum(counts) for count in counts]
+        return cls(vocabulary, table)
+
+    def __call__(self, ids: Tensor) -> Tensor:
+        """Log-probabilities (N, V) of the next word after each prefix (N, L); a probability of 0 gives -inf."""
+        return torch.tensor([self._row(self.decode(prefix)) for prefix in ids.tolist()], dtype=torch.float64).log()
+
+    def _row(self, context: list[str]) -> Sequence[float]:
+        if tuple(context) not in self.table:
+            longest = max(map(len, self.table), default=0)
+            raise ValueError(
+                f"the table has no row for {context}; its longest context has {longest} words: ask for fewer new "
+                "tokens, or give it that row"
+            )
+        return self.table[tuple(context)]
+
+    def encode(self, words: Sequence[str]) -> list[int]:
+        """Words, or the letters of a string, → ids."""
+        return [self.vocabulary.index(word) for word in words]
+
+    def decode(self, ids: Sequence[int]) -> list[str]:
+        """Ids → words."""
+        return [self.vocabulary[index] for index in ids]
+
+
+def no_repeated_ngrams(next_log_probs: NextLogProbs, size: int) -> NextLogProbs:
+    """Forbid (-inf) every token that would complete an n-gram of `size` tokens for the second time.
+
+    The prompt counts, as in the argument `no_repeat_ngram_size` of `generate`. The rest is not scaled up to 1.
+    Source: Paulus et al. 2017, section 2.5 (trigrams).
+    """
+    if size < 1:
+        raise ValueError(f"size ({size}) of the n-grams must be at least 1")
+
+    def blocked(ids: Tensor) -> Tensor:
+        log_probs = next_log_probs(ids).clone()
+        for row, prefix in enumerate(ids.tolist()):
+            ending = prefix[len(prefix) - size + 1 :]  # what the next token would complete
+            for start in range(len(prefix) - size + 1):
+                if prefix[start : start + size - 1] == ending:
+                    log_probs[row, prefix[start + size - 1]] = -torch.inf
+        return log_probs
+
+    return blocked
