@@ -231,18 +231,31 @@ def diverse_beam_search(
         for _ in range(num_beam_groups)
     ]
     while running := [group for group in groups if not group.done()]:
-        advance_groups(running, [next_log_probs(group.prefixes()) for group in running], diversity_penalty)
+        log_probs = next_log_probs(torch.cat([group.prefixes() for group in running]))
+        advance_groups(running, log_probs, diversity_penalty)
     return sorted((text for group in groups for text in group.finished), key=lambda hypothesis: -hypothesis.score)
 
 
-def advance_groups(groups: list[Beams], log_probs: list[Tensor], diversity_penalty: float) -> list[list[int]]:
-    """One step of a diverse beam search: log-probabilities (N, V) of each group → the parents of its hypotheses."""
-    times_taken = torch.zeros_like(log_probs[0][0])  # (V,)
-    parents = []
-    for group, group_log_probs in zip(groups, log_probs, strict=True):
-        parents.append(group.advance(group_log_probs - diversity_penalty * times_taken))
+def advance_groups(groups: list[Beams], log_probs: Tensor, diversity_penalty: float) -> list[int]:
+    """One step of a diverse beam search.
+
+    Args:
+        groups: those that are not done.
+        log_probs: (N, V), a row for every running hypothesis, group after group.
+
+    Returns:
+        For each hypothesis that goes on, group after group, the row of the one it extends.
+    """
+    times_taken = torch.zeros_like(log_probs[0])  # (V,)
+    parents, start = [], 0
+    for group in groups:
+        rows = range(start, start + len(group.running))
+        own_parents = group.advance(log_probs[rows.start : rows.stop] - diversity_penalty * times_taken)
         for token in group.just_taken:
             times_taken[token] += 1
+        if not group.done():
+            parents += [rows[parent] for parent in own_parents]
+        start = rows.stop
     return parents
 
 

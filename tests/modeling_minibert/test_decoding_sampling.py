@@ -116,7 +116,7 @@ def test_top_p_keeps_the_smallest_set_that_reaches_p(logits, top_p):
 
 @pytest.mark.lecture("S5-57")
 def test_top_p_on_an_example_done_by_hand():
-    """The formula says "at least p", a sentence on the slides "exceeds p": at p = 0.5 they differ, the formula holds."""
+    """The formula says "at least p", a sentence beside it "exceeds p": at p = 0.5 the formula holds."""
     logits = torch.tensor([0.3, 0.05, 0.5, 0.15], dtype=torch.float64).log()
     for top_p, wanted in ((0.4, [2]), (0.79, [0, 2]), (0.81, [0, 2, 3]), (0.96, [0, 1, 2, 3])):
         assert (~keep_top_p(logits, top_p).isinf()).nonzero().flatten().tolist() == wanted

@@ -1,0 +1,171 @@
+"""Contrastive and diverse beam search for `model.generate`, offline, for any causal language model of transformers.
+
+    model.generate(**inputs, custom_generate=contrastive_search, penalty_alpha=0.6, top_k=4)
+    model.generate(**inputs, custom_generate=diverse_beam_search, num_beams=6, num_beam_groups=3, diversity_penalty=1.0)
+
+transformers 5 has moved both out of the library, to code that `generate` downloads. These do the same with batches,
+left padding, a cache, logits processors (such as `no_repeat_ngram_size`) and all other arguments of `generate`; a
+streamer is not called. To read how the two searches work, see search.py: the beams here are the same `Beams`, and tests
+hold contrastive search to the version there.
+
+`generate` prepares everything and then calls the function with the model, the prompts (B, L) and the arguments below.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import EosTokenCriteria, MaxLengthCriteria
+from transformers.generation import GenerateBeamDecoderOnlyOutput, GenerateDecoderOnlyOutput
+
+from .search import Beams, Hypothesis, advance_groups
+
+
+class Rows:
+    """Texts that are extended together: their ids (N, L) and what the model needs to go on with them.
+
+    The cache, the attention mask and the positions lie in `model_kwargs`, a row for each text.
+    """
+
+    def __init__(self, model, input_ids: Tensor, model_kwargs: dict):
+        if model.config.is_encoder_decoder:
+            raise ValueError(f"{type(model).__name__} is an encoder-decoder; this search is for causal language models")
+        if input_ids.shape[1] == 0:
+            raise ValueError("the prompt is empty: give at least one token")
+        self.model, self.ids, self.model_kwargs = model, input_ids, model_kwargs
+
+    def forward(self, **options):
+        """Run the model on what it has not read yet; its output for those tokens."""
+        cache = self.model_kwargs.get("past_key_values")
+        read = 0 if cache is None else cache.get_seq_length()
+        inputs = self.model.prepare_inputs_for_generation(
+            self.ids, next_sequence_length=self.ids.shape[1] - read, **self.model_kwargs
+        )
+        outputs = self.model(**inputs, return_dict=True, **options)
+        self.model_kwargs = self.model._update_model_kwargs_for_generation(outputs, self.model_kwargs)
+        return outputs
+
+    def select(self, rows: Tensor) -> None:
+        """Go on with these rows, of which some may stand there several times and others not at all."""
+        self.ids = self.ids[rows]
+        for name, value in self.model_kwargs.items():
+            if isinstance(value, Tensor):
+                self.model_kwargs[name] = value[rows]
+        cache = self.model_kwargs.get("past_key_values")
+        if cache is not None:
+            cache.reorder_cache(rows)
+
+    def append(self, tokens: Tensor) -> None:
+        """Add a token (N,) to each row."""
+        self.ids = torch.cat([self.ids, tokens[:, None]], dim=1)
+
+
+@torch.no_grad()
+def contrastive_search(model, input_ids, logits_processor, stopping_criteria, generation_config, **model_kwargs):
+    """Of the `top_k` likeliest tokens, take the one with the best balance between likely and new (Su et al. 2022).
+
+    One run of the model per step, over `top_k` candidates of each text: it gives their hidden states, by which one is
+    chosen, and with the chosen one's also the logits for the next step. Arguments of `generate` that it reads:
+    `penalty_alpha` (0 to 1) and `top_k` (at least 1).
+    """
+    alpha, top_k = generation_config.penalty_alpha, generation_config.top_k
+    if alpha is None or not 0 <= alpha <= 1 or not top_k or top_k < 1:
+        raise ValueError(
+            f"contrastive search needs penalty_alpha from 0 to 1 and top_k from 1; got {alpha} and {top_k}"
+        )
+    batch, prompt_length = input_ids.shape
+    rows = Rows(model, input_ids, model_kwargs)
+    mask = model_kwargs.get("attention_mask")
+    is_pad = torch.zeros_like(input_ids, dtype=torch.bool) if mask is None else mask == 0
+    outputs = rows.forward(output_hidden_states=True)
+    states = F.normalize(outputs.hidden_states[-1].float(), dim=-1)  # (B, L, E)
+    logits = outputs.logits[:, -1].float()
+    unfinished = torch.ones(batch, dtype=torch.bool, device=input_ids.device)
+    while unfinished.any():
+        likeliest = logits_processor(rows.ids, logits).softmax(dim=-1).topk(min(top_k, logits.shape[-1]))
+        candidates = likeliest.indices.shape[1]
+        rows.select(torch.arange(batch, device=logits.device).repeat_interleave(candidates))
+        rows.append(likeliest.indices.flatten())
+        outputs = rows.forward(output_hidden_states=True)
+        new = F.normalize(outputs.hidden_states[-1][:, -1].float(), dim=-1).unflatten(0, (batch, -1))  # (B, K, E)
+        similarity = (new @ states.transpose(1, 2)).masked_fill(is_pad[:, None], -torch.inf).amax(dim=-1)
+        choice = ((1 - alpha) * likeliest.values - alpha * similarity).argmax(dim=-1)  # (B,)
+        texts = torch.arange(batch, device=logits.device)
+        rows.select(texts * candidates + choice)
+        states = torch.cat([states, new[texts, choice, None]], dim=1)
+        is_pad = F.pad(is_pad, (0, 1))
+        logits = outputs.logits[:, -1].float()[texts * candidates + choice]
+        if not unfinished.all():
+            rows.ids[~unfinished, -1] = generation_config._pad_token_tensor
+        unfinished &= ~stopping_criteria(rows.ids, None)
+    return GenerateDecoderOnlyOutput(sequences=rows.ids) if generation_config.return_dict_in_generate else rows.ids
+
+
+@torch.no_grad()
+def diverse_beam_search(model, input_ids, logits_processor, stopping_criteria, generation_config, **model_kwargs):
+    """Beam search in groups that avoid each other's tokens (Vijayakumar et al. 2016); see the one of search.py.
+
+    Arguments of `generate` that it reads: `num_beams`, `num_beam_groups`, `diversity_penalty`, `length_penalty`,
+    `early_stopping`, `num_return_sequences`; the texts of all groups are returned best first.
+    """
+    config = generation_config
+    check_groups(config, stopping_criteria)
+    prompts = input_ids[:: config.num_beams].tolist()  # `generate` repeats each prompt num_beams times
+    eos = [] if config._eos_token_tensor is None else config._eos_token_tensor.tolist()
+    width, new_tokens = config.num_beams // config.num_beam_groups, config.max_length - input_ids.shape[1]
+    searches = [
+        [
+            Beams(prompt, new_tokens, width, eos, config.length_penalty, config.early_stopping)
+            for _ in range(config.num_beam_groups)
+        ]
+        for prompt in prompts
+    ]
+    rows = Rows(model, input_ids, model_kwargs)
+    # Every group begins with one row.
+    parents = [config.num_beams * prompt for prompt in range(len(prompts)) for _ in range(config.num_beam_groups)]
+    while parents:
+        rows.select(torch.tensor(parents, device=input_ids.device))
+        active = [[group for group in groups if not group.done()] for groups in searches]
+        rows.ids = torch.cat([group.prefixes() for groups in active for group in groups]).to(input_ids.device)
+        log_probs = logits_processor(rows.ids, rows.forward().logits[:, -1].float().log_softmax(dim=-1))
+        parents, start = [], 0
+        for groups in filter(None, active):
+            end = start + sum(len(group.running) for group in groups)
+            parents += [start + row for row in advance_groups(groups, log_probs[start:end], config.diversity_penalty)]
+            start = end
+    return best_texts(searches, input_ids, config)
+
+
+def check_groups(config, stopping_criteria) -> None:
+    """Refuse what the search cannot do."""
+    groups, penalty = config.num_beam_groups, config.diversity_penalty
+    if not groups or groups < 1 or config.num_beams % groups:
+        raise ValueError(f"num_beams ({config.num_beams}) is not a multiple of num_beam_groups ({groups})")
+    if penalty is None or penalty < 0:
+        raise ValueError(f"diversity_penalty ({penalty}) must be 0 or more; 1.0 is a good start")
+    if config.num_return_sequences > config.num_beams:
+        raise ValueError(
+            f"num_return_sequences ({config.num_return_sequences}) is more than num_beams ({config.num_beams})"
+        )
+    unknown = [type(c).__name__ for c in stopping_criteria if not isinstance(c, (EosTokenCriteria, MaxLengthCriteria))]
+    if unknown:
+        raise ValueError(f"diverse beam search stops at max_new_tokens and end tokens only, not by {unknown}")
+
+
+def best_texts(searches: list[list[Beams]], input_ids: Tensor, config):
+    """The `num_return_sequences` best texts of every prompt, padded on the right, as `generate` returns them."""
+    best: list[Hypothesis] = []
+    for number, groups in enumerate(searches):
+        texts = sorted((text for group in groups for text in group.finished), key=lambda text: -text.score)
+        if len(texts) < config.num_return_sequences:
+            raise ValueError(
+                f"prompt {number} has only {len(texts)} continuations that are possible, num_return_sequences asks for "
+                f"{config.num_return_sequences}"
+            )
+        best += texts[: config.num_return_sequences]
+    longest = max(len(text.ids) for text in best)
+    pad = 0 if config._pad_token_tensor is None else int(config._pad_token_tensor)  # none: nothing ends early
+    sequences = input_ids.new_tensor([[*text.ids, *[pad] * (longest - len(text.ids))] for text in best])
+    if not config.return_dict_in_generate:
+        return sequences
+    scores = torch.tensor([text.score for text in best], device=input_ids.device)
+    return GenerateBeamDecoderOnlyOutput(sequences=sequences, sequences_scores=scores)
