@@ -6,8 +6,13 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, MarianConfig, MarianMTModel
 
-from modeling_minibert.decoding import causal_lm, no_repeated_ngrams, search
-from modeling_minibert.decoding.custom_generate import contrastive_search, diverse_beam_search
+from modeling_minibert.decoding import (
+    causal_lm,
+    contrastive_search,
+    diverse_beam_search,
+    no_repeated_ngrams,
+    search,
+)
 
 EOS, PAD = 2, 0
 PROMPTS = ([5, 3, 8], [11], [7, 7, 9, 4, 12])

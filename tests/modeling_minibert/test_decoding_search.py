@@ -14,12 +14,12 @@ from modeling_minibert.decoding import (
     TableLanguageModel,
     beam_search,
     causal_lm,
-    contrastive_search,
-    diverse_beam_search,
+    draw_beam_tree,
     exhaustive_search,
     greedy_search,
     no_repeated_ngrams,
 )
+from modeling_minibert.decoding.search import contrastive_search, diverse_beam_search
 
 EOS = 2
 LETTERS = "ABCDEFG"
@@ -221,6 +221,18 @@ def test_two_beams_find_the_dog(dog):
     assert [dog.decode(text.ids) for text in beams.finished] == [["The", "dog", "has"], ["The", "nice", "woman"]]
     assert [math.exp(text.log_prob) for text in beams.finished] == pytest.approx([0.36, 0.2])
     assert beams.finished[0].ids == exhaustive_search(dog, prompt, 2)[0].ids
+
+
+@pytest.mark.lecture("S5-52")
+def test_the_tree_of_the_slide_is_drawn(dog):
+    drawn = draw_beam_tree(dog, dog.encode(["The"]), 2, 2, lambda ids: " ".join(dog.decode(ids)))
+    assert drawn.split("\n") == [
+        "The",
+        "├─ 50% nice",
+        "│  └─ 40% woman   = 20.00%",
+        "└─ 40% dog",
+        "   └─ 90% has   = 36.00% ★",
+    ]
 
 
 def diverse_by_definition(next_log_probs, prompt, steps, width, groups, penalty):

@@ -1,0 +1,153 @@
+"""The ways of decoding by name, as arguments of `model.generate`, and the checks before any work is done.
+
+    inputs, arguments = prepare_generation(model, tokenizer, ["Once upon a time"], "top_p", 50, top_p=0.9)
+    model.generate(**inputs, **arguments)
+
+The settings in `STRATEGIES` are those of Holtzman et al. 2020, table 1 (S5, "Example generations"), and of the papers
+on the searches; every one of them can be changed.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from transformers import BatchEncoding
+
+from .custom_generate import contrastive_search, diverse_beam_search
+
+# top_k 0 keeps all tokens. It must be said: with do_sample alone, generate keeps 50.
+SAMPLING = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+BEAMS = {"do_sample": False, "num_beams": 16, "length_penalty": 1.0, "early_stopping": False}
+STRATEGIES = {
+    "greedy": {"do_sample": False},
+    "no_repeat_ngram": {"do_sample": False, "no_repeat_ngram_size": 3},
+    "beam": BEAMS,
+    "diverse_beam": {
+        **BEAMS, "custom_generate": diverse_beam_search, "num_beam_groups": 4, "diversity_penalty": 1.0,
+    },
+    "contrastive": {"do_sample": False, "custom_generate": contrastive_search, "penalty_alpha": 0.6, "top_k": 4},
+    "sampling": SAMPLING,
+    "temperature": {**SAMPLING, "temperature": 0.9},
+    "top_k": {**SAMPLING, "top_k": 640},
+    "top_k_temperature": {**SAMPLING, "top_k": 40, "temperature": 0.7},
+    "top_p": {**SAMPLING, "top_p": 0.95},
+}  # fmt: skip
+FOR_ALL = {"num_return_sequences", "no_repeat_ngram_size"}
+
+# What a value must be; what generate itself would take silently or refuse late.
+RULES = {
+    "max_new_tokens": (lambda value: value >= 1, "at least 1"),
+    "num_return_sequences": (lambda value: value >= 1, "at least 1"),
+    "no_repeat_ngram_size": (lambda value: value >= 0, "at least 1, or 0 for none"),
+    "num_beams": (lambda value: value >= 1, "at least 1"),
+    "num_beam_groups": (lambda value: value >= 1, "at least 1"),
+    "diversity_penalty": (lambda value: value >= 0, "0 or more"),
+    "penalty_alpha": (lambda value: 0 <= value <= 1, "from 0 to 1"),
+    "temperature": (lambda value: value > 0, "above 0; for its limit, choose the strategy greedy"),
+    "top_k": (lambda value: value >= 1, "at least 1; leave it out to keep all tokens"),
+    "top_p": (lambda value: 0 < value <= 1, "above 0 and at most 1"),
+}
+
+
+def prepare_generation(
+    model, tokenizer, prompts: Sequence[str], strategy: str, max_new_tokens: int, **options
+) -> tuple[BatchEncoding, dict]:
+    """The inputs and the arguments of `model.generate`, after checking that all of them fit each other.
+
+    Args:
+        model: a causal language model.
+        tokenizer: the model's.
+        prompts: one or more texts to go on with.
+        strategy: a name of `STRATEGIES`.
+        max_new_tokens: the longest continuation.
+        options: what to change of the strategy, such as top_p=0.9, and num_return_sequences, no_repeat_ngram_size.
+
+    Returns:
+        input_ids and attention_mask (B, L), padded on the left; the arguments.
+
+    Raises:
+        ValueError: the strategy is unknown or does not use an option; a value is out of its range; the tokenizer has
+            more tokens than the model; a prompt is empty, or longer than the model reads together with the new tokens.
+    """
+    if strategy not in STRATEGIES:
+        raise ValueError(f"unknown strategy {strategy!r}; choose one of {', '.join(STRATEGIES)}")
+    known = set(STRATEGIES[strategy]) - {"do_sample", "custom_generate"} | FOR_ALL
+    for name, value in {"max_new_tokens": max_new_tokens, **options}.items():
+        if name not in known | {"max_new_tokens"}:
+            raise ValueError(f"the strategy {strategy} does not use {name}; it takes {', '.join(sorted(known))}")
+        _check_value(name, value)
+    arguments = {**STRATEGIES[strategy], **options, "max_new_tokens": max_new_tokens}
+    _check_counts(strategy, arguments)
+    vocabulary = model.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > vocabulary:
+        raise ValueError(
+            f"the tokenizer does not belong to this model: it has {len(tokenizer):,} tokens, the model knows "
+            f"{vocabulary:,}; load the tokenizer that was saved with the model"
+        )
+    inputs = encode_prompts(tokenizer, prompts)
+    _check_room(model, inputs, max_new_tokens)
+    return inputs, arguments
+
+
+def _check_value(name: str, value) -> None:
+    """One value against `RULES`."""
+    holds, wanted = RULES.get(name, (lambda value: True, ""))
+    if name in RULES and (isinstance(value, bool) or not isinstance(value, (int, float)) or not holds(value)):
+        raise ValueError(f"{name} ({value}) must be {wanted}")
+
+
+def _check_counts(strategy: str, arguments: dict) -> None:
+    """How many beams, groups and texts fit each other."""
+    texts, beams = arguments.get("num_return_sequences", 1), arguments.get("num_beams", 1)
+    groups = arguments.get("num_beam_groups", 1)
+    if beams % groups:
+        raise ValueError(f"num_beams ({beams}) is not a multiple of num_beam_groups ({groups})")
+    if not arguments["do_sample"] and texts > beams:
+        most = "one text" if beams == 1 else f"{beams} texts, one for each of num_beams"
+        raise ValueError(f"num_return_sequences ({texts}) is too many: {strategy} always finds the same {most}")
+
+
+def _check_room(model, inputs: BatchEncoding, max_new_tokens: int) -> None:
+    """Are there positions for the prompts, and for what is to come?"""
+    positions = getattr(model.config, "max_position_embeddings", None) or float("inf")
+    for number, length in enumerate(inputs["attention_mask"].sum(dim=1).tolist()):
+        if length >= positions:
+            raise ValueError(
+                f"prompt {number} has {length} tokens, and the model reads {positions} in all, the new ones included; "
+                "shorten it"
+            )
+        if length + max_new_tokens > positions:
+            raise ValueError(
+                f"prompt {number} has {length} tokens; with max_new_tokens ({max_new_tokens}) that is more than the "
+                f"{positions} that the model reads; ask for at most {positions - length}"
+            )
+
+
+def encode_prompts(tokenizer, prompts: Sequence[str]) -> BatchEncoding:
+    """Prompts → input_ids and attention_mask (B, L), padded on the left, so that all go on from the same place.
+
+    An end token that the tokenizer puts behind every text is taken off: the text is to go on.
+
+    Raises:
+        ValueError: there is no prompt, one is empty, or several have to be padded and the tokenizer has no pad token.
+    """
+    if not prompts:
+        raise ValueError("there is no prompt; give at least one")
+    ends = {tokenizer.eos_token_id, tokenizer.sep_token_id} - {None}
+    rows = []
+    for number, prompt in enumerate(prompts):
+        ids = tokenizer(prompt)["input_ids"] if prompt else []
+        if ids and ids[-1] in ends:
+            ids = ids[:-1]
+        if not ids:
+            raise ValueError(f"prompt {number} is empty ({prompt!r}); give at least one token")
+        rows.append(ids)
+    longest = max(map(len, rows))
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    if pad is None and any(len(row) < longest for row in rows):
+        raise ValueError("the tokenizer has no pad token, needed for prompts of different lengths; give one at a time")
+    return BatchEncoding(
+        {
+            "input_ids": torch.tensor([[pad] * (longest - len(row)) + row for row in rows]),
+            "attention_mask": torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows]),
+        }
+    )
