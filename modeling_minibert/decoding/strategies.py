@@ -49,7 +49,7 @@ RULES = {
 
 
 def prepare_generation(
-    model, tokenizer, prompts: Sequence[str], strategy: str, max_new_tokens: int, **options
+    model, tokenizer, prompts: Sequence[str], strategy: str, max_new_tokens: int | None = None, **options
 ) -> tuple[BatchEncoding, dict]:
     """The inputs and the arguments of `model.generate`, after checking that all of them fit each other.
 
@@ -58,7 +58,7 @@ def prepare_generation(
         tokenizer: the model's.
         prompts: one or more texts to go on with.
         strategy: a name of `STRATEGIES`.
-        max_new_tokens: the longest continuation.
+        max_new_tokens: the longest continuation; None: 100, or as many as the model has room for.
         options: what to change of the strategy, such as top_p=0.9, and num_return_sequences, no_repeat_ngram_size.
 
     Returns:
@@ -71,11 +71,13 @@ def prepare_generation(
     if strategy not in STRATEGIES:
         raise ValueError(f"unknown strategy {strategy!r}; choose one of {', '.join(STRATEGIES)}")
     known = set(STRATEGIES[strategy]) - {"do_sample", "custom_generate"} | FOR_ALL
-    for name, value in {"max_new_tokens": max_new_tokens, **options}.items():
-        if name not in known | {"max_new_tokens"}:
+    for name, value in options.items():
+        if name not in known:
             raise ValueError(f"the strategy {strategy} does not use {name}; it takes {', '.join(sorted(known))}")
         _check_value(name, value)
-    arguments = {**STRATEGIES[strategy], **options, "max_new_tokens": max_new_tokens}
+    if max_new_tokens is not None:
+        _check_value("max_new_tokens", max_new_tokens)
+    arguments = {**STRATEGIES[strategy], **options}
     _check_counts(strategy, arguments)
     vocabulary = model.get_input_embeddings().weight.shape[0]
     if len(tokenizer) > vocabulary:
@@ -84,7 +86,8 @@ def prepare_generation(
             f"{vocabulary:,}; load the tokenizer that was saved with the model"
         )
     inputs = encode_prompts(tokenizer, prompts)
-    _check_room(model, inputs, max_new_tokens)
+    room = _check_room(model, inputs, max_new_tokens or 1)
+    arguments |= {"max_new_tokens": max_new_tokens or min(100, room), "pad_token_id": _pad_id(tokenizer)}
     return inputs, arguments
 
 
@@ -106,10 +109,11 @@ def _check_counts(strategy: str, arguments: dict) -> None:
         raise ValueError(f"num_return_sequences ({texts}) is too many: {strategy} always finds the same {most}")
 
 
-def _check_room(model, inputs: BatchEncoding, max_new_tokens: int) -> None:
-    """Are there positions for the prompts, and for what is to come?"""
+def _check_room(model, inputs: BatchEncoding, max_new_tokens: int) -> int | float:
+    """Are there positions for the prompts, and for what is to come? Returns for how many new tokens there are."""
     positions = getattr(model.config, "max_position_embeddings", None) or float("inf")
-    for number, length in enumerate(inputs["attention_mask"].sum(dim=1).tolist()):
+    lengths = inputs["attention_mask"].sum(dim=1).tolist()
+    for number, length in enumerate(lengths):
         if length >= positions:
             raise ValueError(
                 f"prompt {number} has {length} tokens, and the model reads {positions} in all, the new ones included; "
@@ -120,6 +124,12 @@ def _check_room(model, inputs: BatchEncoding, max_new_tokens: int) -> None:
                 f"prompt {number} has {length} tokens; with max_new_tokens ({max_new_tokens}) that is more than the "
                 f"{positions} that the model reads; ask for at most {positions - length}"
             )
+    return positions - max(lengths)
+
+
+def _pad_id(tokenizer) -> int | None:
+    """What fills up shorter texts: without a pad token, the end token."""
+    return tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
 
 
 def encode_prompts(tokenizer, prompts: Sequence[str]) -> BatchEncoding:
@@ -142,7 +152,7 @@ def encode_prompts(tokenizer, prompts: Sequence[str]) -> BatchEncoding:
             raise ValueError(f"prompt {number} is empty ({prompt!r}); give at least one token")
         rows.append(ids)
     longest = max(map(len, rows))
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    pad = _pad_id(tokenizer)
     if pad is None and any(len(row) < longest for row in rows):
         raise ValueError("the tokenizer has no pad token, needed for prompts of different lengths; give one at a time")
     return BatchEncoding(

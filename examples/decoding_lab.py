@@ -1,0 +1,163 @@
+"""All ways of decoding side by side on one model: what they write, how much of it repeats, how likely it is.
+
+    python examples/pretrain_minigpt.py                                            # once: a model to decode from
+    python examples/decoding_lab.py
+    python examples/decoding_lab.py --model_name_or_path gpt2 --prompt "In a shocking finding," --num_samples 5
+
+The settings are those of Holtzman et al. 2020, table 1, and some more. For each strategy it prints a text and
+
+    rep 4        the share of 4-grams that stood there before     distinct 2     different pairs of tokens, of all
+    perplexity   of the text, under the model itself              ms per token   one text at a time
+
+averaged over `--num_samples` texts where they are drawn. Human text has a perplexity of its own: what is far below it
+is dull, what is far above it is incoherent. A beam search is drawn as a tree, and the probability of every token of a
+beam, a sampled and a human text as a picture. Writes decoding_lab.json, beam_tree.txt and token_probabilities.png.
+"""
+
+import json
+import sys
+import textwrap
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean
+
+import torch
+import transformers
+from generate import find_model, load_model
+from transformers import HfArgumentParser, set_seed
+
+from modeling_minibert.decoding import STRATEGIES, causal_lm, draw_beam_tree, encode_prompts, prepare_generation
+from modeling_minibert.evaluation import (
+    distinct_ngrams,
+    perplexity,
+    plot_token_probabilities,
+    repeated_ngrams,
+    token_log_probs,
+)
+
+STORIES = Path(__file__).parent / "data" / "stories" / "validation.txt"
+COLUMNS = ("rep_4", "distinct_2", "perplexity", "ms_per_token")
+
+
+@dataclass
+class ModelArguments:
+    """Which model decodes."""
+
+    model_name_or_path: str | None = field(
+        default=None, metadata={"help": "a causal language model (folder or Hub name); none: out/minigpt"}
+    )
+
+
+@dataclass
+class LabArguments:
+    """On what."""
+
+    prompt: str | None = field(default=None, metadata={"help": "none: the first sentence of a story of examples/data"})
+    human_text: str | None = field(
+        default=None, metadata={"help": "how a human went on, to compare with; none: for the story, how it goes on"}
+    )
+    max_new_tokens: int | None = field(default=None, metadata={"help": "none: 100, where the model has room"})
+    num_samples: int = field(default=3, metadata={"help": "texts per strategy that draws"})
+    seed: int = field(default=0, metadata={"help": "of the draws"})
+    output_dir: str = field(default="out/decoding_lab", metadata={"help": "where the three files go"})
+
+
+def read_texts(args: LabArguments) -> tuple[str, str | None]:
+    """The prompt, and how a human went on."""
+    if args.prompt is not None:
+        return args.prompt, args.human_text
+    first, *rest = STORIES.read_text(encoding="utf-8").split("\n\n")[0].splitlines()
+    return first, args.human_text or " " + " ".join(rest)
+
+
+def measure(model, prompt_ids: list[int], continuations: list[list[int]]) -> dict:
+    """The means over the continuations; and the probabilities of the first one's tokens."""
+    log_probs = [token_log_probs(model, prompt_ids, ids) for ids in continuations]
+    return {
+        "rep_4": mean(repeated_ngrams(ids, 4) for ids in continuations),
+        "distinct_2": mean(distinct_ngrams([ids], 2) for ids in continuations),
+        "perplexity": mean(perplexity(values) for values in log_probs),
+        "token_probabilities": log_probs[0].exp().tolist(),
+    }
+
+
+def try_strategy(model, tokenizer, strategy: str, prompt: str, args: LabArguments) -> dict:
+    """Generate, one text at a time, and measure."""
+    inputs, arguments = prepare_generation(model, tokenizer, [prompt], strategy, args.max_new_tokens)
+    inputs = inputs.to(model.device)
+    prompt_length, continuations, seconds = inputs["input_ids"].shape[1], [], 0.0
+    for number in range(args.num_samples if arguments["do_sample"] else 1):
+        set_seed(args.seed + number)
+        start = time.perf_counter()
+        continuations.append(model.generate(**inputs, **arguments)[0, prompt_length:].tolist())
+        seconds += time.perf_counter() - start
+    result = measure(model, inputs["input_ids"][0].tolist(), continuations)
+    result["ms_per_token"] = 1000 * seconds / sum(map(len, continuations))
+    settings = {name: value for name, value in arguments.items() if not callable(value)}
+    return {**result, "settings": settings, "texts": tokenizer.batch_decode(continuations, skip_special_tokens=True)}
+
+
+def measure_human(model, tokenizer, prompt: str, human_text: str) -> dict:
+    """The same figures for a text of a human, cut to what the model reads."""
+    prompt_ids, ids = (
+        encode_prompts(tokenizer, [text])["input_ids"][0].tolist() for text in (prompt, prompt + human_text)
+    )
+    start, positions = len(prompt_ids), getattr(model.config, "max_position_embeddings", None)
+    continuation = ids[start:positions]
+    return {**measure(model, ids[:start], [continuation]), "texts": [tokenizer.decode(continuation)]}
+
+
+def one_line(text: str) -> str:
+    """Line breaks as a visible sign."""
+    return text.replace("\n", "⏎")
+
+
+def print_row(name: str, result: dict) -> None:
+    """One line of the table, and the text below."""
+    figures = (f"{result[column]:>13.2f}" if column in result else " " * 13 for column in COLUMNS)
+    print(f"{name:<18}" + "".join(figures))
+    text = textwrap.shorten(one_line(result["texts"][0]), 240, placeholder=" …")
+    print(textwrap.fill(text, 110, initial_indent="    ", subsequent_indent="    "), flush=True)
+
+
+def main():
+    """Decode in every way, print, draw, save."""
+    model_args, args = HfArgumentParser((ModelArguments, LabArguments)).parse_args_into_dataclasses()
+    model, tokenizer = load_model(find_model(model_args.model_name_or_path))
+    prompt, human_text = read_texts(args)
+    prepare_generation(model, tokenizer, [prompt], "greedy", args.max_new_tokens)  # refuses what no strategy can do
+    output_dir = Path(args.output_dir)
+    output_dir.mkdir(parents=True, exist_ok=True)
+
+    # 1. Every strategy
+    print(f"prompt: {prompt}\n\n{'':<18}" + "".join(f"{column.replace('_', ' '):>13}" for column in COLUMNS))
+    results = {}
+    if human_text:
+        results["human"] = measure_human(model, tokenizer, prompt, human_text)
+        print_row("human", results["human"])
+    for strategy in STRATEGIES:
+        results[strategy] = try_strategy(model, tokenizer, strategy, prompt, args)
+        print_row(strategy, results[strategy])
+
+    # 2. What a beam search sees
+    prompt_ids = encode_prompts(tokenizer, [prompt])["input_ids"][0].tolist()
+    steps = min(6, results["greedy"]["settings"]["max_new_tokens"])
+    eos = model.generation_config.eos_token_id
+    tree = draw_beam_tree(causal_lm(model), prompt_ids, steps, 3, lambda ids: one_line(tokenizer.decode(ids)), eos)
+    print(f"\n3 beams, {steps} tokens:\n{tree}")
+    (output_dir / "beam_tree.txt").write_text(tree + "\n", encoding="utf-8")
+
+    # 3. Likely, token by token
+    shown = [name for name in ("beam", "sampling", "human") if name in results]
+    curves = {name: torch.tensor(results[name]["token_probabilities"]).log() for name in shown}
+    plot_token_probabilities(curves, output_dir / "token_probabilities.png")
+    report = {"model": find_model(model_args.model_name_or_path), "prompt": prompt, "strategies": results}
+    (output_dir / "decoding_lab.json").write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
+    print(f"\nsaved to {output_dir}: decoding_lab.json, beam_tree.txt, token_probabilities.png")
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="replace")  # a console without some letters prints ? instead of failing
+    transformers.logging.disable_progress_bar()
+    main()
