@@ -2,9 +2,9 @@
 
     The
     ├─ 50% nice
-    │  └─ 40% woman   = 20.00%
+    │  └─ 40% woman   = 0.2
     └─ 40% dog
-       └─ 90% has   = 36.00% ★
+       └─ 90% has   = 0.36 ★
 
 Every branch was among the best `num_beams` beginnings at its step; one that leads nowhere fell behind others.
 """
@@ -45,7 +45,7 @@ def draw_beam_tree(
             last = ids == children[-1]
             line = f"{indent}{'└' if last else '├'}─ {math.exp(kept[ids] - kept[parent]):.0%} {decode([ids[-1]])}"
             if ids in finished:
-                line += f"   = {math.exp(kept[ids]):.2%}{' ★' if finished[ids] is beams.finished[0] else ''}"
+                line += f"   = {math.exp(kept[ids]):.2g}{' ★' if finished[ids] is beams.finished[0] else ''}"
             lines.append(line)
             draw_children(ids, indent + ("   " if last else "│  "))
 

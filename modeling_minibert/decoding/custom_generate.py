@@ -8,7 +8,8 @@ left padding, a cache, logits processors (such as `no_repeat_ngram_size`) and al
 streamer is not called. To read how the two searches work, see search.py: the beams here are the same `Beams`, and tests
 hold contrastive search to the version there.
 
-`generate` prepares everything and then calls the function with the model, the prompts (B, L) and the arguments below.
+`generate` prepares everything and calls the function with the model, the prompts (B, L), each repeated num_beams times,
+what follows from its own arguments, and those arguments that the function names itself.
 """
 
 import torch
@@ -60,68 +61,74 @@ class Rows:
 
 
 @torch.no_grad()
-def contrastive_search(model, input_ids, logits_processor, stopping_criteria, generation_config, **model_kwargs):
+def contrastive_search(
+    model, input_ids, logits_processor, stopping_criteria, generation_config, *, penalty_alpha, top_k, **model_kwargs
+):
     """Of the `top_k` likeliest tokens, take the one with the best balance between likely and new (Su et al. 2022).
 
     One run of the model per step, over `top_k` candidates of each text: it gives their hidden states, by which one is
-    chosen, and with the chosen one's also the logits for the next step. Arguments of `generate` that it reads:
-    `penalty_alpha` (0 to 1) and `top_k` (at least 1).
+    chosen, and with the chosen one's also the logits for the next step.
+
+    Args:
+        penalty_alpha: the weight of being new, from 0 to 1.
+        top_k: how many tokens there are to choose from, at least 1.
     """
-    alpha, top_k = generation_config.penalty_alpha, generation_config.top_k
-    if alpha is None or not 0 <= alpha <= 1 or not top_k or top_k < 1:
-        raise ValueError(
-            f"contrastive search needs penalty_alpha from 0 to 1 and top_k from 1; got {alpha} and {top_k}"
-        )
-    batch, prompt_length = input_ids.shape
+    if not 0 <= penalty_alpha <= 1 or top_k < 1:
+        raise ValueError(f"penalty_alpha ({penalty_alpha}) must be from 0 to 1, top_k ({top_k}) at least 1")
     rows = Rows(model, input_ids, model_kwargs)
     mask = model_kwargs.get("attention_mask")
     is_pad = torch.zeros_like(input_ids, dtype=torch.bool) if mask is None else mask == 0
+    texts = torch.arange(len(input_ids), device=input_ids.device)
+    unfinished = torch.ones_like(texts, dtype=torch.bool)
     outputs = rows.forward(output_hidden_states=True)
-    states = F.normalize(outputs.hidden_states[-1].float(), dim=-1)  # (B, L, E)
-    logits = outputs.logits[:, -1].float()
-    unfinished = torch.ones(batch, dtype=torch.bool, device=input_ids.device)
+    logits, states = outputs.logits[:, -1].float(), unit_states(outputs)  # (B, V), (B, L, E)
     while unfinished.any():
         likeliest = logits_processor(rows.ids, logits).softmax(dim=-1).topk(min(top_k, logits.shape[-1]))
         candidates = likeliest.indices.shape[1]
-        rows.select(torch.arange(batch, device=logits.device).repeat_interleave(candidates))
+        rows.select(texts.repeat_interleave(candidates))
         rows.append(likeliest.indices.flatten())
         outputs = rows.forward(output_hidden_states=True)
-        new = F.normalize(outputs.hidden_states[-1][:, -1].float(), dim=-1).unflatten(0, (batch, -1))  # (B, K, E)
+        new = unit_states(outputs)[:, -1].unflatten(0, (len(texts), -1))  # (B, K, E)
         similarity = (new @ states.transpose(1, 2)).masked_fill(is_pad[:, None], -torch.inf).amax(dim=-1)
-        choice = ((1 - alpha) * likeliest.values - alpha * similarity).argmax(dim=-1)  # (B,)
-        texts = torch.arange(batch, device=logits.device)
+        choice = ((1 - penalty_alpha) * likeliest.values - penalty_alpha * similarity).argmax(dim=-1)  # (B,)
         rows.select(texts * candidates + choice)
+        logits = outputs.logits[:, -1].float()[texts * candidates + choice]
         states = torch.cat([states, new[texts, choice, None]], dim=1)
         is_pad = F.pad(is_pad, (0, 1))
-        logits = outputs.logits[:, -1].float()[texts * candidates + choice]
         if not unfinished.all():
             rows.ids[~unfinished, -1] = generation_config._pad_token_tensor
         unfinished &= ~stopping_criteria(rows.ids, None)
     return GenerateDecoderOnlyOutput(sequences=rows.ids) if generation_config.return_dict_in_generate else rows.ids
 
 
+def unit_states(outputs) -> Tensor:
+    """The hidden states (B, L, E) of the last layer, each of length 1: their products are cosines."""
+    return F.normalize(outputs.hidden_states[-1].float(), dim=-1)
+
+
 @torch.no_grad()
-def diverse_beam_search(model, input_ids, logits_processor, stopping_criteria, generation_config, **model_kwargs):
+def diverse_beam_search(
+    model, input_ids, logits_processor, stopping_criteria, generation_config, *, num_beam_groups, diversity_penalty,
+    **model_kwargs,
+):  # fmt: skip
     """Beam search in groups that avoid each other's tokens (Vijayakumar et al. 2016); see the one of search.py.
 
-    Arguments of `generate` that it reads: `num_beams`, `num_beam_groups`, `diversity_penalty`, `length_penalty`,
-    `early_stopping`, `num_return_sequences`; the texts of all groups are returned best first.
+    The other arguments of beam search in `generate` have their usual meaning. Texts come best first, of all groups.
+
+    Args:
+        num_beam_groups: a divisor of `num_beams`.
+        diversity_penalty: what a token loses for each beam of an earlier group that has it, 0 or more.
     """
     config = generation_config
-    check_groups(config, stopping_criteria)
-    prompts = input_ids[:: config.num_beams].tolist()  # `generate` repeats each prompt num_beams times
+    check_groups(config, num_beam_groups, diversity_penalty, stopping_criteria)
     eos = [] if config._eos_token_tensor is None else config._eos_token_tensor.tolist()
-    width, new_tokens = config.num_beams // config.num_beam_groups, config.max_length - input_ids.shape[1]
-    searches = [
-        [
-            Beams(prompt, new_tokens, width, eos, config.length_penalty, config.early_stopping)
-            for _ in range(config.num_beam_groups)
-        ]
-        for prompt in prompts
-    ]
+    new_tokens, width = config.max_length - input_ids.shape[1], config.num_beams // num_beam_groups
+    options = (new_tokens, width, eos, config.length_penalty, config.early_stopping)
+    prompts = input_ids[:: config.num_beams].tolist()
+    searches = [[Beams(prompt, *options) for _ in range(num_beam_groups)] for prompt in prompts]
     rows = Rows(model, input_ids, model_kwargs)
     # Every group begins with one row.
-    parents = [config.num_beams * prompt for prompt in range(len(prompts)) for _ in range(config.num_beam_groups)]
+    parents = [config.num_beams * prompt for prompt in range(len(prompts)) for _ in range(num_beam_groups)]
     while parents:
         rows.select(torch.tensor(parents, device=input_ids.device))
         active = [[group for group in groups if not group.done()] for groups in searches]
@@ -130,18 +137,17 @@ def diverse_beam_search(model, input_ids, logits_processor, stopping_criteria, g
         parents, start = [], 0
         for groups in filter(None, active):
             end = start + sum(len(group.running) for group in groups)
-            parents += [start + row for row in advance_groups(groups, log_probs[start:end], config.diversity_penalty)]
+            parents += [start + row for row in advance_groups(groups, log_probs[start:end], diversity_penalty)]
             start = end
     return best_texts(searches, input_ids, config)
 
 
-def check_groups(config, stopping_criteria) -> None:
+def check_groups(config, num_beam_groups: int, diversity_penalty: float, stopping_criteria) -> None:
     """Refuse what the search cannot do."""
-    groups, penalty = config.num_beam_groups, config.diversity_penalty
-    if not groups or groups < 1 or config.num_beams % groups:
-        raise ValueError(f"num_beams ({config.num_beams}) is not a multiple of num_beam_groups ({groups})")
-    if penalty is None or penalty < 0:
-        raise ValueError(f"diversity_penalty ({penalty}) must be 0 or more; 1.0 is a good start")
+    if num_beam_groups < 1 or config.num_beams % num_beam_groups:
+        raise ValueError(f"num_beams ({config.num_beams}) is not a multiple of num_beam_groups ({num_beam_groups})")
+    if diversity_penalty < 0:
+        raise ValueError(f"diversity_penalty ({diversity_penalty}) must be 0 or more")
     if config.num_return_sequences > config.num_beams:
         raise ValueError(
             f"num_return_sequences ({config.num_return_sequences}) is more than num_beams ({config.num_beams})"

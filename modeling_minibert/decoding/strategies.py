@@ -54,8 +54,7 @@ def prepare_generation(
     """The inputs and the arguments of `model.generate`, after checking that all of them fit each other.
 
     Args:
-        model: a causal language model.
-        tokenizer: the model's.
+        model, tokenizer: a causal language model and what was saved with it.
         prompts: one or more texts to go on with.
         strategy: a name of `STRATEGIES`.
         max_new_tokens: the longest continuation; None: 100, or as many as the model has room for.

@@ -117,8 +117,10 @@ def test_logits_processors_are_respected():
 
 def test_what_the_searches_cannot_do_is_refused():
     model, batch = tiny_gpt2(), left_padded()
-    with pytest.raises(ValueError, match="penalty_alpha from 0 to 1 and top_k from 1; got 1.5 and 4"):
-        model.generate(**batch, custom_generate=contrastive_search, penalty_alpha=1.5, top_k=4)
+    with pytest.raises(TypeError, match="penalty_alpha"):
+        model.generate(**batch, custom_generate=contrastive_search, top_k=4, max_new_tokens=3)
+    with pytest.raises(ValueError, match=r"penalty_alpha \(1.5\) must be from 0 to 1, top_k \(4\) at least 1"):
+        model.generate(**batch, custom_generate=contrastive_search, penalty_alpha=1.5, top_k=4, max_new_tokens=3)
     diverse = functools.partial(model.generate, **batch, custom_generate=diverse_beam_search, max_new_tokens=3)
     with pytest.raises(ValueError, match=r"num_beams \(6\) is not a multiple of num_beam_groups \(4\)"):
         diverse(num_beams=6, num_beam_groups=4, diversity_penalty=1.0)
@@ -132,7 +134,9 @@ def test_what_the_searches_cannot_do_is_refused():
                      decoder_start_token_id=0, max_position_embeddings=16)
     )  # fmt: skip
     with pytest.raises(ValueError, match="MarianMTModel is an encoder-decoder"):
-        seq2seq.generate(torch.tensor([[3, 4]]), custom_generate=contrastive_search, penalty_alpha=0.5, top_k=2)
+        seq2seq.generate(
+            torch.tensor([[3, 4]]), max_new_tokens=3, custom_generate=contrastive_search, penalty_alpha=0.5, top_k=2
+        )
 
 
 def test_transformers_still_wants_the_network_for_them():

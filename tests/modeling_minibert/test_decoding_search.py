@@ -229,9 +229,9 @@ def test_the_tree_of_the_slide_is_drawn(dog):
     assert drawn.split("\n") == [
         "The",
         "├─ 50% nice",
-        "│  └─ 40% woman   = 20.00%",
+        "│  └─ 40% woman   = 0.2",
         "└─ 40% dog",
-        "   └─ 90% has   = 36.00% ★",
+        "   └─ 90% has   = 0.36 ★",
     ]
 
 
