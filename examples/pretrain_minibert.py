@@ -25,15 +25,12 @@ from pathlib import Path
 
 import torch
 import transformers
-from datasets import Dataset, IterableDataset, concatenate_datasets
-from torch.utils.data import DataLoader
+from datasets import Dataset, IterableDataset
 from transformers import (
     AutoModelForMaskedLM,
     AutoModelForPreTraining,
     AutoTokenizer,
     HfArgumentParser,
-    Trainer,
-    TrainingArguments,
     pipeline,
     set_seed,
 )
@@ -44,14 +41,15 @@ from modeling_minibert.data import (
     StreamedBatches,
     TokenBudgetBatches,
     build_examples,
-    load_documents,
+    load_pretraining_text,
     shuffled_share,
     split_sentences,
-    without_texts_of,
 )
 from modeling_minibert.evaluation import count_right, pretraining_scores
 from modeling_minibert.training import (
     LossMeter,
+    PackedTrainer,
+    PackedTrainingArguments,
     SetEpoch,
     check_output_folder,
     expected_losses,
@@ -62,7 +60,7 @@ from modeling_minibert.training import (
 )
 from tokenization import save_tokenizer, train_tokenizer
 
-STREAM_HELD_OUT, TOKENIZER_DOCUMENTS = 1_000, 100_000  # how many documents, from the start of a stream
+TOKENIZER_DOCUMENTS = 100_000  # of a stream, from its start
 STORIES = Path(__file__).parent / "data" / "stories"
 BLANKS = ["Setiap pagi kucing [MASK] di taman.", "Saya makan nasi di [MASK].", "The cat is sleeping on the [MASK]."]
 # On the stories a small model left the unigram plateau three times as early with fixed positions of full size beside
@@ -118,7 +116,7 @@ class DataArguments:
 
 
 @dataclass
-class PretrainingArguments(TrainingArguments):
+class PretrainingArguments(PackedTrainingArguments):
     """How to train it: our defaults for some of the library's arguments."""
 
     output_dir: str = field(default="out/pretrained", metadata={"help": "where everything is saved"})
@@ -135,44 +133,15 @@ class PretrainingArguments(TrainingArguments):
     save_total_limit: int = field(default=2, metadata={"help": "checkpoints to keep"})
     dataloader_pin_memory: bool = field(default=torch.cuda.is_available(), metadata={"help": "faster copies to a GPU"})
 
-    def __post_init__(self):
-        # transformers takes bf16 without a GPU only when told that the CPU is meant.
-        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
-        # One item of TokenBudgetBatches is a whole batch.
-        self.per_device_train_batch_size = self.per_device_eval_batch_size = 1
-        super().__post_init__()
-        self._n_gpu = min(self.n_gpu, 1)  # DataParallel would cut packed batches apart; several GPUs: torchrun
-
 
 def load_text(args: DataArguments, seed: int) -> dict[str, Dataset | IterableDataset]:
     """The documents to train on, and some to score; only the former may be a stream."""
     files = {"train": args.train_file, "validation": args.validation_file}
-    if args.leave_out and Path(args.leave_out).is_file():
-        files["leave_out"] = args.leave_out
-    files = {split: path for split, path in files.items() if path}
-    if not files and not args.dataset_name:
+    if not args.train_file and not args.dataset_name:
         files = {split: str(STORIES / f"{split}.txt") for split in ("train", "validation")}
-    splits = load_documents(args.dataset_name, None, files or None, args.text_column_name, args.streaming)
-    names = args.train_split.split("+") if args.dataset_name else ["train"]
-    unwanted = "leave_out" if "leave_out" in files else args.leave_out
-    missing = sorted({*names, *filter(None, [unwanted])} - set(splits))
-    if missing:
-        raise ValueError(f"there is no split {missing}; the splits are {sorted(splits)}")
-    train = concatenate_datasets([splits[name] for name in names])
-    if unwanted:
-        before = train
-        train = without_texts_of(before, splits[unwanted])
-        count = "" if args.streaming else f"{len(before) - len(train)} "
-        print(f"left out {count}documents that also stand in {args.leave_out}")
-    if "validation" in splits and "validation" not in names:
-        held_out = splits["validation"]
-        return {"train": train, "validation": Dataset.from_list(list(held_out)) if args.streaming else held_out}
-    if args.streaming:
-        # Not train.skip: what is skipped would be counted anew in each share of a stream.
-        held_out = Dataset.from_list(list(train.take(STREAM_HELD_OUT)))
-        return {"train": without_texts_of(train, held_out), "validation": held_out}
-    parts = train.train_test_split(min(max(len(train) // 100, 1), 1000), seed=seed)
-    return {"train": parts["train"], "validation": parts["test"]}
+    return load_pretraining_text(
+        args.dataset_name, files, args.text_column_name, args.train_split, args.leave_out, args.streaming, seed
+    )
 
 
 def build_tokenizer(
@@ -207,23 +176,6 @@ def build_model(args: ModelArguments, tokenizer, objective: str, max_length: int
     return MiniBertForMaskedLM(config) if objective == "mlm" else MiniBertForPreTraining(config)
 
 
-class PretrainingTrainer(Trainer):
-    """Two things that `Trainer` does for batches of equal shape only."""
-
-    def get_train_dataloader(self):
-        """A stream is already this process's share; accelerate would share it out once more."""
-        if not isinstance(self.train_dataset, StreamedBatches):
-            return super().get_train_dataloader()
-        workers, pin = self.args.dataloader_num_workers, self.args.dataloader_pin_memory
-        return DataLoader(self.train_dataset, collate_fn=self.data_collator, num_workers=workers, pin_memory=pin)
-
-    def prediction_step(self, *args, **kwargs):
-        """Count what was right before anything is gathered: two processes differ in their number of pairs."""
-        loss, logits, labels = super().prediction_step(*args, **kwargs)
-        counts = None if logits is None or labels is None else count_right(logits, labels)
-        return loss, counts, counts
-
-
 def build_trainer(model, tokenizer, examples: dict[str, Dataset], args: PretrainingArguments, data_args: DataArguments):
     """A `Trainer` over packed batches."""
     seed = args.seed if args.data_seed is None else args.data_seed
@@ -233,7 +185,8 @@ def build_trainer(model, tokenizer, examples: dict[str, Dataset], args: Pretrain
     held_out = collator.mask_once(examples["validation"])
     make_batches = StreamedBatches if data_args.streaming else TokenBudgetBatches
     batches = make_batches(examples["train"], data_args.max_tokens, seed)
-    trainer = PretrainingTrainer(
+    trainer = PackedTrainer(
+        count=count_right,
         model=model,
         args=args,
         train_dataset=batches,

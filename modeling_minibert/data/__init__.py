@@ -1,23 +1,28 @@
 """How text becomes batches: reading text, encoding it, pretraining examples, masks, batches without pads, windows."""
 
+from .causal_examples import DataCollatorForCausalLM, build_causal_examples
 from .classification import load_text_classification
 from .documents import load_documents, split_sentences
 from .masking import DataCollatorForPretraining, mask_tokens
 from .overlap import without_texts_of
 from .packing import DataCollatorWithPacking, TokenBudgetBatches
 from .pretraining_examples import build_examples
+from .pretraining_text import load_pretraining_text
 from .streaming import StreamedBatches, shuffled_share
 from .windows import tokenize_windows
 from .word_cache import WordCache
 
 __all__ = [
+    "DataCollatorForCausalLM",
     "DataCollatorForPretraining",
     "DataCollatorWithPacking",
     "StreamedBatches",
     "TokenBudgetBatches",
     "WordCache",
+    "build_causal_examples",
     "build_examples",
     "load_documents",
+    "load_pretraining_text",
     "load_text_classification",
     "mask_tokens",
     "shuffled_share",

@@ -3,14 +3,17 @@
 from .bootstrap import bootstrap_interval
 from .classification import ClassificationMetrics, average_by_text
 from .decoding import distinct_ngrams, perplexity, plot_token_probabilities, repeated_ngrams, token_log_probs
+from .language_modeling import count_next, language_modeling_scores
 from .pretraining import count_right, pretraining_scores
 
 __all__ = [
     "ClassificationMetrics",
     "average_by_text",
     "bootstrap_interval",
+    "count_next",
     "count_right",
     "distinct_ngrams",
+    "language_modeling_scores",
     "perplexity",
     "plot_token_probabilities",
     "pretraining_scores",

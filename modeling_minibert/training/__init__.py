@@ -6,12 +6,15 @@ from .float32 import use_exact_fast_float32
 from .loss_meter import LossMeter, expected_losses
 from .options import parse_options
 from .output_folder import check_output_folder, last_checkpoint
+from .packed_trainer import PackedTrainer, PackedTrainingArguments
 from .prediction import predict_in_order
 from .progress import ProgressLines, show_progress_lines
 from .schedule import check_warmup
 
 __all__ = [
     "LossMeter",
+    "PackedTrainer",
+    "PackedTrainingArguments",
     "ProgressLines",
     "SetEpoch",
     "check_output_folder",

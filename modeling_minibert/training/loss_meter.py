@@ -63,17 +63,18 @@ class LossMeter(ProgressLines):
         model: a `MiniBertForPreTraining`, or another model whose outputs have `masked_lm_loss` and
             `next_sentence_loss`, or only `loss`.
         expected: from `expected_losses`.
+        objective: what the loss over the vocabulary is called: "mlm", masked words, or "clm", the next word.
     """
 
-    def __init__(self, model: torch.nn.Module, expected: dict[str, float]):
-        self.expected = expected
+    def __init__(self, model: torch.nn.Module, expected: dict[str, float], objective: str = "mlm"):
+        self.expected, self.objective = expected, objective
         self._start_interval(0)
         model.register_forward_hook(self._record, with_kwargs=True)
 
     def _record(self, module, arguments, inputs, outputs):
         if not module.training:
             return
-        losses = {"mlm_loss": outputs.get("masked_lm_loss", outputs.get("loss"))}
+        losses = {f"{self.objective}_loss": outputs.get("masked_lm_loss", outputs.get("loss"))}
         losses["nsp_loss"] = outputs.get("next_sentence_loss")
         for name, loss in losses.items():
             if loss is not None:
@@ -108,11 +109,11 @@ class LossMeter(ProgressLines):
         self.interval_started += (metrics or {}).get("eval_runtime", 0.0)
 
     def _line(self, state, entry: dict[str, float]) -> str:
-        unigram = self.expected["unigram"]
-        plateau = ": at its plateau" if abs(entry["mlm_loss"] - unigram) < PLATEAU * unigram else ""
+        unigram, loss = self.expected["unigram"], entry[f"{self.objective}_loss"]
+        plateau = ": at its plateau" if abs(loss - unigram) < PLATEAU * unigram else ""
         nsp = f"nsp {entry['nsp_loss']:.3f}   " if "nsp_loss" in entry else ""
         return (
-            f"step {state.global_step:,}/{state.max_steps:,}   mlm {entry['mlm_loss']:.3f} "
+            f"step {state.global_step:,}/{state.max_steps:,}   {self.objective} {loss:.3f} "
             f"(unigram {unigram:.2f}{plateau})   {nsp}{entry['tokens_per_second']:,} tokens/s   "
             f"{time_left(state, self.rate(state))}"
         )

@@ -10,6 +10,8 @@ from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCall
 
 from .schedule import check_warmup
 
+NO_SHARES = ("loss", "perplexity")  # what scores are called that are not shares of 1
+
 
 class ProgressLines(TrainerCallback):
     """Prints the lines above, in place of transformers' own output, and warns of a warm-up that never ends."""
@@ -37,11 +39,15 @@ class ProgressLines(TrainerCallback):
     def on_evaluate(self, args, state, control, metrics=None, **kwargs):
         if not state.is_world_process_zero or not metrics:
             return
-        # Trainer adds its own timing to the metrics; what is left are scores, taken as shares of 1.
-        timing = ("loss", "runtime", "per_second")
+        # Trainer adds its own loss and timing to the metrics; what is left are losses and shares of 1.
+        timing = ("eval_loss", "runtime", "per_second")
         scores = {name.removeprefix("eval_"): value for name, value in metrics.items() if not name.endswith(timing)}
         scores.pop("epoch", None)
-        line = "   ".join(f"{name} {value:.1%}" for name, value in scores.items() if isinstance(value, float))
+        line = "   ".join(
+            f"{name} {value:.3f}" if name.endswith(NO_SHARES) else f"{name} {value:.1%}"
+            for name, value in scores.items()
+            if isinstance(value, float)
+        )
         epoch = f"epoch {state.epoch or 0:.0f} of {args.num_train_epochs:g}"
         place = f"step {state.global_step:,}/{state.max_steps:,}" if args.max_steps > 0 else epoch
         # A script that evaluates once more when the training has just done so says nothing new.
