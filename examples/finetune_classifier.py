@@ -14,7 +14,6 @@ It writes the model with its code and tokenizer, a model card and all_results.js
 of `transformers.TrainingArguments` work as well.
 """
 
-import argparse
 import sys
 import textwrap
 from dataclasses import dataclass, field
@@ -45,6 +44,7 @@ from modeling_minibert.deploy import write_model_card
 from modeling_minibert.evaluation import ClassificationMetrics, average_by_text
 from modeling_minibert.training import (
     check_output_folder,
+    expand_recipe,
     last_checkpoint,
     parse_options,
     plot_training_curve,
@@ -245,16 +245,13 @@ def show_predictions(folder: str, test: Dataset, labels: list[str], task: str) -
             print(f"  {mark} {answer['label']:>10} {answer['score']:4.0%}   {text}")
 
 
-def parse_arguments() -> tuple[ModelArguments, DataArguments, ClassifierTrainingArguments]:
+def parse_arguments(
+    arguments: list[str] | None = None,
+) -> tuple[ModelArguments, DataArguments, ClassifierTrainingArguments]:
     """Read the command line, or the file after --recipe, and settle what depends on the start."""
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--recipe", type=Path)
-    recipe, rest = first.parse_known_args()
-    if recipe.recipe:
-        rest = recipe.recipe.read_text(encoding="utf-8").split() + rest  # what stands on the command line wins
     parser = HfArgumentParser((ModelArguments, DataArguments, ClassifierTrainingArguments))
     parser.epilog = "--recipe FILE reads flags from a file, such as those of examples/recipes; flags given besides win."
-    model_args, data_args, args = parser.parse_args_into_dataclasses(rest, look_for_args_file=False)
+    model_args, data_args, args = parser.parse_args_into_dataclasses(expand_recipe(arguments), look_for_args_file=False)
     from_scratch = model_args.model_name_or_path is None
     if args.learning_rate is None:
         args.learning_rate = 1e-3 if from_scratch else 2e-5
@@ -311,10 +308,10 @@ def save_companions(trainer: Trainer, task: str, labels: list[str], example: dic
     )
 
 
-def main():
-    """Run the steps that the module describes."""
+def main(arguments: list[str] | None = None):
+    """Run the steps that the module describes, with the flags of the command line or these."""
     # 1. Arguments
-    model_args, data_args, args = parse_arguments()
+    model_args, data_args, args = parse_arguments(arguments)
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
     use_exact_fast_float32()

@@ -4,7 +4,7 @@ from .curves import plot_training_curve
 from .epochs import SetEpoch
 from .float32 import use_exact_fast_float32
 from .loss_meter import LossMeter, expected_losses
-from .options import parse_options
+from .options import expand_recipe, parse_options
 from .output_folder import check_output_folder, last_checkpoint
 from .packed_trainer import PackedTrainer, PackedTrainingArguments
 from .prediction import predict_in_order
@@ -19,6 +19,7 @@ __all__ = [
     "SetEpoch",
     "check_output_folder",
     "check_warmup",
+    "expand_recipe",
     "expected_losses",
     "last_checkpoint",
     "parse_options",

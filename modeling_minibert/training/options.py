@@ -1,6 +1,8 @@
-"""Fields of a configuration on the command line: `--config_overrides hidden_size=64,hidden_act=relu`."""
+"""The command line: `--config_overrides hidden_size=64,hidden_act=relu`, and flags from a file after `--recipe`."""
 
+import argparse
 import json
+from pathlib import Path
 
 
 def parse_options(text: str | None) -> dict:
@@ -15,3 +17,18 @@ def parse_options(text: str | None) -> dict:
         except json.JSONDecodeError:
             options[name.strip()] = value
     return options
+
+
+def expand_recipe(arguments: list[str] | None = None) -> list[str]:
+    """Read the flags of the file after --recipe; they come first, so that flags given besides win.
+
+    Args:
+        arguments: a command line without the name of the program; none: that of this process.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--recipe", type=Path)
+    known, rest = parser.parse_known_args(arguments)
+    return known.recipe.read_text(encoding="utf-8").split() + rest if known.recipe else rest

@@ -1,0 +1,237 @@
+"""Which checkpoint suits this task? Fine-tunes each with the same flags and seeds, and sets score against speed.
+
+    python examples/compare_checkpoints.py
+
+trains two small MiniBerts on the opinions of `examples/data/opinions`, offline, in three minutes of CPU time:
+
+                            parameters      MB  seeds  macro_f1                accuracy                ms/text  texts/s
+    imdb-tiny from scratch     644,546     2.6      2  64.9 ± 2.8 %            66.1 ± 1.1 %               7.76    1,424
+    tiny from scratch          808,450     3.2      2  64.7 ± 3.4 %            65.5 ± 3.3 %              10.90    1,166
+
+(speeds of a busy machine). Any checkpoints, of the Hub or folders, of other models or ours, on your data:
+
+    python examples/compare_checkpoints.py --train_file train.csv --checkpoints bert-base-uncased roberta-base out/mine
+
+`--presets` trains MiniBerts from scratch beside them. All other flags go to `finetune_classifier.py`, the same for all;
+where none says otherwise, checkpoints take its learning rate of 2e-5 and 3 epochs, presets 1e-3 and 8.
+
+The scores are those of the test split (validation where there is none), each run's best epoch by validation. Speed is
+that of the models just trained, from text to logits, tokenizing included, on one thread of this CPU, the models in
+turn: one text at a time, and batches of 32. Size is that of the weights on disk.
+
+The table is written to comparison.json and comparison.png in `--output_dir`, where every run keeps its model. Started
+again, it trains nothing twice, and measures the speed anew.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import datasets
+import finetune_classifier
+import torch
+import transformers
+from benchmarks.interleaved import measure
+from classifier_runs import (
+    Run,
+    check_checkpoint,
+    check_finished,
+    check_values,
+    describe,
+    run_all,
+    save_splits,
+    score_runs,
+)
+from matplotlib.figure import Figure
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, HfArgumentParser
+
+from modeling_minibert import MiniBertConfig
+from modeling_minibert.training import expand_recipe
+
+SINGLE, BATCH, ROUNDS = 16, 32, 9  # texts read one at a time, texts of a batch, how often each is timed
+
+
+@dataclass
+class CompareArguments:
+    """What to compare."""
+
+    checkpoints: list[str] = field(default_factory=list, metadata={"help": "folders or names on the Hub"})
+    presets: list[str] = field(default_factory=list, metadata={"help": "MiniBerts to train from scratch"})
+    seed: list[int] = field(default_factory=lambda: [0, 1], metadata={"help": "one or more"})
+    output_dir: str = field(default="out/comparison", metadata={"help": "a folder for each run, and the table"})
+
+
+def parse_arguments(
+    arguments: list[str] | None,
+) -> tuple[CompareArguments, finetune_classifier.DataArguments, list[str]]:
+    """Read the command line, and refuse what no run could work with.
+
+    Returns:
+        What to compare, the data, and the flags for `finetune_classifier.py`.
+    """
+    # Without abbreviations, which would take flags that are meant for the runs.
+    parser = HfArgumentParser((CompareArguments, finetune_classifier.DataArguments), allow_abbrev=False)
+    parser.epilog = "All other flags, and --recipe FILE, go to finetune_classifier.py."
+    compare, data_args, flags = parser.parse_args_into_dataclasses(
+        expand_recipe(arguments), return_remaining_strings=True, look_for_args_file=False
+    )
+    if not compare.checkpoints and not compare.presets:
+        compare.presets = ["tiny", "imdb-tiny"]
+        flags = ["--num_train_epochs", "4", *flags]  # half of the usual, for a first look; a flag given wins
+    for name in ("checkpoints", "presets"):
+        check_values(name, getattr(compare, name))
+    check_values("seed", compare.seed, zero=True)
+    for preset in compare.presets:
+        MiniBertConfig.from_preset(preset)
+    for checkpoint in compare.checkpoints:
+        check_checkpoint(checkpoint)
+    return compare, data_args, flags
+
+
+def plan(compare: CompareArguments, flags: list[str]) -> dict[str, list[Run]]:
+    """Name → its run for each seed."""
+    models = {name: ["--model_name_or_path", name] for name in compare.checkpoints}
+    models |= {f"{preset} from scratch": ["--preset", preset] for preset in compare.presets}
+    runs = {}
+    for number, (name, start) in enumerate(models.items()):
+        # The end of the name to recognise it by, the number because two names may end alike.
+        folder = f"{number}_{Path(name).name.replace(' ', '_')}"
+        runs[name] = [
+            Run(Path(compare.output_dir) / f"{folder}_seed{seed}", [*start, *flags, "--seed", str(seed)])
+            for seed in compare.seed
+        ]
+    return runs
+
+
+class Classifier:
+    """A saved model with its tokenizer, from text to logits."""
+
+    def __init__(self, folder: Path):
+        self.model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.megabytes = sum(path.stat().st_size for path in folder.glob("*.safetensors")) / 1e6
+
+    @torch.inference_mode()
+    def __call__(self, rows: dict[str, list[str]]) -> torch.Tensor:
+        """Logits (B, C) of rows with the columns text and, for pairs, text_pair."""
+        pairs = rows.get("text_pair")
+        return self.model(
+            **self.tokenizer(rows["text"], pairs, truncation=True, padding=True, return_tensors="pt")
+        ).logits
+
+
+def measure_speed(classifiers: dict[str, Classifier], rows: dict[str, list[str]]) -> dict[str, dict]:
+    """Time all classifiers in turn.
+
+    Args:
+        classifiers: name → classifier.
+        rows: column → texts; the first `BATCH` are read.
+
+    Returns:
+        Name → milliseconds of one text, and texts per second in a batch; medians.
+    """
+    batch = {column: texts[:BATCH] for column, texts in rows.items()}
+    count = len(batch["text"])
+    singles = [{column: [text[i]] for column, text in batch.items()} for i in range(min(SINGLE, count))]
+
+    def one_at_a_time(classifier: Classifier) -> Callable[[], int]:
+        return lambda: len([classifier(row) for row in singles])
+
+    def together(classifier: Classifier) -> Callable[[], int]:
+        return lambda: len(classifier(batch))
+
+    single_rates = measure({name: one_at_a_time(classifier) for name, classifier in classifiers.items()}, ROUNDS)
+    batch_rates = measure({name: together(classifier) for name, classifier in classifiers.items()}, ROUNDS)
+    return {
+        name: {
+            "milliseconds_per_text": 1000 / median(single_rates[name]),
+            "texts_per_second": median(batch_rates[name]),
+        }
+        for name in classifiers
+    }
+
+
+def compare_runs(runs: dict[str, list[Run]], rows: dict[str, list[str]]) -> list[dict]:
+    """Score, size and speed of each, the best mean macro-F1 first."""
+    torch.set_num_threads(1)
+    classifiers = {name: Classifier(ended[0].folder) for name, ended in runs.items()}
+    speeds = measure_speed(classifiers, rows)
+    table = []
+    for name, classifier in classifiers.items():
+        size = {"parameters": classifier.model.num_parameters(), "megabytes": classifier.megabytes}
+        table.append({"name": name} | size | score_runs(runs[name]) | speeds[name])
+    table.sort(key=lambda row: -row["macro_f1"]["mean"])
+    return table
+
+
+def show(table: list[dict]) -> None:
+    """Print the table."""
+    width = max(len(row["name"]) for row in table)
+    print(f"\n{'':{width}}  parameters  {'MB':>6}  seeds  {'macro_f1':22}  {'accuracy':22}  ms/text  texts/s")
+    for row in table:
+        scores = f"{describe(row['macro_f1']):22}  {describe(row['accuracy']):22}"
+        speed = f"{row['milliseconds_per_text']:7.2f}  {row['texts_per_second']:7,.0f}"
+        size = f"{row['parameters']:10,}  {row['megabytes']:6.1f}  {row['seeds']:5}"
+        print(f"{row['name']:{width}}  {size}  {scores}  {speed}")
+
+
+def plot(table: list[dict], path: Path) -> None:
+    """Draw score over latency; the area of a point is its number of parameters, its bar the deviation over seeds."""
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    largest = max(row["parameters"] for row in table)
+    for row in table:
+        x, y = row["milliseconds_per_text"], 100 * row["macro_f1"]["mean"]
+        axes.errorbar(x, y, 100 * (row["macro_f1"]["sd"] or 0), color="grey", capsize=3, zorder=1)
+        label = f"{row['name']}, {row['parameters']:,} parameters"
+        axes.scatter(x, y, s=400 * row["parameters"] / largest, label=label, zorder=2)
+    axes.set(xlabel="milliseconds per text, one thread", ylabel=f"{table[0]['split']} macro-F1 (%)")
+    axes.margins(0.2)
+    figure.legend(loc="outside lower center", markerscale=0.5)
+    figure.savefig(path, dpi=120)
+
+
+def main(arguments: list[str] | None = None) -> list[dict]:
+    """Check, train, measure; returns the table."""
+    # 1. All that can be wrong is found before the first run
+    compare, data_args, flags = parse_arguments(arguments)
+    model_args, _, args = finetune_classifier.parse_arguments(flags)  # ends with an error at an unknown flag
+    if model_args.model_name_or_path:
+        raise ValueError(f"name {model_args.model_name_or_path} after --checkpoints, not --model_name_or_path")
+    splits, _ = finetune_classifier.load_splits(data_args, args.data_seed or 0)
+    folder = Path(compare.output_dir)
+    runs = plan(compare, flags + save_splits(splits, folder / "data", data_args))
+    everything = [run for of_one_model in runs.values() for run in of_one_model]
+    check_finished(everything)
+
+    # 2. Training
+    failed = run_all(everything)
+    for path, error in failed.items():
+        print(f"failed: {path.name}: {error}")
+    ended = {name: [run for run in of_one if run.folder not in failed] for name, of_one in runs.items()}
+    ended = {name: of_one for name, of_one in ended.items() if of_one}
+    if not ended:
+        raise SystemExit(f"all {len(everything)} runs failed; their logs are in {folder}")
+
+    # 3. The table
+    judged = splits.get("test", splits["validation"])
+    table = compare_runs(ended, {name: judged[:BATCH][name] for name in judged.column_names if name != "label"})
+    show(table)
+    print(
+        f"{table[0]['split']} split, {len(judged):,} texts; CPU time of one thread, medians of {ROUNDS} rounds in turn"
+    )
+    result = {"models": table, "failed": {path.name: error for path, error in failed.items()}}
+    (folder / "comparison.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    plot(table, folder / "comparison.png")
+    print(f"written to {folder / 'comparison.json'} and comparison.png")
+    return table
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="replace")
+    transformers.logging.disable_progress_bar()
+    datasets.disable_progress_bars()
+    main()
