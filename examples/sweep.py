@@ -23,8 +23,8 @@ The test split stays closed: the runs get files of the train and validation spli
 texts are left out first). A score is that of the best epoch of a run, as `finetune_classifier.py` keeps it. The best of
 many settings looks better than it is, so score the winner on the test split, once.
 
-The table is written to sweep.json and sweep.csv in `--output_dir`, where every run keeps its model. Started again, the sweep repeats no run that ended,
-and gives the same ranking; on one machine also from the start.
+The table is written to sweep.json and sweep.csv in `--output_dir`, where every run keeps its model. Started again, the
+sweep repeats no run that ended, and gives the same ranking; on one machine also from the start.
 """
 
 import csv
