@@ -44,7 +44,6 @@ def run(load_example, monkeypatch, tmp_path, repository):
     return call
 
 
-@pytest.mark.lecture("S3-41", "S5-59")
 def test_one_text_is_streamed_and_equals_generate(run, checkpoint, capsys, monkeypatch):
     streamed = []
     monkeypatch.setattr(
@@ -74,7 +73,6 @@ def test_several_prompts_from_a_file_and_a_seed(run, checkpoint, capsys, tmp_pat
     assert capsys.readouterr().out != first
 
 
-@pytest.mark.lecture("S5-59")
 @pytest.mark.parametrize("strategy", ["beam", "contrastive", "diverse_beam"])
 def test_searches_print_their_text_at_the_end(strategy, run, checkpoint, capsys):
     run("generate", "--model_name_or_path", checkpoint, "--strategy", strategy, "--max_new_tokens", 5)
@@ -103,7 +101,7 @@ def test_bad_input_is_refused(arguments, message, run, checkpoint):
         run("generate", "--model_name_or_path", checkpoint, *arguments)
 
 
-@pytest.mark.lecture("S5-53", "S5-58", "S5-59", "S5-49")
+@pytest.mark.lecture("S5-53")
 def test_the_lab_compares_all_strategies(run, checkpoint, capsys, tmp_path):
     run(
         "decoding_lab", "--model_name_or_path", checkpoint, "--prompt", "Once upon a time", "--human_text",

@@ -82,7 +82,7 @@ def dog():
     )
 
 
-@pytest.mark.lecture("S5-51", "S5-75", "S3-41")
+@pytest.mark.lecture("S5-51", "S5-75")
 @pytest.mark.parametrize("seed", [1, 3])
 def test_greedy_equals_generate_and_stops_at_the_end_token(seed):
     """The lecture's loop for a GPT knows no end token and always adds max_len words."""
@@ -96,7 +96,7 @@ def test_greedy_equals_generate_and_stops_at_the_end_token(seed):
     assert (min(lengths) < 20) == (seed == 3)  # the premise: with one model texts end early
 
 
-@pytest.mark.lecture("S5-51", "S5-76", "S3-41")
+@pytest.mark.lecture("S5-51", "S5-76")
 @pytest.mark.parametrize("early_stopping", [True, False, "never"])
 @pytest.mark.parametrize("length_penalty", [0.0, 1.0, 2.0, -0.7])
 def test_beam_search_equals_generate(length_penalty, early_stopping):

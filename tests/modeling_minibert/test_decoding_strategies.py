@@ -40,7 +40,6 @@ def model():
     return GPT2LMHeadModel(config).double().eval()
 
 
-@pytest.mark.lecture("S5-58", "S5-49")
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_strategy_generates_for_a_batch_what_it_generates_alone(strategy, model, tokenizer):
     prompts = ["a b c", "j"]
@@ -55,7 +54,6 @@ def test_every_strategy_generates_for_a_batch_what_it_generates_alone(strategy, 
         assert row[3 : 3 + len(new)] == new and not any(row[3 + len(new) :])
 
 
-@pytest.mark.lecture("S5-58")
 def test_pure_sampling_keeps_all_tokens(model, tokenizer):
     """Premise: what generate does by itself with do_sample is top-k 50; here the vocabulary would be cut to 2."""
     model.generation_config.top_k = 2
