@@ -53,7 +53,7 @@ def build_causal_examples(
         "function": _windows_of_documents,
         "batched": True,
         "batch_size": DOCUMENTS_AT_ONCE,
-        "remove_columns": documents.column_names,
+        "remove_columns": documents.column_names or ["text"],  # a stream may not know its columns
         "features": Features({"input_ids": List(Value("int32"))}),
         "fn_kwargs": {"tokenizer": tokenizer, "max_length": max_length, "cross_documents": cross_documents},
     }
