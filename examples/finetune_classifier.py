@@ -44,6 +44,7 @@ from modeling_minibert.deploy import write_model_card
 from modeling_minibert.evaluation import ClassificationMetrics, average_by_text
 from modeling_minibert.training import (
     check_output_folder,
+    end_processes,
     expand_recipe,
     last_checkpoint,
     parse_options,
@@ -355,18 +356,18 @@ def main(arguments: list[str] | None = None):
         "seconds": f"{results['train_seconds']:.0f}",
     }
     trainer.save_metrics("all", results, combined=False)
-    if not trainer.is_world_process_zero():
-        return
-    save_companions(trainer, task, labels, example, scores, training)
-    if args.push_to_hub:
-        # Not trainer.push_to_hub, which would write another model card over ours.
-        without = ["checkpoint-*", "training_args.bin"]
-        upload_folder(
-            repo_id=trainer.hub_model_id, folder_path=args.output_dir, token=args.hub_token, ignore_patterns=without
-        )
-    show_predictions(args.output_dir, test, labels, task)
-    trust = ", trust_remote_code=True" if data_args.window_average else ""
-    print(f"saved to {args.output_dir}; use it: pipeline({task!r}, {args.output_dir!r}{trust})")
+    if trainer.is_world_process_zero():
+        save_companions(trainer, task, labels, example, scores, training)
+        if args.push_to_hub:
+            # Not trainer.push_to_hub, which would write another model card over ours.
+            without = ["checkpoint-*", "training_args.bin"]
+            upload_folder(
+                repo_id=trainer.hub_model_id, folder_path=args.output_dir, token=args.hub_token, ignore_patterns=without
+            )
+        show_predictions(args.output_dir, test, labels, task)
+        trust = ", trust_remote_code=True" if data_args.window_average else ""
+        print(f"saved to {args.output_dir}; use it: pipeline({task!r}, {args.output_dir!r}{trust})")
+    end_processes()
 
 
 if __name__ == "__main__":

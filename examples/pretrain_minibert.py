@@ -52,6 +52,7 @@ from modeling_minibert.training import (
     PackedTrainingArguments,
     SetEpoch,
     check_output_folder,
+    end_processes,
     expected_losses,
     last_checkpoint,
     parse_options,
@@ -274,9 +275,7 @@ def main():
         own_text = data_args.dataset_name or data_args.train_file
         fill_blanks(args.output_dir, make_blanks(documents["validation"], args.seed) if own_text else BLANKS)
         print(f"saved to {args.output_dir}; use it: pipeline('fill-mask', {args.output_dir!r})")
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()  # one that leaves while the first still fills blanks may hang on its way out
-        torch.distributed.destroy_process_group()
+    end_processes()
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ from modeling_minibert.training import (
     PackedTrainingArguments,
     SetEpoch,
     check_output_folder,
+    end_processes,
     expected_losses,
     last_checkpoint,
     parse_options,
@@ -209,9 +210,7 @@ def main():
         save_tokenizer(tokenizer, args.output_dir)
         print("\n" + write(args.output_dir, data_args.prompt) + "\n")
         print(f"saved to {args.output_dir}; go on: python examples/generate.py --model_name_or_path {args.output_dir}")
-    if torch.distributed.is_initialized():
-        torch.distributed.barrier()  # one that leaves while the first still writes may hang on its way out
-        torch.distributed.destroy_process_group()
+    end_processes()
 
 
 if __name__ == "__main__":

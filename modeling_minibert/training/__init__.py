@@ -8,6 +8,7 @@ from .options import expand_recipe, parse_options
 from .output_folder import check_output_folder, last_checkpoint
 from .packed_trainer import PackedTrainer, PackedTrainingArguments
 from .prediction import predict_in_order
+from .processes import end_processes
 from .progress import ProgressLines, show_progress_lines
 from .schedule import check_warmup
 
@@ -20,6 +21,7 @@ __all__ = [
     "check_output_folder",
     "check_warmup",
     "expand_recipe",
+    "end_processes",
     "expected_losses",
     "last_checkpoint",
     "parse_options",
