@@ -1,7 +1,8 @@
 """All ways of decoding side by side on one model: what they write, how much of it repeats, how likely it is.
 
-    python examples/pretrain_minigpt.py                                            # once: a model to decode from
-    python examples/decoding_lab.py
+    python examples/pretrain_minigpt.py --train_file examples/data/stories/train.txt --max_steps 1500 \
+        --output_dir out/storyteller                                               # once: a model to decode from
+    python examples/decoding_lab.py --model_name_or_path out/storyteller
     python examples/decoding_lab.py --model_name_or_path gpt2 --prompt "In a shocking finding," --num_samples 5
 
 The settings are those of Holtzman et al. 2020, table 1, and some more. For each strategy it prints a text and

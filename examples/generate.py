@@ -1,8 +1,8 @@
 """Let a language model go on with a text, by any way of decoding.
 
     python examples/pretrain_minigpt.py                                            # once: a model to generate with
-    python examples/generate.py --prompt "Once upon a time"
-    python examples/generate.py --prompt "Once" "Long ago" --strategy beam --options num_beams=4,num_return_sequences=2
+    python examples/generate.py --prompt "siang nanti" --strategy greedy
+    python examples/generate.py --prompt "pagi" "sore" --strategy beam --options num_beams=4,num_return_sequences=2
     python examples/generate.py --model_name_or_path gpt2 --prompt_file prompts.txt --strategy top_p --options top_p=0.9
 
 prints the prompt and what the model adds, token by token where one text is sampled or searched greedily. Strategies:
@@ -23,7 +23,7 @@ from modeling_minibert.decoding import STRATEGIES, prepare_generation
 from modeling_minibert.training import parse_options
 
 OUR_MODEL = Path("out/minigpt")  # where examples/pretrain_minigpt.py saves
-DEFAULT_PROMPT = "Once upon a time"
+DEFAULT_PROMPT = "pagi datang"  # as the poem of examples/data/poem begins
 
 
 @dataclass

@@ -91,7 +91,7 @@ class PretrainingArguments(PackedTrainingArguments):
     """How to train it: our defaults for some of the library's arguments."""
 
     output_dir: str = field(default="out/minigpt", metadata={"help": "where everything is saved"})
-    max_steps: int = field(default=400, metadata={"help": "updates; -1: as many as num_train_epochs needs"})
+    max_steps: int = field(default=200, metadata={"help": "updates; -1: as many as num_train_epochs needs"})
     learning_rate: float = field(default=3e-3, metadata={"help": "the highest; small models bear large ones"})
     warmup_steps: float = field(default=0.05, metadata={"help": "steps, or below 1 a share of all steps"})
     lr_scheduler_type: str = field(default="cosine", metadata={"help": "how the learning rate falls afterwards"})

@@ -75,7 +75,8 @@ def test_several_prompts_from_a_file_and_a_seed(run, checkpoint, capsys, tmp_pat
 
 @pytest.mark.parametrize("strategy", ["beam", "contrastive", "diverse_beam"])
 def test_searches_print_their_text_at_the_end(strategy, run, checkpoint, capsys):
-    run("generate", "--model_name_or_path", checkpoint, "--strategy", strategy, "--max_new_tokens", 5)
+    run("generate", "--model_name_or_path", checkpoint, "--strategy", strategy, "--max_new_tokens", 5,
+        "--prompt", "Once upon a time")  # fmt: skip
     assert capsys.readouterr().out.startswith("Once upon a time")
 
 
