@@ -101,11 +101,8 @@ def prepare_attention_mask(
             f"attention_mask has shape {tuple(attention_mask.shape)}; give (batch, keys), (batch, queries, keys) "
             f"or (batch, heads, queries, keys)"
         )
-    if attention_mask.dim() > 2 and attention_mask.is_floating_point():
-        raise ValueError(
-            f"an attention_mask with {attention_mask.dim()} dimensions must be bool or integer (True: attend), got "
-            f"{attention_mask.dtype}; an additive mask of 0 and -inf becomes one by `mask == 0`"
-        )
+    if attention_mask.dim() > 2:
+        _refuse_additive(attention_mask)
     if attention_mask.dim() == 3:
         attention_mask = attention_mask[:, None]
     if attention_mask.dim() == 2 and implementation != "eager":
@@ -113,6 +110,14 @@ def prepare_attention_mask(
     if attention_mask.dim() == 2:
         attention_mask = attention_mask[:, None, None, :]
     return attention_mask.bool()
+
+
+def _refuse_additive(attention_mask: torch.Tensor) -> None:
+    if attention_mask.is_floating_point():
+        raise ValueError(
+            f"an attention_mask with {attention_mask.dim()} dimensions must be bool or integer (True: attend), got "
+            f"{attention_mask.dtype}; an additive mask of 0 and -inf becomes one by `mask == 0`"
+        )
 
 
 def prepare_causal_mask(
@@ -131,7 +136,8 @@ def prepare_causal_mask(
         past_key_values: the cache, before the tokens of hidden_states are added.
 
     Raises:
-        ValueError: a packed batch for flex attention or with a cache, or a mask of any number of dimensions but 2 or 4.
+        ValueError: a packed batch for flex attention or with a cache; a mask of any number of dimensions but 2 or 4, or
+            a float mask with 4.
     """
     if packing is not None:
         if implementation == "flex_attention" or past_key_values is not None:
@@ -142,16 +148,31 @@ def prepare_causal_mask(
         return causal if implementation in ("eager", "sdpa") else None
     if attention_mask is not None and attention_mask.dim() not in (2, 4):
         raise ValueError(
-            f"attention_mask has shape {tuple(attention_mask.shape)}; give (batch, keys) with 1 for real tokens"
+            f"attention_mask has shape {tuple(attention_mask.shape)}; give (batch, keys) with 1 for real tokens, or "
+            f"(batch, heads, queries, keys)"
         )
     if attention_mask is not None and attention_mask.dim() == 4:
-        return attention_mask  # from `causal_mask`, in the course of `generate`
+        _refuse_additive(attention_mask)
+        return attention_mask.bool()  # the caller's own, or from `causal_mask` in the course of `generate`
     if implementation not in ("eager", "sdpa"):
         return create_causal_mask(config, hidden_states, attention_mask, past_key_values)
     length = hidden_states.shape[1]
     if attention_mask is None and implementation == "sdpa" and past_key_values is None:
         return None  # the kernel looks back only, as `MultiHeadAttention.is_causal` says
     return causal_mask(length, attention_mask, past_key_values, hidden_states.device)
+
+
+def check_mask_length(attention_mask: torch.Tensor | None, length: int, past_key_values: Cache | None) -> None:
+    """Raise a ValueError for a padding mask that does not cover the cache and the `length` new tokens, one by one."""
+    if attention_mask is None or attention_mask.dim() != 2:
+        return
+    past = 0 if past_key_values is None else past_key_values.get_seq_length()
+    # A static cache counts in a tensor, at which a compiled step cannot look.
+    if isinstance(past, int) and attention_mask.shape[1] != past + length:
+        raise ValueError(
+            f"attention_mask covers {attention_mask.shape[1]} tokens, but there are {length} and {past} in the cache; "
+            f"give (batch, {past + length}), the mask of earlier calls with that of the new tokens behind it"
+        )
 
 
 def causal_mask(

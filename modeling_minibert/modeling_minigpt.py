@@ -26,7 +26,7 @@ from transformers.modeling_outputs import (
 )
 from transformers.utils.generic import can_return_tuple
 
-from .attention import MultiHeadAttention, causal_mask, prepare_causal_mask
+from .attention import MultiHeadAttention, causal_mask, check_mask_length, prepare_causal_mask
 from .configuration_minigpt import MiniGPTConfig
 from .embeddings import Embeddings, SinusoidalPositions, rotary_angles, sinusoidal_positions
 from .feed_forward import FeedForward
@@ -36,6 +36,10 @@ from .normalization import build_norm
 from .packed_attention import PACKED
 from .packing import find_packing, rows_to_round_up
 from .precision import autocast_dtype
+
+# pipeline("text-generation") asks for 256 new tokens of a model that does not say how long its texts may get. One with
+# so few positions says it: the text goes on to the last of them.
+SHORT_CONTEXT = 512
 
 
 class MiniGPTLayer(GradientCheckpointingLayer):
@@ -152,7 +156,8 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
             `last_hidden_state` (B, L, E), `past_key_values`, `hidden_states`, `attentions`.
 
         Raises:
-            ValueError: both or neither of input_ids and inputs_embeds; an input too long or an id out of range.
+            ValueError: both or neither of input_ids and inputs_embeds; an input too long, an id out of range, or an
+                attention mask of another length than the texts.
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give either input_ids or inputs_embeds, and not both")
@@ -161,11 +166,15 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
             output_attentions = self.config.output_attentions
         if output_hidden_states is None:
             output_hidden_states = self.config.output_hidden_states
-        past_key_values = self._cache(past_key_values, use_cache, cu_seq_lens_q)
-        implementation = self._implementation(output_attentions, attention_mask, past_key_values)
+        check_mask_length(attention_mask, inputs.shape[1], past_key_values)
+        implementation = self._implementation(output_attentions, attention_mask, use_cache, past_key_values)
         packing = find_packing(
             inputs, attention_mask, position_ids, cu_seq_lens_q, max_length_q, implementation == PACKED
         )
+        if use_cache is None:
+            use_cache = self.config.use_cache and not self.training and packing is None
+        if use_cache and past_key_values is None:
+            past_key_values = DynamicCache(config=self.config)
         restore = nn.Identity()
         if packing is None:
             position_ids = self._position_ids(inputs, attention_mask, position_ids, past_key_values)
@@ -210,22 +219,14 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
             attentions=tuple(all_weights) if output_attentions else None,
         )
 
-    def _cache(self, past_key_values: Cache | None, use_cache: bool | None, cu_seq_lens: torch.Tensor | None):
-        """The cache to read and fill in one call, or None."""
-        if use_cache is None and past_key_values is None:
-            packed = cu_seq_lens is not None or self.config._attn_implementation == PACKED
-            use_cache = self.config.use_cache and not self.training and not packed
-        if use_cache and past_key_values is None:
-            return DynamicCache(config=self.config)
-        return past_key_values
-
-    def _implementation(self, output_attentions: bool, attention_mask: torch.Tensor | None, cache: Cache | None) -> str:
+    def _implementation(self, output_attentions, attention_mask, use_cache, past_key_values) -> str:
         """The attention function for one call: not every one gives weights, or works on a cache."""
         if output_attentions:
             return "eager"
         implementation = self.config._attn_implementation
         has_mask = attention_mask is not None and attention_mask.dim() > 2
-        return "sdpa" if implementation == PACKED and (cache is not None or has_mask) else implementation
+        has_cache = use_cache or past_key_values is not None
+        return "sdpa" if implementation == PACKED and (has_cache or has_mask) else implementation
 
     def _position_ids(self, inputs, attention_mask, position_ids, past_key_values) -> torch.Tensor:
         if position_ids is not None:
@@ -236,7 +237,10 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
             position_ids = (attention_mask.long().cumsum(dim=1) - 1).clamp(min=0)[:, -length:]
         else:
             position_ids = torch.arange(length, device=inputs.device)[None] + past
-        self.embeddings.check_length(int(position_ids.max()) + 1)
+        longest = past + length
+        if longest > self.embeddings.max_positions:  # pads take no positions; looking at values is for this case only
+            longest = int(position_ids.max()) + 1
+        self.embeddings.check_length(longest)
         return position_ids
 
     def _rotary_angles(self, position_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
@@ -273,6 +277,8 @@ class MiniGPTForCausalLM(MiniGPTPreTrainedModel, GenerationMixin):
         self.minigpt = MiniGPTModel(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
+        if config.has_position_limit and config.max_position_embeddings <= SHORT_CONTEXT:
+            self.generation_config.max_length = config.max_position_embeddings
 
     def get_output_embeddings(self) -> nn.Linear:
         return self.lm_head
@@ -345,16 +351,24 @@ class MiniGPTForCausalLM(MiniGPTPreTrainedModel, GenerationMixin):
         """What `generate` gives as mask along with a static cache, so that a compiled step sees one shape."""
         return causal_mask(inputs_embeds.shape[1], attention_mask, past_key_values, inputs_embeds.device)
 
-    def _validate_generated_length(self, generation_config, input_ids_length, has_default_max_length):
+    def _prepare_generated_length(self, generation_config, inputs_tensor, input_ids_length, **kwargs):
         """Before any work: prompt and continuation must fit the positions that the model has."""
-        limit = self.config.max_position_embeddings
-        if self.config.has_position_limit and generation_config.max_length > limit:
+        if generation_config.max_new_tokens and generation_config.max_length == self.generation_config.max_length:
+            generation_config.max_length = None  # only what the model says where the caller says nothing
+        generation_config = super()._prepare_generated_length(
+            generation_config, inputs_tensor=inputs_tensor, input_ids_length=input_ids_length, **kwargs
+        )
+        prompt, limit = inputs_tensor.shape[1], self.config.max_position_embeddings
+        total = generation_config.max_length + prompt - input_ids_length  # max_length leaves out a prompt of vectors
+        if not prompt:
+            raise ValueError("the prompt has no tokens; give at least one, such as the id that begins a text")
+        if self.config.has_position_limit and (prompt >= limit or total > limit):
+            advice = f"set max_new_tokens to {limit - prompt} at most, " if prompt < limit else ""
             raise ValueError(
-                f"the prompt has {input_ids_length} tokens and generation may go on to "
-                f"{generation_config.max_length}, but this model was built for {limit} positions; set max_new_tokens "
-                f"to {max(limit - input_ids_length, 0)} at most, shorten the prompt, or train with rotary positions"
+                f"the prompt has {prompt} tokens and generation may go on to {max(total, prompt + 1)}, but this model "
+                f"was built for {limit} positions; {advice}shorten the prompt, or train with rotary positions"
             )
-        super()._validate_generated_length(generation_config, input_ids_length, has_default_max_length)
+        return generation_config
 
 
 def last_tokens(
@@ -372,7 +386,7 @@ def last_tokens(
     if attention_mask is None:
         return hidden_states[:, -1]
     places = torch.arange(hidden_states.shape[1], device=hidden_states.device)
-    last = (places * attention_mask.bool()).argmax(dim=1)
+    last = (places * attention_mask[:, -len(places) :].bool()).argmax(dim=1)  # without the tokens in a cache
     return hidden_states[torch.arange(len(last), device=last.device), last]
 
 
@@ -487,6 +501,7 @@ class MiniGPTForMultipleChoice(MiniGPTPreTrainedModel):
         attention_mask: torch.Tensor | None = None,
         position_ids: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
         **kwargs,
@@ -500,7 +515,8 @@ class MiniGPTForMultipleChoice(MiniGPTPreTrainedModel):
             return None if tensor is None else tensor.flatten(0, 1)
 
         input_ids, attention_mask, inputs_embeds = map(merge, (input_ids, attention_mask, inputs_embeds))
-        kwargs |= {"position_ids": merge(position_ids), "inputs_embeds": inputs_embeds, "return_dict": True}
+        kwargs |= {"position_ids": merge(position_ids), "token_type_ids": merge(token_type_ids)}
+        kwargs |= {"inputs_embeds": inputs_embeds, "return_dict": True}
         outputs = self.minigpt(input_ids, attention_mask, **kwargs)
         pooled = last_tokens(outputs.last_hidden_state, input_ids, attention_mask, self.config.pad_token_id)
         logits = self.score(self.dropout(pooled)).view(-1, num_choices)
