@@ -184,7 +184,9 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
                 packing.remove_pads, (input_ids, token_type_ids, position_ids, inputs_embeds)
             )
             tokens = (input_ids if inputs_embeds is None else inputs_embeds).shape[1]
-            position_ids = packing.position_ids(tokens) if position_ids is None else position_ids
+            if position_ids is None:
+                self.embeddings.check_length(packing.max_length)
+                position_ids = packing.position_ids(tokens)
             kwargs |= packing.attention_arguments()
 
         hidden_states = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
