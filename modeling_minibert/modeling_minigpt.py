@@ -253,15 +253,21 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
 
 
 def next_token_labels(
-    labels: torch.Tensor, position_ids: torch.Tensor | None = None, cu_seq_lens: torch.Tensor | None = None
+    labels: torch.Tensor,
+    attention_mask: torch.Tensor | None = None,
+    position_ids: torch.Tensor | None = None,
+    cu_seq_lens: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """What each position is to predict: the label of the next one; -100 at the end of a sequence.
 
     Args:
         labels: (B, L), as the user gives them: the label of a token is the token itself.
+        attention_mask: (B, past + L); padding predicts nothing, also where it stands before the first token.
         position_ids, cu_seq_lens: of a packed batch (1, T), where no token predicts the first of the next sequence.
     """
     targets = nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX)
+    if attention_mask is not None and attention_mask.dim() == 2:
+        targets.masked_fill_(attention_mask[:, -labels.shape[1] :] == 0, IGNORE_INDEX)
     if cu_seq_lens is not None:
         targets[:, cu_seq_lens[1:].long() - 1] = IGNORE_INDEX
     elif len(labels) == 1 and position_ids is not None:
@@ -333,7 +339,7 @@ class MiniGPTForCausalLM(MiniGPTPreTrainedModel, GenerationMixin):
         loss = logits = targets = None
         if labels is not None:
             check_labels(labels, self.config.vocab_size)
-            targets = next_token_labels(labels, position_ids, cu_seq_lens_q)
+            targets = next_token_labels(labels, attention_mask, position_ids, cu_seq_lens_q)
         if return_logits:
             keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
             logits = self.lm_head(hidden_states if labels is not None else hidden_states[:, keep])
