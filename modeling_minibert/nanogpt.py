@@ -67,15 +67,17 @@ def from_nanogpt(path: str | Path) -> MiniGPTForCausalLM:
 def _rename(name: str, tensor: torch.Tensor) -> dict[str, torch.Tensor]:
     if name in TOP:
         return {TOP[name]: tensor}
+    if not name.startswith("transformer.h."):
+        return {name: tensor}  # has no place here, and is named so
     _, _, number, place = name.split(".", 3)
     module, _, leaf = place.rpartition(".")
     layer = f"minigpt.layers.{number}"
     if module == "attn.c_attn":
         parts = zip(("query", "key", "value"), tensor.chunk(3), strict=True)
         return {f"{layer}.attention.{part}.{leaf}": piece.contiguous() for part, piece in parts}
-    if module not in LAYER:  # the mask of causal attention in old versions
+    if place == "attn.bias":  # the mask of causal attention in old versions
         return {}
-    return {f"{layer}.{LAYER[module]}.{leaf}": tensor}
+    return {f"{layer}.{LAYER.get(module, module)}.{leaf}": tensor}
 
 
 if __name__ == "__main__":
