@@ -10,6 +10,7 @@ from transformers import PreTrainedConfig
 from .configuration_common import NORM_POSITIONS, SIZES, CommonConfig, shape
 from .feed_forward import ACTIVATIONS
 from .normalization import NORMS
+from .token_mixers import MIXERS
 
 POSITION_EMBEDDING_TYPES = ("learned", "sinusoidal", "rotary", "none")
 
@@ -57,7 +58,7 @@ class MiniGPTConfig(CommonConfig, PreTrainedConfig):
         intermediate_size: width of the feed-forward network (M).
         hidden_act: activation of the feed-forward network: gelu, gelu_new, gelu_pytorch_tanh, relu, silu or tanh.
         hidden_dropout_prob: dropout after embeddings, attention and feed-forward, 0 to 1.
-        attention_probs_dropout_prob: dropout on the attention weights.
+        attention_probs_dropout_prob: dropout on the attention weights, where there are any.
         max_position_embeddings: the longest text, prompt and continuation together; rotary and no positions have no
             limit of their own.
         type_vocab_size: number of segments; 0 for none.
@@ -81,6 +82,8 @@ class MiniGPTConfig(CommonConfig, PreTrainedConfig):
         embedding_norm: normalize the sum of the embeddings.
         embedding_dropout_prob: dropout after the embeddings; `hidden_dropout_prob` where None.
         classifier_hidden_size: width of one more layer before the token classifier; none where None.
+        token_mixer: how tokens learn what came before them: "attention"; "aft_full" or "aft_simple", attention-free
+            averages; or "linear", gated linear attention. See `token_mixers.py`.
 
     Example:
         >>> MiniGPTConfig.from_preset("mini", vocab_size=8000).hidden_size
@@ -120,6 +123,7 @@ class MiniGPTConfig(CommonConfig, PreTrainedConfig):
     embedding_norm: bool = False
     embedding_dropout_prob: float | int | None = None
     classifier_hidden_size: int | None = None
+    token_mixer: str = "attention"
 
     def check(self) -> None:
         """Raise a ValueError for fields that contradict each other; models call it again when they are built."""
@@ -129,6 +133,7 @@ class MiniGPTConfig(CommonConfig, PreTrainedConfig):
                 "norm_position": NORM_POSITIONS,
                 "norm_type": sorted(NORMS),
                 "position_embedding_type": POSITION_EMBEDDING_TYPES,
+                "token_mixer": ["attention", *MIXERS],
             }
         )
         sizes = ("vocab_size", "hidden_size", "num_attention_heads", "intermediate_size", "max_position_embeddings")
@@ -140,8 +145,22 @@ class MiniGPTConfig(CommonConfig, PreTrainedConfig):
         head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
         if self.position_embedding_type == "rotary" and head_dim % 2:
             raise ValueError(f"rotary positions turn pairs of features, but a head has {head_dim}; make it even")
+        if self.position_embedding_type == "rotary" and self.token_mixer in ("aft_full", "aft_simple"):
+            raise ValueError(
+                f"rotary positions show in the product of a query and a key, which token_mixer={self.token_mixer!r} "
+                f"does not take; choose learned, sinusoidal or none"
+            )
 
     @property
     def has_position_limit(self) -> bool:
         """Whether texts may be no longer than `max_position_embeddings`."""
-        return self.position_embedding_type in ("learned", "sinusoidal")
+        return self.position_embedding_type in ("learned", "sinusoidal") or self.token_mixer == "aft_full"
+
+    @property
+    def layer_types(self) -> list[str]:
+        """What each layer needs in a cache; read by `DynamicCache(config=…)`, which `generate` makes."""
+        mixer = MIXERS.get(self.token_mixer)
+        return [mixer.layer_type if mixer else "full_attention"] * self.num_hidden_layers
+
+    def validate_layer_type(self) -> None:
+        """Nothing to refuse: the types follow from the token mixer. transformers allows its own ones alone."""

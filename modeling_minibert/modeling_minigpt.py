@@ -26,7 +26,7 @@ from transformers.modeling_outputs import (
 )
 from transformers.utils.generic import can_return_tuple
 
-from .attention import MultiHeadAttention, causal_mask, check_mask_length, prepare_causal_mask
+from .attention import causal_mask, check_mask_length, prepare_causal_mask
 from .configuration_minigpt import MiniGPTConfig
 from .embeddings import Embeddings, SinusoidalPositions, rotary_angles, sinusoidal_positions
 from .feed_forward import FeedForward
@@ -36,6 +36,7 @@ from .normalization import build_norm
 from .packed_attention import PACKED
 from .packing import find_packing, rows_to_round_up
 from .precision import autocast_dtype
+from .token_mixers import build_token_mixer, prepare_mixer_mask
 
 # pipeline("text-generation") asks for 256 new tokens of a model that does not say how long its texts may get. One with
 # so few positions says it: the text goes on to the last of them.
@@ -47,7 +48,7 @@ class MiniGPTLayer(GradientCheckpointingLayer):
 
     def __init__(self, config, layer_index: int):
         super().__init__()
-        self.attention = MultiHeadAttention(config, is_causal=True, layer_index=layer_index)
+        self.attention = build_token_mixer(config, layer_index)
         self.attention_norm = build_norm(config)
         self.feed_forward = FeedForward(config)
         self.feed_forward_norm = build_norm(config)
@@ -175,6 +176,11 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
             use_cache = self.config.use_cache and not self.training and packing is None
         if use_cache and past_key_values is None:
             past_key_values = DynamicCache(config=self.config)
+        has_attention = self.config.token_mixer == "attention"
+        if not has_attention:
+            mask = prepare_mixer_mask(
+                self.config.token_mixer, attention_mask, packing, past_key_values, output_attentions
+            )
         restore = nn.Identity()
         if packing is None:
             position_ids = self._position_ids(inputs, attention_mask, position_ids, past_key_values)
@@ -197,7 +203,10 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
             more = rows_to_round_up(tokens, hidden_states)
             hidden_states = nn.functional.pad(hidden_states, (0, 0, 0, more))
             position_ids = nn.functional.pad(position_ids, (0, more))
-        mask = prepare_causal_mask(self.config, hidden_states, attention_mask, implementation, packing, past_key_values)
+        if has_attention:
+            mask = prepare_causal_mask(
+                self.config, hidden_states, attention_mask, implementation, packing, past_key_values
+            )
         rotary = self._rotary_angles(position_ids)
         all_hidden_states, all_weights = [hidden_states], []
         for layer in self.layers:

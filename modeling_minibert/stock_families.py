@@ -196,6 +196,7 @@ def _gpt_needs(model: PreTrainedModel) -> dict[str, tuple]:
         "scale_embedding": (False,),
         "embedding_norm": (False,),
         "type_vocab_size": (0,),
+        "token_mixer": ("attention",),
         "attention_bias": (True,),
         "head_dim": (config.hidden_size / config.num_attention_heads, None),
     }
