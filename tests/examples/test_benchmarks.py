@@ -118,3 +118,23 @@ def test_encoding_stops_at_other_ids(benchmark, monkeypatch):
     monkeypatch.setattr(script.WordCache, "encode_batch", lambda cache, block: [[0]] * len(block))
     with pytest.raises(AssertionError, match="other ids from the cold word cache: "):
         script.check_ids(tokenizer, texts)
+
+
+def test_every_token_mixer_is_compared_on_the_same_windows(benchmark, monkeypatch, capsys, tmp_path):
+    script = benchmark("token_mixers")
+    asked = []
+    monkeypatch.setattr(script, "peak_memory", lambda arguments: asked.append(arguments[-1]) or 7.0)
+    options = ["--lengths", "64", "70", "--steps", "3", "--tokens_per_step", "140"]
+    run(script, monkeypatch, [*options, "--output_file", str(tmp_path / "numbers.json")])
+    assert asked == [f"{mixer}:{length}" for length in (64, 70) for mixer in script.MIXERS]
+    written = json.loads((tmp_path / "numbers.json").read_text())["lengths"]
+    for rows in written.values():
+        assert list(rows) == list(script.MIXERS)
+        for numbers in rows.values():
+            assert 1 < numbers["loss"] < 5 and numbers["training_memory_mib"] == 7
+            assert numbers["tokens_per_second"] > 0 and numbers["ms_per_new_token"] > 0
+    printed = capsys.readouterr().out
+    assert all(printed.count(f"  {mixer} ") == 2 for mixer in script.MIXERS)
+    assert all(f"\n{row['tokens_per_second']:,.0f}" not in printed for row in written["64"].values())
+    with pytest.raises(ValueError, match=r"lengths \[48, 141\] are not between 49.*and 140"):
+        run(script, monkeypatch, ["--lengths", "48", "141", "--tokens_per_step", "140"])
