@@ -407,6 +407,11 @@ def last_tokens(
     return hidden_states[torch.arange(len(last), device=last.device), last]
 
 
+def merge_sequences(tensor: torch.Tensor | None) -> torch.Tensor | None:
+    """Several sequences per example, read as a batch of their own: (B, R, …) → (B·R, …)."""
+    return None if tensor is None else tensor.flatten(0, 1)
+
+
 class MiniGPTForSequenceClassification(MiniGPTPreTrainedModel):
     """Classify or score a text by its last token (Radford et al. 2018, 3.2): `pipeline("sentiment-analysis")`."""
 
@@ -433,10 +438,16 @@ class MiniGPTForSequenceClassification(MiniGPTPreTrainedModel):
     ) -> SequenceClassifierOutputWithPast:
         """Read, and classify the last real token of each text: logits (B, C); padding may stand on either side.
 
+        input_ids may also be (B, R, L), R sequences per example, such as both orders of a pair whose similarity is
+        asked: the vectors of their last tokens are added (Radford et al. 2018, section 3.3).
+
         Args:
             labels: (B,) class ids; or numbers as `config.problem_type` says, see `MiniBertForSequenceClassification`.
             num_items_in_batch: number of labels in the whole optimizer step.
         """
+        sequences = input_ids.shape[1] if input_ids is not None and input_ids.dim() == 3 else None
+        if sequences is not None:
+            input_ids, attention_mask, position_ids = map(merge_sequences, (input_ids, attention_mask, position_ids))
         outputs = self.minigpt(
             input_ids,
             attention_mask,
@@ -453,6 +464,8 @@ class MiniGPTForSequenceClassification(MiniGPTPreTrainedModel):
             pooled = hidden_states[0, packing.cu_seq_lens[1:].long() - 1]
         else:
             pooled = last_tokens(hidden_states, input_ids, attention_mask, self.config.pad_token_id)
+        if sequences is not None:
+            pooled = pooled.unflatten(0, (-1, sequences)).sum(dim=1)
         logits = self.score(self.dropout(pooled))
         loss = None
         if labels is not None:
@@ -528,13 +541,17 @@ class MiniGPTForMultipleChoice(MiniGPTPreTrainedModel):
             raise ValueError("give either input_ids or inputs_embeds, and not both")
         num_choices = (inputs_embeds if input_ids is None else input_ids).shape[1]
 
-        def merge(tensor):  # (B, choices, …) → (B·choices, …)
-            return None if tensor is None else tensor.flatten(0, 1)
-
-        input_ids, attention_mask, inputs_embeds = map(merge, (input_ids, attention_mask, inputs_embeds))
-        kwargs |= {"position_ids": merge(position_ids), "token_type_ids": merge(token_type_ids)}
-        kwargs |= {"inputs_embeds": inputs_embeds, "return_dict": True}
-        outputs = self.minigpt(input_ids, attention_mask, **kwargs)
+        merged = map(merge_sequences, (input_ids, attention_mask, inputs_embeds, position_ids, token_type_ids))
+        input_ids, attention_mask, inputs_embeds, position_ids, token_type_ids = merged
+        outputs = self.minigpt(
+            input_ids,
+            attention_mask,
+            position_ids,
+            inputs_embeds=inputs_embeds,
+            token_type_ids=token_type_ids,
+            return_dict=True,
+            **kwargs,
+        )
         pooled = last_tokens(outputs.last_hidden_state, input_ids, attention_mask, self.config.pad_token_id)
         logits = self.score(self.dropout(pooled)).view(-1, num_choices)
         loss = cross_entropy(logits, labels, num_items_in_batch) if labels is not None else None

@@ -1,4 +1,4 @@
-"""How text becomes batches: reading text, encoding it, pretraining examples, masks, batches without pads, windows."""
+"""How text becomes batches: reading it, encoding it for a task, pretraining examples, masks, no pads, windows."""
 
 from .causal_examples import DataCollatorForCausalLM, build_causal_examples
 from .classification import load_text_classification
@@ -9,6 +9,13 @@ from .packing import DataCollatorWithPacking, TokenBudgetBatches
 from .pretraining_examples import build_examples
 from .pretraining_text import load_pretraining_text
 from .streaming import StreamedBatches, shuffled_share
+from .task_inputs import (
+    add_task_tokens,
+    classification_inputs,
+    entailment_inputs,
+    multiple_choice_inputs,
+    similarity_inputs,
+)
 from .windows import tokenize_windows
 from .word_cache import WordCache
 
@@ -19,13 +26,18 @@ __all__ = [
     "StreamedBatches",
     "TokenBudgetBatches",
     "WordCache",
+    "add_task_tokens",
     "build_causal_examples",
     "build_examples",
+    "classification_inputs",
+    "entailment_inputs",
     "load_documents",
     "load_pretraining_text",
     "load_text_classification",
     "mask_tokens",
+    "multiple_choice_inputs",
     "shuffled_share",
+    "similarity_inputs",
     "split_sentences",
     "tokenize_windows",
     "without_texts_of",
