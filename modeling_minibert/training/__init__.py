@@ -1,5 +1,6 @@
 """What `Trainer` lacks."""
 
+from .auxiliary_loss import AuxiliaryLossTrainer, is_causal
 from .curves import plot_training_curve
 from .epochs import SetEpoch
 from .float32 import use_exact_fast_float32
@@ -13,6 +14,7 @@ from .progress import ProgressLines, show_progress_lines
 from .schedule import check_warmup
 
 __all__ = [
+    "AuxiliaryLossTrainer",
     "LossMeter",
     "PackedTrainer",
     "PackedTrainingArguments",
@@ -23,6 +25,7 @@ __all__ = [
     "expand_recipe",
     "end_processes",
     "expected_losses",
+    "is_causal",
     "last_checkpoint",
     "parse_options",
     "plot_training_curve",

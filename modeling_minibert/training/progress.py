@@ -26,8 +26,9 @@ class ProgressLines(TrainerCallback):
         if not state.is_world_process_zero or not logs or "loss" not in logs:
             return
         rate = self.rate(state)
+        parts = "".join(f"{name} {logs[name]:.3f}   " for name in ("supervised_loss", "lm_loss") if name in logs)
         print(
-            f"step {state.global_step:,}/{state.max_steps:,}   loss {float(logs['loss']):.3f}   "
+            f"step {state.global_step:,}/{state.max_steps:,}   loss {float(logs['loss']):.3f}   {parts}"
             f"{rate:.1f} steps/s   {time_left(state, rate)}",
             flush=True,
         )
