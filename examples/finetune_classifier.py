@@ -9,7 +9,10 @@ On your own data, two or more classes, a text or a pair of texts:
     python examples/finetune_classifier.py --train_file train.csv --test_file test.csv --output_dir out/mine
     python examples/finetune_classifier.py --dataset_name stanfordnlp/imdb --model_name_or_path bert-base-uncased
     python examples/finetune_classifier.py --recipe examples/recipes/imdb_tiny.args --dataset_name stanfordnlp/imdb
+    python examples/finetune_classifier.py --model_name_or_path out/minigpt --auxiliary_lm_weight 0.5
 
+A decoder such as MiniGPT reads `[START] text [EXTRACT]`, and the last line goes on learning the next token besides, as
+in the first GPT: of the texts themselves, or of those in `--unlabelled_file`.
 It writes the model with its code and tokenizer, a model card and all_results.json into `--output_dir`. All arguments
 of `transformers.TrainingArguments` work as well.
 """
@@ -39,13 +42,21 @@ from transformers import (
 )
 
 from modeling_minibert import MiniBertConfig, MiniBertForSequenceClassification, WindowedTextClassificationPipeline
-from modeling_minibert.data import load_text_classification, tokenize_windows
+from modeling_minibert.data import (
+    add_task_tokens,
+    build_causal_examples,
+    load_documents,
+    load_text_classification,
+    tokenize_windows,
+)
 from modeling_minibert.deploy import write_model_card
 from modeling_minibert.evaluation import ClassificationMetrics, average_by_text
 from modeling_minibert.training import (
+    AuxiliaryLossTrainer,
     check_output_folder,
     end_processes,
     expand_recipe,
+    is_causal,
     last_checkpoint,
     parse_options,
     plot_training_curve,
@@ -56,6 +67,7 @@ from modeling_minibert.training import (
 from tokenization import save_tokenizer, train_tokenizer
 
 OPINIONS = Path(__file__).parent / "data" / "opinions"
+OURS = ("minibert", "minigpt")
 FROM_SCRATCH = "classifier_pooling=mean,word_dropout_prob=0.1"  # what the small net for the opinions needs
 
 
@@ -96,6 +108,9 @@ class DataArguments:
     text_pair_column_name: str | None = field(default=None, metadata={"help": "the column of a second text"})
     label_column_name: str = field(default="label", metadata={"help": "the column of the class"})
     max_seq_length: int | None = field(default=None, metadata={"help": "tokens; none: as long as the model reads"})
+    unlabelled_file: str | None = field(
+        default=None, metadata={"help": "text for --auxiliary_lm_weight (txt or as train_file); none: the train texts"}
+    )
     window_average: bool = field(
         default=False, metadata={"help": "also score long texts by averaging over overlapping windows"}
     )
@@ -119,6 +134,9 @@ class ClassifierTrainingArguments(TrainingArguments):
     load_best_model_at_end: bool = field(default=True, metadata={"help": "end with the best epoch, not the last"})
     metric_for_best_model: str = field(default="macro_f1", metadata={"help": "what 'best' means"})
     dataloader_pin_memory: bool = field(default=torch.cuda.is_available(), metadata={"help": "faster copies to a GPU"})
+    auxiliary_lm_weight: float = field(
+        default=0.0, metadata={"help": "decoders only: how much of the next-token loss is added; the first GPT: 0.5"}
+    )
     early_stopping_patience: int = field(
         default=5, metadata={"help": "stop after this many epochs without a better one"}
     )
@@ -170,13 +188,16 @@ def build_model(args: ModelArguments, tokenizer, labels: list[str]):
     }
     if args.model_name_or_path:
         config = AutoConfig.from_pretrained(args.model_name_or_path, **task, **parse_options(args.config_overrides))
-        packed = {"attn_implementation": "packed"} if config.model_type == "minibert" else {}
-        return AutoModelForSequenceClassification.from_pretrained(
+        packed = {"attn_implementation": "packed"} if config.model_type in OURS else {}
+        model = AutoModelForSequenceClassification.from_pretrained(
             args.model_name_or_path,
             config=config,
             ignore_mismatched_sizes=True,  # a classifier of other classes
             **packed,
         )
+        if is_causal(model):
+            add_task_tokens(tokenizer, model)
+        return model
     ids = {"pad_token_id": tokenizer.pad_token_id, "mask_token_id": tokenizer.mask_token_id}
     overrides = {"vocab_size": len(tokenizer), **ids}
     overrides |= parse_options(FROM_SCRATCH if args.config_overrides is None else args.config_overrides)
@@ -273,9 +294,22 @@ def settle_length(data_args: DataArguments, tokenizer, model) -> int:
     return max_length
 
 
-def build_trainer(model, tokenizer, encoded: DatasetDict, args: ClassifierTrainingArguments) -> Trainer:
-    """A plain `Trainer`, with our progress lines in place of its own."""
-    trainer = Trainer(
+def load_unlabelled(args: DataArguments, tokenizer, max_length: int) -> Dataset | None:
+    """Windows of text without labels."""
+    if args.unlabelled_file is None:
+        return None
+    documents = load_documents(data_files={"train": args.unlabelled_file}, text_column=args.text_column_name)["train"]
+    print(f"unlabelled: {len(documents):,} texts")
+    return build_causal_examples(documents, tokenizer, max_length)
+
+
+def build_trainer(
+    model, tokenizer, encoded: DatasetDict, unlabelled: Dataset | None, args: ClassifierTrainingArguments
+) -> Trainer:
+    """A `Trainer` with our progress lines in place of its own; a plain one where `auxiliary_lm_weight` is 0."""
+    trainer = AuxiliaryLossTrainer(
+        auxiliary_lm_weight=args.auxiliary_lm_weight,
+        unlabelled_dataset=unlabelled,
         model=model,
         args=args,
         train_dataset=encoded["train"],
@@ -305,7 +339,7 @@ def save_companions(trainer: Trainer, task: str, labels: list[str], example: dic
         training,
         tokenizer.model_max_length,
         task,
-        needs_code=model.config.model_type == "minibert",
+        needs_code=model.config.model_type in OURS,
     )
 
 
@@ -326,9 +360,10 @@ def main(arguments: list[str] | None = None):
     size = f"{model.num_parameters():,} parameters, reads {max_length} tokens"
     print(f"model: {type(model).__name__}, {size}, on {args.device}")
     encoded = encode(splits, tokenizer, max_length)
+    unlabelled = load_unlabelled(data_args, tokenizer, max_length)
 
     # 3. Training
-    trainer = build_trainer(model, tokenizer, encoded, args)
+    trainer = build_trainer(model, tokenizer, encoded, unlabelled, args)
     trained = trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model()
     trainer.save_state()
