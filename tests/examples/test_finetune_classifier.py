@@ -25,9 +25,9 @@ from transformers import (
     pipeline,
 )
 
-from modeling_minibert import MiniBertForSequenceClassification
+from modeling_minibert import MiniBertForSequenceClassification, MiniGPTConfig, MiniGPTForCausalLM
 from modeling_minibert.evaluation import bootstrap_interval
-from tokenization import train_tokenizer
+from tokenization import save_tokenizer, train_tokenizer
 
 # Tiny texts have fewer words than any vocabulary asks for.
 pytestmark = pytest.mark.filterwarnings("ignore:the vocabulary has")
@@ -483,3 +483,40 @@ def test_a_recipe_gives_flags_the_command_line_wins_and_a_missing_one_is_named(s
     assert "| learning rate | 0.02 |" in (tmp_path / "out" / "README.md").read_text()
     with pytest.raises(FileNotFoundError, match=r"not-there\.args"):
         script.run("--recipe", str(tmp_path / "not-there.args"), *arguments)
+
+
+@pytest.mark.lecture("S5-61")
+def test_a_decoder_is_fine_tuned_as_in_gpt_1_and_goes_on_after_a_stop(script, two_classes, tmp_path, capsys):
+    rows, arguments = two_classes
+    special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "bos_token": "[END]", "eos_token": "[END]"}
+    texts = [text for text, _ in make_rows(60, ["negatif", "positif"], seed=1)]
+    tokenizer = train_tokenizer(
+        texts, kind="wordlevel", min_frequency=1, wrap=False, special_tokens=special, padding_side="left"
+    )
+    tokenizer.model_max_length = 32
+    sizes = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32, "num_hidden_layers": 1}
+    config = MiniGPTConfig(vocab_size=len(tokenizer), max_position_embeddings=32, pad_token_id=0, **sizes)
+    MiniGPTForCausalLM(config).save_pretrained(tmp_path / "lm")
+    save_tokenizer(tokenizer, tmp_path / "lm")
+    unlabelled = [(text,) for text, _ in make_rows(31, ["netral"], seed=5)]
+    flags = [
+        *arguments, *TINY[4:], "--model_name_or_path", tmp_path / "lm", "--auxiliary_lm_weight", "0.5",
+        "--unlabelled_file", write(tmp_path / "more.csv", unlabelled, ("text",)),
+    ]  # fmt: skip
+    script.run(*flags)
+    printed = capsys.readouterr().out
+    assert "unlabelled: 31 texts" in printed and re.search(r"supervised_loss \d.*lm_loss \d", printed)
+    saved = AutoTokenizer.from_pretrained(tmp_path / "out")
+    ids = saved(rows[0][0])["input_ids"]
+    assert [ids[0], ids[-1]] == [saved.bos_token_id, saved.cls_token_id]
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out")
+    assert model.config.vocab_size == len(saved) == len(tokenizer) + 2
+    answers = [model(torch.tensor([saved(text)["input_ids"]])).logits.argmax().item() for text, _ in rows]
+    assert results_of(tmp_path / "out")["single_pass"]["accuracy"] == pytest.approx(
+        accuracy_score([label for _, label in rows], [model.config.id2label[answer] for answer in answers])
+    )
+    # Resumed: the tokenizer of the checkpoint has the task tokens already, the model to start from has not.
+    before = model.state_dict()
+    script.run(*flags, "--resume_from_checkpoint", "true")
+    again = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out").state_dict()
+    assert all(torch.equal(again[name], before[name]) for name in before)
