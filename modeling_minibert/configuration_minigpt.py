@@ -68,7 +68,8 @@ class MiniGPTConfig(CommonConfig, PreTrainedConfig):
         pad_token_id: what fills up short rows; by it a classifier finds the last real token where no attention mask is
             given. It may be the eos token, as usual with GPT-2.
         bos_token_id, eos_token_id: where a text begins and ends; `generate` stops at the second.
-        classifier_dropout: dropout before a classifier; `hidden_dropout_prob` where None.
+        classifier_dropout: dropout before a classifier; where None, `hidden_dropout_prob` for tokens and none for whole
+            texts, as in GPT-2.
         tie_word_embeddings: the output layer shares the word embeddings.
         use_cache: whether to return keys and values for the next call where the call does not say.
         head_dim: features of each head (D); `hidden_size / num_attention_heads` where None.
@@ -141,7 +142,7 @@ class MiniGPTConfig(CommonConfig, PreTrainedConfig):
         self.check_probabilities(
             "hidden_dropout_prob", "attention_probs_dropout_prob", "embedding_dropout_prob", "classifier_dropout"
         )
-        self.check_token_ids("pad_token_id", "bos_token_id")
+        self.check_token_ids("pad_token_id")  # many a stock GPT-2 with few words has 50256 for the others
         head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
         if self.position_embedding_type == "rotary" and head_dim % 2:
             raise ValueError(f"rotary positions turn pairs of features, but a head has {head_dim}; make it even")

@@ -20,7 +20,6 @@ from modeling_minibert import MiniGPTConfig, MiniGPTForCausalLM, MiniGPTForMulti
         ({"hidden_dropout_prob": 1.0}, r"hidden_dropout_prob \(1.0\)"),
         ({"embedding_dropout_prob": -0.1}, r"embedding_dropout_prob \(-0.1\)"),
         ({"pad_token_id": 101}, r"pad_token_id \(101\).*vocab_size \(101\)"),
-        ({"bos_token_id": -1}, r"bos_token_id \(-1\)"),
         ({"max_position_embeddings": 0}, r"max_position_embeddings \(0\) must be at least 1"),
     ],
 )

@@ -12,7 +12,7 @@ import transformers
 from test_minigpt import pad_rows
 from torch import nn
 from torch.testing import assert_close
-from transformers import GPT2Config, OpenAIGPTConfig
+from transformers import GPT2Config, GPT2LMHeadModel, OpenAIGPTConfig
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding, apply_rotary_pos_emb
 
 import modeling_minibert
@@ -223,3 +223,10 @@ def test_every_choice_that_gpt_does_not_have_is_checked(family, names, config_cl
     checked = family.stock_needs(make_ours(family.stock, "MiniGPTForTokenClassification")).keys() | family.fixed.keys()
     harmless = {"auto_map", "rotary_base", "use_cache", "classifier_dropout"}
     assert ours - theirs - names.keys() <= checked | harmless
+
+
+def test_a_small_stock_vocabulary_with_gpt2s_own_end_token_converts():
+    """GPT2Config keeps 50256 for its start and end, however few words there are."""
+    config = GPT2Config(vocab_size=101, n_embd=12, n_layer=1, n_head=2, n_positions=9)
+    assert config.bos_token_id == 50256
+    assert from_stock(GPT2LMHeadModel(config)).config.bos_token_id == 50256
