@@ -206,7 +206,8 @@ class AFTSimple(TokenMixer):
             key, value = torch.cat([state.keys, key], dim=1), torch.cat([state.values, value], dim=1)
         log_weight, average = aft_simple(key, value)
         if past_key_values is not None:
-            past_key_values.update(log_weight[:, -1:], average[:, -1:], self.layer_index, length)
+            last = (log_weight[:, -1:].clone(), average[:, -1:].clone())  # a part would keep all of them in memory
+            past_key_values.update(*last, self.layer_index, length)
         return query.sigmoid() * average[:, -length:]
 
 
