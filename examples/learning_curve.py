@@ -64,8 +64,8 @@ def read_labels(args: CurveArguments) -> Dataset:
         if missing:
             raise ValueError(f"{path} has no column {missing}; its columns are {sorted(rows.column_names)}")
     train = without_texts_of(train, test)
-    if max(args.labels) > len(train):
-        raise ValueError(f"--labels asks for {max(args.labels):,}; {args.train_file} has {len(train):,} to train on")
+    if np.max(args.labels) > len(train):
+        raise ValueError(f"--labels asks for {np.max(args.labels):,}; {args.train_file} has {len(train):,} to train on")
     return train
 
 
