@@ -132,9 +132,10 @@ def _split(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 def _twin_config(config_class: type, translate: Callable[[dict], dict], source: PreTrainedModel):
     """Every field that both configurations have, and those that neither has (labels of a pipeline, notes of a user)."""
     theirs, ours = ({field.name for field in fields(c)} for c in (type(source.config), config_class))
-    given = translate(source.config.to_dict())
-    left_out = (theirs - ours) | FOLDER_FIELDS | (ours - theirs - given.keys())
-    carried = {name: value for name, value in given.items() if name not in left_out}
+    # A field of ours that is none of theirs says something else there, as BERT's old "absolute" positions.
+    given = {name: value for name, value in source.config.to_dict().items() if name in theirs or name not in ours}
+    left_out = (theirs - ours) | FOLDER_FIELDS
+    carried = {name: value for name, value in translate(given).items() if name not in left_out}
     decoder = source.get_output_embeddings()
     if decoder is not None:  # as it is, not as the configuration says: the two may have been pulled apart
         carried["tie_word_embeddings"] = decoder.weight is source.get_input_embeddings().weight

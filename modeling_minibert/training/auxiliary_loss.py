@@ -157,9 +157,8 @@ def next_token_targets(inputs) -> torch.Tensor:
     ids, mask, positions = (inputs.get(name) for name in ("input_ids", "attention_mask", "position_ids"))
     if ids.dim() == 3:
         ids, mask, positions = map(merge_sequences, (ids, mask, positions))
-    is_pad = torch.zeros_like(ids, dtype=torch.bool) if mask is None else mask == 0
-    targets = next_token_labels(ids.masked_fill(is_pad, IGNORE_INDEX), positions, inputs.get("cu_seq_lens_q"))
-    return targets.masked_fill(is_pad, IGNORE_INDEX)  # a pad on the left does not predict the first token
+    labels = ids if mask is None else ids.masked_fill(mask == 0, IGNORE_INDEX)
+    return next_token_labels(labels, mask, positions, inputs.get("cu_seq_lens_q"))
 
 
 def tied_decoder(model: PreTrainedModel) -> nn.Linear:

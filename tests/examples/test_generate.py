@@ -99,7 +99,7 @@ def test_without_a_model_it_says_where_one_comes_from(run):
 )
 def test_bad_input_is_refused(arguments, message, run, checkpoint):
     with pytest.raises(ValueError, match=message):
-        run("generate", "--model_name_or_path", checkpoint, *arguments)
+        run("generate", "--model_name_or_path", checkpoint, "--prompt", "Once upon a time", *arguments)
 
 
 @pytest.mark.lecture("S5-53")
