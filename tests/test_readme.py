@@ -92,6 +92,10 @@ def test_the_figures_are_the_means_of_the_committed_runs(readme, repository):
     for folder in runs:
         numbers = summarize_runs(folder.glob("*.json"))
         row = next(line for line in readme.splitlines() if f"`{folder.name}`" in line and line.startswith("|"))
+        if "eval_clm_loss" in numbers:  # a language model
+            mean, deviation, count = numbers["eval_clm_loss"]
+            assert count == 3 and f"{mean:.3f} ± {deviation:.3f}" in row
+            continue
         way = "window_average" if "window_average.accuracy" in numbers else "single_pass"
         metric = "macro_f1" if "F1" in row else "accuracy"
         mean, deviation, count = numbers[f"{way}.{metric}"]
