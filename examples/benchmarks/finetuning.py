@@ -13,7 +13,6 @@ ends with sequences per second, the ratios and the peak memory of each.
 
 import torch
 from training_steps import OURS, Task, Variant, draw_ids, run
-from transformers import BertForSequenceClassification
 
 from modeling_minibert import MiniBertForSequenceClassification
 
@@ -34,9 +33,7 @@ def draw_row(length: int, vocab_size: int, generator: torch.Generator) -> dict:
     }
 
 
-TASK = Task(
-    "fine-tuning a classifier", "sequences", BertForSequenceClassification, MiniBertForSequenceClassification, draw_row
-)
+TASK = Task("fine-tuning a classifier", "sequences", MiniBertForSequenceClassification, draw_row)
 
 
 def main():

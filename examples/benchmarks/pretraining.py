@@ -13,7 +13,6 @@ without. Takes about eight minutes; ends with the ratios and the peak memory of 
 
 import torch
 from training_steps import OURS, Task, Variant, draw_ids, run
-from transformers import BertForPreTraining
 
 from modeling_minibert import MiniBertForPreTraining
 
@@ -37,7 +36,7 @@ def draw_row(length: int, vocab_size: int, generator: torch.Generator) -> dict:
     }
 
 
-TASK = Task("pretraining", "tokens", BertForPreTraining, MiniBertForPreTraining, draw_row)
+TASK = Task("pretraining", "tokens", MiniBertForPreTraining, draw_row)
 
 
 def main():

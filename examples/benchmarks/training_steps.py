@@ -1,6 +1,7 @@
 """What the benchmarks of training share: sequences of realistic lengths, four ways to batch them, a step, the table.
 
-Every variant is given the same sequences. Start with `run`, which pretraining.py and finetuning.py end in.
+Every variant is given the same sequences, and starts from the same weights. Start with `run`, which pretraining.py,
+finetuning.py and causal_lm.py end in.
 """
 
 import json
@@ -13,10 +14,8 @@ from typing import NamedTuple
 
 import torch
 from interleaved import measure, memory_above, peak_memory, report
-from transformers import BertConfig, HfArgumentParser
+from transformers import HfArgumentParser
 
-from modeling_minibert import MiniBertConfig
-from modeling_minibert.configuration_minibert import PRESETS
 from modeling_minibert.data.packing import FlatRows
 from modeling_minibert.training import use_exact_fast_float32
 
@@ -47,9 +46,9 @@ class Task(NamedTuple):
 
     name: str
     unit: str  # "tokens" or "sequences": what is counted per second
-    stock: type
-    ours: type
+    model_class: type  # of ours; stock is its twin
     draw_row: Callable[[int, int, torch.Generator], dict]
+    max_grad_norm: float | None = None  # longer gradients are shortened to this; None: no look at their length
 
 
 @dataclass
@@ -68,9 +67,11 @@ class StepArguments:
     memory_of: str | None = field(default=None, metadata={"help": "print only the peak memory (MiB) of this variant"})
 
 
-def run(task: Task, variants: dict[str, Variant]) -> None:
-    """Measure, print, and write the numbers; the arguments come from the command line."""
-    args = HfArgumentParser(StepArguments).parse_args_into_dataclasses()[0]
+def run(task: Task, variants: dict[str, Variant], **defaults) -> None:
+    """Measure, print, and write the numbers; the arguments come from the command line, other `defaults` from here."""
+    parser = HfArgumentParser(StepArguments)
+    parser.set_defaults(**defaults)
+    args = parser.parse_args_into_dataclasses()[0]
     torch.set_num_threads(args.threads)
     settings = torch.backends.mkldnn.matmul
     default = settings.fp32_precision
@@ -115,12 +116,13 @@ def without_repetitions(variants: dict[str, Variant]) -> dict[str, Variant]:
 def build_step(task: Task, variant: Variant, args: StepArguments) -> Callable[[], int]:
     """One training step; each call takes the next batch and returns its number of real tokens, or of sequences."""
     torch.manual_seed(0)
-    sizes = {**PRESETS[args.preset], "vocab_size": args.vocab_size}
     dropouts = {"hidden_dropout_prob": variant.dropout, "attention_probs_dropout_prob": variant.dropout}
+    sizes = {"vocab_size": args.vocab_size, **dropouts}
+    model = task.model_class(task.model_class.config_class.from_preset(args.preset, **sizes))
     if variant.ours:
-        model = task.ours(MiniBertConfig(**sizes, **dropouts, attn_implementation="packed"))
+        model.set_attn_implementation("packed")
     else:
-        model = task.stock(BertConfig(**sizes, **dropouts, attn_implementation="sdpa"))
+        model = model.to_stock()
     optimizer = torch.optim.AdamW(model.train().parameters(), lr=1e-4, **({"fused": True} if variant.fused else {}))
     batches = cycle(make_batches(task, variant.batching, args))
 
@@ -129,6 +131,8 @@ def build_step(task: Task, variant: Variant, args: StepArguments) -> Callable[[]
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=variant.bf16):
             loss = model(**batch).loss
         loss.backward()
+        if task.max_grad_norm:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), task.max_grad_norm)
         optimizer.step()
         optimizer.zero_grad()
         return units

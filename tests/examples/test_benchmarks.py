@@ -29,7 +29,7 @@ def run(script, monkeypatch, arguments):
     script.main()
 
 
-@pytest.mark.parametrize("name", ["pretraining", "finetuning"])
+@pytest.mark.parametrize("name", ["pretraining", "finetuning", "causal_lm"])
 def test_training_runs_through_and_writes_a_row_for_every_variant(benchmark, monkeypatch, capsys, tmp_path, name):
     script, steps = benchmark(name), benchmark("training_steps")
     asked = []
@@ -64,7 +64,7 @@ def sequences(batch):
     ]
 
 
-@pytest.mark.parametrize("name", ["pretraining", "finetuning"])
+@pytest.mark.parametrize("name", ["pretraining", "finetuning", "causal_lm"])
 @pytest.mark.parametrize("fixed_length", [None, 24])
 def test_stock_and_ours_are_given_the_same_sequences(benchmark, name, fixed_length):
     script, steps = benchmark(name), benchmark("training_steps")
@@ -79,7 +79,46 @@ def test_stock_and_ours_are_given_the_same_sequences(benchmark, name, fixed_leng
     first = next(iter(given.values()))
     assert len(first) == 12 and all(rows == first for rows in given.values())
     tokens = sum(len(ids) for ids, *_ in first)
-    assert set(units.values()) == {tokens if name == "pretraining" else 12}
+    assert set(units.values()) == {12 if name == "finetuning" else tokens}
+
+
+@pytest.mark.parametrize("name", ["pretraining", "finetuning", "causal_lm"])
+def test_stock_and_ours_take_the_same_step(benchmark, monkeypatch, name):
+    script, steps = benchmark(name), benchmark("training_steps")
+    args = steps.StepArguments(preset="tiny", vocab_size=300, batch_size=2, fixed_length=24)
+    stepped = []
+
+    class AdamW(torch.optim.AdamW):
+        def step(self):
+            gradients = [p.grad for group in self.param_groups for p in group["params"] if p.grad is not None]
+            stepped.append(torch.nn.utils.get_total_norm(gradients).item())
+
+    monkeypatch.setattr(torch.optim, "AdamW", AdamW)
+    for ours, batching in ((False, "alike lengths"), (True, "packed")):
+        steps.build_step(script.TASK, steps.Variant(ours, batching, dropout=0.0), args)()
+    stock, ours = stepped
+    assert ours == pytest.approx(stock, rel=1e-4) and stock > 0.1  # float32, another order of summation
+
+
+def test_generation_stops_at_other_tokens(benchmark, monkeypatch, capsys, tmp_path):
+    script = benchmark("generation")
+    small = ["--preset", "tiny", "--vocab_size", "300", "--batch_sizes", "1", "3", "--new_tokens", "5", "4"]
+    run(script, monkeypatch, [*small, "--rounds", "1", "--output_file", str(tmp_path / "numbers.json")])
+    one, three = json.loads((tmp_path / "numbers.json").read_text())
+    assert "5 new tokens for 1 at once; same tokens" in one["benchmark"] and "for 3 at once" in three["benchmark"]
+    assert one["variants"]["stock"]["ratio"] == 1 and three["variants"]["ours"]["per_second"] > 0
+    assert one["benchmark"] in capsys.readouterr().out
+
+    build = script.build_models
+
+    def other_weights(args):
+        models = build(args)
+        models["ours"].minigpt.final_norm.weight.data[0] *= -40
+        return models
+
+    monkeypatch.setattr(script, "build_models", other_weights)
+    with pytest.raises(AssertionError, match=r"\d+ of 21 tokens differ"):
+        run(script, monkeypatch, small)
 
 
 def test_with_one_length_variants_that_differ_in_padding_only_are_left_out(benchmark):
