@@ -157,9 +157,26 @@ def prepare_causal_mask(
     if implementation not in ("eager", "sdpa"):
         return create_causal_mask(config, hidden_states, attention_mask, past_key_values)
     length = hidden_states.shape[1]
-    if attention_mask is None and implementation == "sdpa" and past_key_values is None:
-        return None  # the kernel looks back only, as `MultiHeadAttention.is_causal` says
+    if implementation == "sdpa" and _kernel_knows_the_mask(length, attention_mask, past_key_values):
+        return None
     return causal_mask(length, attention_mask, past_key_values, hidden_states.device)
+
+
+def _kernel_knows_the_mask(length: int, attention_mask: torch.Tensor | None, past_key_values: Cache | None) -> bool:
+    """Whether the fused kernel, which looks back only (`MultiHeadAttention.is_causal`), needs no mask besides.
+
+    True for whole texts without pads, and for the one newest token of each, which sees all that the cache holds.
+    On accelerators a given mask counts as one with pads: looking at its values would stall the device.
+    """
+    if attention_mask is not None:
+        hidden = torch.compiler.is_compiling() or torch.jit.is_tracing() or attention_mask.device.type != "cpu"
+        if hidden or not attention_mask.all():
+            return False
+    if past_key_values is None:
+        return True
+    past, keys = past_key_values.get_seq_length(), past_key_values.get_mask_sizes(length, 0)[0]
+    # A static cache, which counts in a tensor, has free places that are not to be seen.
+    return isinstance(past, int) and keys == past + length and (past == 0 or length == 1)
 
 
 def check_mask_length(attention_mask: torch.Tensor | None, length: int, past_key_values: Cache | None) -> None:
@@ -272,4 +289,5 @@ class MultiHeadAttention(nn.Module):
         mixed, weights = attend(
             self, query, key, value, attention_mask, dropout=dropout, scaling=self.scaling, **kwargs
         )
-        return self.dropout(self.output(mixed.flatten(start_dim=-2))), weights  # heads side by side again
+        mixed = self.output(mixed.flatten(start_dim=-2))  # heads side by side again
+        return self.dropout(mixed) if self.training else mixed, weights

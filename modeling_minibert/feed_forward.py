@@ -51,4 +51,5 @@ class FeedForward(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
-        return self.dropout(self.down(self.activation(self.up(hidden_states))))
+        hidden_states = self.down(self.activation(self.up(hidden_states)))
+        return self.dropout(hidden_states) if self.training else hidden_states

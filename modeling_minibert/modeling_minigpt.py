@@ -14,7 +14,7 @@ import math
 
 import torch
 from torch import nn
-from transformers import Cache, DynamicCache, GenerationMixin, PreTrainedModel
+from transformers import Cache, GenerationMixin, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import (
@@ -30,6 +30,7 @@ from .attention import causal_mask, check_mask_length, prepare_causal_mask
 from .configuration_minigpt import MiniGPTConfig
 from .embeddings import Embeddings, SinusoidalPositions, rotary_angles, sinusoidal_positions
 from .feed_forward import FeedForward
+from .growing_cache import growing_cache
 from .heads import Classifier, vocabulary_loss
 from .losses import IGNORE_INDEX, check_labels, cross_entropy, infer_problem_type, sequence_classification_loss
 from .normalization import build_norm
@@ -175,17 +176,15 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
         if use_cache is None:
             use_cache = self.config.use_cache and not self.training and packing is None
         if use_cache and past_key_values is None:
-            past_key_values = DynamicCache(config=self.config)
+            past_key_values = growing_cache(self.config)
         has_attention = self.config.token_mixer == "attention"
         if not has_attention:
             mask = prepare_mixer_mask(
                 self.config.token_mixer, attention_mask, packing, past_key_values, output_attentions
             )
-        restore = nn.Identity()
         if packing is None:
             position_ids = self._position_ids(inputs, attention_mask, position_ids, past_key_values)
         else:
-            restore = packing.restore
             input_ids, token_type_ids, position_ids, inputs_embeds = map(
                 packing.remove_pads, (input_ids, token_type_ids, position_ids, inputs_embeds)
             )
@@ -208,8 +207,10 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
                 self.config, hidden_states, attention_mask, implementation, packing, past_key_values
             )
         rotary = self._rotary_angles(position_ids)
-        all_hidden_states, all_weights = [hidden_states], []
+        all_hidden_states, all_weights = [], []
         for layer in self.layers:
+            if output_hidden_states:
+                all_hidden_states.append(hidden_states)
             hidden_states, weights = layer(
                 hidden_states,
                 mask,
@@ -218,15 +219,17 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
                 rotary=rotary,
                 **kwargs,
             )
-            all_hidden_states.append(hidden_states)
             all_weights.append(weights)
-        all_hidden_states[-1] = self.final_norm(hidden_states)
-        all_hidden_states = [restore(states[:, :tokens]) for states in all_hidden_states]
+        hidden_states = self.final_norm(hidden_states)
+        if packing is not None:
+            hidden_states, *all_hidden_states = (
+                packing.restore(states[:, :tokens]) for states in (hidden_states, *all_hidden_states)
+            )
 
         return BaseModelOutputWithPast(
-            last_hidden_state=all_hidden_states[-1],
+            last_hidden_state=hidden_states,
             past_key_values=past_key_values,
-            hidden_states=tuple(all_hidden_states) if output_hidden_states else None,
+            hidden_states=(*all_hidden_states, hidden_states) if output_hidden_states else None,
             attentions=tuple(all_weights) if output_attentions else None,
         )
 
@@ -367,6 +370,14 @@ class MiniGPTForCausalLM(MiniGPTPreTrainedModel, GenerationMixin):
     def create_masks_for_generate(config, inputs_embeds, attention_mask, past_key_values, **kwargs):
         """What `generate` gives as mask along with a static cache, so that a compiled step sees one shape."""
         return causal_mask(inputs_embeds.shape[1], attention_mask, past_key_values, inputs_embeds.device)
+
+    def _prepare_cache_for_generation(self, generation_config, model_kwargs, *args):
+        """What `generate` keeps keys and values in, unless the caller has chosen something."""
+        given = model_kwargs.get("past_key_values")
+        super()._prepare_cache_for_generation(generation_config, model_kwargs, *args)
+        chosen = generation_config.cache_implementation not in (None, "dynamic")
+        if given is None and not chosen and generation_config.use_cache is not False:
+            model_kwargs["past_key_values"] = growing_cache(self.config)
 
     def _prepare_generated_length(self, generation_config, inputs_tensor, input_ids_length, **kwargs):
         """Before any work: prompt and continuation must fit the positions that the model has."""
