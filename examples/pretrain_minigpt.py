@@ -118,7 +118,8 @@ def build_tokenizer(args: ModelArguments, documents: Dataset, checkpoint: str | 
     name = checkpoint or args.tokenizer_name or args.model_name_or_path
     if name:
         return AutoTokenizer.from_pretrained(name)
-    options = {"special_tokens": SPECIAL_TOKENS, "wrap": False, **parse_options(args.tokenizer_options)}
+    # A prompt begins as every document began, and has no end.
+    options = {"special_tokens": SPECIAL_TOKENS, "wrap": "start", **parse_options(args.tokenizer_options)}
     tokenizer = train_tokenizer(documents["text"], show_progress=True, padding_side="left", **options)
     tokenizer.model_max_length = max_length
     print(f"tokenizer: {len(tokenizer):,} tokens learned from {len(documents):,} documents")
@@ -170,8 +171,7 @@ def build_trainer(model, tokenizer, examples: dict[str, Dataset], args: Pretrain
 def write(folder: str, prompt: str | None) -> str:
     """Load what was saved, and let it go on with the prompt to the end of the text, or as far as it reads."""
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
-    start = tokenizer(prompt)["input_ids"] if prompt else []
-    ids = torch.tensor([[tokenizer.bos_token_id or tokenizer.eos_token_id, *start]])
+    ids = tokenizer(prompt or "", return_tensors="pt")["input_ids"].long()
     output = model.generate(ids, max_length=model.config.max_position_embeddings, do_sample=True, temperature=0.8)
     return tokenizer.decode(output[0], skip_special_tokens=True)
 

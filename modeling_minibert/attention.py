@@ -289,5 +289,4 @@ class MultiHeadAttention(nn.Module):
         mixed, weights = attend(
             self, query, key, value, attention_mask, dropout=dropout, scaling=self.scaling, **kwargs
         )
-        mixed = self.output(mixed.flatten(start_dim=-2))  # heads side by side again
-        return self.dropout(mixed) if self.training else mixed, weights
+        return self.dropout(self.output(mixed.flatten(start_dim=-2))), weights  # heads side by side again

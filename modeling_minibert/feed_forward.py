@@ -51,5 +51,4 @@ class FeedForward(nn.Module):
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
-        hidden_states = self.down(self.activation(self.up(hidden_states)))
-        return self.dropout(hidden_states) if self.training else hidden_states
+        return self.dropout(self.down(self.activation(self.up(hidden_states))))

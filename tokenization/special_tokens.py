@@ -52,7 +52,10 @@ def special_token_strings(special_tokens: Mapping[str, str | list[str]]) -> list
     return list(dict.fromkeys(tokens))
 
 
-def wrapping_template(special_tokens: Mapping[str, str | list[str]], ids: Mapping[str, int], wrap: bool = True):
+WRAPS = (True, "start", False)
+
+
+def wrapping_template(special_tokens: Mapping[str, str | list[str]], ids: Mapping[str, int], wrap: bool | str = True):
     """Build the post-processor that puts the start and end tokens around a text.
 
     With BERT's tokens: `[CLS] text [SEP]`, and for a pair `[CLS] first [SEP] second [SEP]` with token type 1 from the
@@ -62,11 +65,16 @@ def wrapping_template(special_tokens: Mapping[str, str | list[str]], ids: Mappin
     Args:
         special_tokens: role → token.
         ids: token → id, for at least the special tokens.
-        wrap: False leaves texts bare (token types of a pair are kept), as causal language models want: a prompt that
-            already ends in an end token cannot be continued.
+        wrap: "start" leaves out the end token, as causal language models want: a prompt that already ends in one cannot
+            be continued. False leaves texts bare (token types of a pair are kept).
+
+    Raises:
+        ValueError: another value for wrap.
     """
+    if wrap not in WRAPS:
+        raise ValueError(f"unknown wrap {wrap!r}; choose one of {list(WRAPS)}")
     start = special_tokens.get("cls_token", special_tokens.get("bos_token")) if wrap else None
-    end = special_tokens.get("sep_token", special_tokens.get("eos_token")) if wrap else None
+    end = special_tokens.get("sep_token", special_tokens.get("eos_token")) if wrap is True else None
     first = [f"{start}:0"] * bool(start) + ["$A:0"] + [f"{end}:0"] * bool(end)
     second = ["$B:1"] + [f"{end}:1"] * bool(end)
     used = sorted({token for token in (start, end) if token})

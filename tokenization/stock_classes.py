@@ -27,7 +27,7 @@ def to_transformers(
     backend: Tokenizer,
     special_tokens: Mapping[str, str | list[str]],
     *,
-    wrap: bool = True,
+    wrap: bool | str = True,
     model_max_length: int = 512,
     padding_side: str = "right",
     truncation_side: str = "right",
@@ -37,7 +37,7 @@ def to_transformers(
     Args:
         backend: trained tokenizer; its post-processor is replaced.
         special_tokens: role → token.
-        wrap: put start and end tokens around each text.
+        wrap: put start and end tokens around each text; "start": only the first of them.
         model_max_length: tokens, start and end included.
         padding_side, truncation_side: "right" or "left".
 
@@ -59,7 +59,7 @@ def to_transformers(
         "truncation_side": truncation_side,
         "clean_up_tokenization_spaces": False,  # the decoder already does what its kind needs
     }
-    if wrap and _is_plain_bert(backend, special_tokens):
+    if wrap is True and _is_plain_bert(backend, special_tokens):
         rules = json.loads(backend.to_str())["normalizer"]
         return BertTokenizer(
             vocab=dict(sorted(vocab.items(), key=lambda entry: entry[1])),

@@ -58,7 +58,7 @@ def train_tokenizer(
     byte_fallback: bool = False,
     model_max_length: int = 512,
     special_tokens: Mapping[str, str | list[str]] | None = None,
-    wrap: bool = True,
+    wrap: bool | str = True,
     padding_side: str = "right",
     truncation_side: str = "right",
     strip_html: bool = False,
@@ -82,7 +82,8 @@ def train_tokenizer(
         byte_fallback: spell unseen characters as utf-8 bytes instead of [UNK]; costs 256 ids; bpe and unigram only.
         model_max_length: tokens, start and end included; what `truncation=True` cuts to.
         special_tokens: role → token, in the order of their ids; the default is BERT's five, [PAD]=0 to [MASK]=4.
-        wrap: put start and end tokens around each text ([CLS] … [SEP], or those of `bos_token`, `eos_token`).
+        wrap: put start and end tokens around each text ([CLS] … [SEP], or those of `bos_token`, `eos_token`); "start"
+            only the first of them, for prompts that are to go on; False none.
         padding_side, truncation_side: "right" or "left". Learned positions and [CLS] want padding on the right.
         strip_html: replace tags such as `<br />` by a space.
         punctuation: "isolate" (marks are pieces of their own), "remove" (all but ! and ?), "attached" (words are what

@@ -57,7 +57,8 @@ def test_the_poem_is_learned_by_heart_and_recited_to_its_end(script, tmp_path, r
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "poem")
     for verse in (repository / "examples/data/poem/train.txt").read_text(encoding="utf-8").strip().split("\n\n"):
         start = verse.split("\n")[0]
-        ids = torch.tensor([[tokenizer.bos_token_id, *tokenizer(start)["input_ids"]]])
+        ids = tokenizer(start, return_tensors="pt")["input_ids"]
+        assert ids[0, 0] == tokenizer.bos_token_id  # a prompt begins as every text began
         output = model.generate(ids, max_length=256, do_sample=False)
         assert tokenizer.decode(output[0], skip_special_tokens=True) == verse
         assert output[0, -1] == tokenizer.eos_token_id

@@ -60,3 +60,12 @@ def test_it_opens_with_auto_tokenizer_and_gives_the_same(tmp_path):
     again = AutoTokenizer.from_pretrained(tmp_path)
     assert again(TEXT)["input_ids"] == TOKENIZER(TEXT)["input_ids"]
     assert again.decode(again(TEXT)["input_ids"]) == TEXT
+
+
+def test_prompts_get_a_start_and_no_end():
+    roles = {**ROLES, "bos_token": "[END]", "eos_token": "[END]"}
+    tokenizer = train(special_tokens=roles, wrap="start")
+    assert tokenizer("kopi")["input_ids"] == [tokenizer.bos_token_id, *TOKENIZER("kopi")["input_ids"]]
+    assert tokenizer("")["input_ids"] == [tokenizer.bos_token_id]
+    with pytest.raises(ValueError, match="unknown wrap 'end'; choose one of"):
+        train(wrap="end")
