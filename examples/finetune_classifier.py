@@ -24,7 +24,6 @@ from pathlib import Path
 
 import datasets
 import numpy as np
-import torch
 import transformers
 from datasets import Dataset, DatasetDict
 from huggingface_hub import upload_folder
@@ -36,7 +35,6 @@ from transformers import (
     EarlyStoppingCallback,
     HfArgumentParser,
     Trainer,
-    TrainingArguments,
     pipeline,
     set_seed,
 )
@@ -52,6 +50,7 @@ from modeling_minibert.data import (
 from modeling_minibert.deploy import write_model_card
 from modeling_minibert.evaluation import ClassificationMetrics, average_by_text
 from modeling_minibert.training import (
+    AnyDeviceArguments,
     AuxiliaryLossTrainer,
     check_output_folder,
     end_processes,
@@ -117,7 +116,7 @@ class DataArguments:
 
 
 @dataclass
-class ClassifierTrainingArguments(TrainingArguments):
+class ClassifierTrainingArguments(AnyDeviceArguments):
     """How to train it: our defaults for some of the library's arguments."""
 
     output_dir: str = field(default="out/classifier", metadata={"help": "where everything is saved"})
@@ -133,18 +132,12 @@ class ClassifierTrainingArguments(TrainingArguments):
     save_total_limit: int = field(default=1, metadata={"help": "checkpoints to keep, besides the best"})
     load_best_model_at_end: bool = field(default=True, metadata={"help": "end with the best epoch, not the last"})
     metric_for_best_model: str = field(default="macro_f1", metadata={"help": "what 'best' means"})
-    dataloader_pin_memory: bool = field(default=torch.cuda.is_available(), metadata={"help": "faster copies to a GPU"})
     auxiliary_lm_weight: float = field(
         default=0.0, metadata={"help": "decoders only: how much of the next-token loss is added; the first GPT: 0.5"}
     )
     early_stopping_patience: int = field(
         default=5, metadata={"help": "stop after this many epochs without a better one"}
     )
-
-    def __post_init__(self):
-        # transformers takes bf16 without a GPU only when told that the CPU is meant.
-        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
-        super().__post_init__()
 
 
 def load_splits(args: DataArguments, seed: int) -> tuple[DatasetDict, list[str]]:

@@ -23,7 +23,6 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 import transformers
 from datasets import Dataset, IterableDataset
 from transformers import (
@@ -132,13 +131,12 @@ class PretrainingArguments(PackedTrainingArguments):
     save_steps: float = field(default=0.2, metadata={"help": "steps, or below 1 a share of all steps"})
     logging_steps: float = field(default=0.05, metadata={"help": "steps, or below 1 a share of all steps"})
     save_total_limit: int = field(default=2, metadata={"help": "checkpoints to keep"})
-    dataloader_pin_memory: bool = field(default=torch.cuda.is_available(), metadata={"help": "faster copies to a GPU"})
 
 
 def load_text(args: DataArguments, seed: int) -> dict[str, Dataset | IterableDataset]:
     """The documents to train on, and some to score; only the former may be a stream."""
     files = {"train": args.train_file, "validation": args.validation_file}
-    if not args.train_file and not args.dataset_name:
+    if not any(files.values()) and not args.dataset_name:
         files = {split: str(STORIES / f"{split}.txt") for split in ("train", "validation")}
     return load_pretraining_text(
         args.dataset_name, files, args.text_column_name, args.train_split, args.leave_out, args.streaming, seed

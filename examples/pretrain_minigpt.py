@@ -49,6 +49,7 @@ from modeling_minibert.training import (
 from tokenization import save_tokenizer, train_tokenizer
 
 POEM = Path(__file__).parent / "data" / "poem"
+FROM_SCRATCH = "position_embedding_type=rotary"  # the figures of the README are with it
 # One token begins and ends every document, as in GPT-2.
 SPECIAL_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "bos_token": "[END]", "eos_token": "[END]"}
 
@@ -59,8 +60,11 @@ class ModelArguments:
 
     preset: str = field(default="char", metadata={"help": "the MiniGPT preset: char, tiny, mini, gpt2, gpt1, …"})
     config_overrides: str | None = field(
-        default="position_embedding_type=rotary",
-        metadata={"help": "fields of the configuration to change, as name=value,name=value"},
+        default=None,
+        metadata={
+            "help": "fields of the configuration to change, as name=value,name=value; from scratch, where nothing is "
+            f"given: {FROM_SCRATCH}"
+        },
     )
     model_name_or_path: str | None = field(default=None, metadata={"help": "a checkpoint to go on with, instead"})
     tokenizer_name: str | None = field(default=None, metadata={"help": "a trained tokenizer; none: train one"})
@@ -102,13 +106,12 @@ class PretrainingArguments(PackedTrainingArguments):
     save_steps: float = field(default=0.25, metadata={"help": "steps, or below 1 a share of all steps"})
     logging_steps: float = field(default=0.05, metadata={"help": "steps, or below 1 a share of all steps"})
     save_total_limit: int = field(default=2, metadata={"help": "checkpoints to keep"})
-    dataloader_pin_memory: bool = field(default=torch.cuda.is_available(), metadata={"help": "faster copies to a GPU"})
 
 
 def load_text(args: DataArguments, seed: int) -> dict[str, Dataset]:
     """The documents to train on, and some to score. The poem is to be learned by heart, so it is both."""
     files = {"train": args.train_file, "validation": args.validation_file}
-    if not args.train_file and not args.dataset_name:
+    if not any(files.values()) and not args.dataset_name:
         files = {"train": str(POEM / "train.txt"), "validation": str(POEM / "train.txt")}
     return load_pretraining_text(args.dataset_name, files, args.text_column_name, seed=seed)
 
@@ -128,9 +131,9 @@ def build_tokenizer(args: ModelArguments, documents: Dataset, checkpoint: str | 
 
 def build_model(args: ModelArguments, tokenizer, max_length: int) -> MiniGPTForCausalLM:
     """Random weights, or those of a checkpoint."""
-    overrides = parse_options(args.config_overrides)
     if args.model_name_or_path:
-        model = AutoModelForCausalLM.from_pretrained(args.model_name_or_path, attn_implementation="packed")
+        overrides = parse_options(args.config_overrides)
+        model = AutoModelForCausalLM.from_pretrained(args.model_name_or_path, attn_implementation="packed", **overrides)
         if max_length > model.config.max_position_embeddings and model.config.has_position_limit:
             raise ValueError(
                 f"max_seq_length ({max_length}) is more than the {model.config.max_position_embeddings} tokens that "
@@ -139,6 +142,7 @@ def build_model(args: ModelArguments, tokenizer, max_length: int) -> MiniGPTForC
         return model
     ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos")}
     sizes = {"vocab_size": len(tokenizer), "max_position_embeddings": max_length}
+    overrides = parse_options(FROM_SCRATCH if args.config_overrides is None else args.config_overrides)
     config = MiniGPTConfig.from_preset(args.preset, attn_implementation="packed", **(ids | sizes | overrides))
     return MiniGPTForCausalLM(config)
 

@@ -83,13 +83,19 @@ def repository() -> Path:
 
 @pytest.fixture
 def load_example(repository, monkeypatch):
-    """Import a script of examples/ as a module, anew for each test."""
+    """Import a script of examples/ as a module, anew for each test; its `run` calls it as the command line does."""
 
     def load(name: str):
         spec = importlib.util.spec_from_file_location(name, repository / "examples" / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, name, module)  # dataclasses look their module up by name
         spec.loader.exec_module(module)
+
+        def run(*arguments):
+            monkeypatch.setattr(sys, "argv", [module.__file__, *map(str, arguments)])
+            module.main()
+
+        module.run = run
         return module
 
     return load

@@ -37,16 +37,17 @@ def load_pretraining_text(
         ValueError: a split that is not there (names those that are), or what `load_documents` refuses.
     """
     files = {split: path for split, path in (files or {}).items() if path}
+    unwanted = leave_out
     if leave_out and Path(leave_out).is_file():
-        files, leave_out = files | {"leave_out": leave_out}, "leave_out"
+        files, unwanted = files | {"leave_out": leave_out}, "leave_out"
     splits = load_documents(dataset_name, None, files or None, text_column, streaming)
     names = train_split.split("+") if dataset_name else ["train"]
-    missing = sorted({*names, *filter(None, [leave_out])} - set(splits))
+    missing = sorted({*names, *filter(None, [unwanted])} - set(splits))
     if missing:
         raise ValueError(f"there is no split {missing}; the splits are {sorted(splits)}")
     train = concatenate_datasets([splits[name] for name in names])
-    if leave_out:
-        before, train = train, without_texts_of(train, splits[leave_out])
+    if unwanted:
+        before, train = train, without_texts_of(train, splits[unwanted])
         print(f"left out {'' if streaming else f'{len(before) - len(train)} '}documents that also stand in {leave_out}")
     if "validation" in splits and "validation" not in names:
         held_out = splits["validation"]

@@ -7,9 +7,8 @@ every token counts alike, whatever batch it was in.
 import math
 
 import torch
-import torch.nn.functional as F
 
-from ..losses import IGNORE_INDEX
+from .pretraining import count_right
 
 
 def count_next(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -19,11 +18,7 @@ def count_next(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         logits: (B, L, V); position i scores the token after it.
         labels: (B, L), the tokens themselves; -100 is left out, as the first token of a sequence in a packed batch.
     """
-    wanted = labels[:, 1:]
-    asked = wanted != IGNORE_INDEX
-    logits, wanted = logits[:, :-1][asked].float(), wanted[asked]
-    loss = F.cross_entropy(logits, wanted, reduction="sum")
-    return torch.stack([asked.sum(), (logits.argmax(-1) == wanted).sum(), loss]).float()[None]
+    return count_right(logits[:, :-1], labels[:, 1:])[:, :3]
 
 
 def language_modeling_scores(output) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """What `Trainer` lacks."""
 
+from .arguments import AnyDeviceArguments
 from .auxiliary_loss import AuxiliaryLossTrainer, is_causal
 from .curves import plot_training_curve
 from .epochs import SetEpoch
@@ -14,6 +15,7 @@ from .progress import ProgressLines, show_progress_lines
 from .schedule import check_warmup
 
 __all__ = [
+    "AnyDeviceArguments",
     "AuxiliaryLossTrainer",
     "LossMeter",
     "PackedTrainer",

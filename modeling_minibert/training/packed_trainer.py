@@ -6,20 +6,18 @@ Used by both pretraining scripts, with `data.TokenBudgetBatches` or `data.Stream
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainingArguments
+from transformers import Trainer
 
 from ..data.streaming import StreamedBatches
+from .arguments import AnyDeviceArguments
 
 
 @dataclass
-class PackedTrainingArguments(TrainingArguments):
-    """`TrainingArguments` whose batches are items of the data set, on a CPU where there is nothing else."""
+class PackedTrainingArguments(AnyDeviceArguments):
+    """Arguments of a training whose batches are items of the data set."""
 
     def __post_init__(self):
-        # transformers takes bf16 without a GPU only when told that the CPU is meant.
-        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         self.per_device_train_batch_size = self.per_device_eval_batch_size = 1  # one item is a whole batch
         super().__post_init__()
         self._n_gpu = min(self.n_gpu, 1)  # DataParallel would cut packed batches apart; several GPUs: torchrun

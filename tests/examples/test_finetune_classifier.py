@@ -84,12 +84,6 @@ def script(load_example, monkeypatch, tmp_path):
     for name, record in (("predict_in_order", "predicted"), ("average_by_text", "averaged")):
         setattr(module, record, [])
         monkeypatch.setattr(module, name, recording(getattr(module, name), getattr(module, record)))
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", [module.__file__, *map(str, arguments)])
-        module.main()
-
-    module.run = run
     return module
 
 

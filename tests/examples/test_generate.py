@@ -37,9 +37,7 @@ def run(load_example, monkeypatch, tmp_path, repository):
     monkeypatch.delitem(sys.modules, "generate", raising=False)
 
     def call(name, *arguments):
-        module = load_example(name)
-        monkeypatch.setattr(sys, "argv", [module.__file__, *map(str, arguments)])
-        module.main()
+        load_example(name).run(*arguments)
 
     return call
 

@@ -1,7 +1,6 @@
 """`examples/learning_curve.py`: which labels it takes, what it runs, and that it runs nothing twice."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +12,8 @@ from tokenization import train_tokenizer
 
 
 @pytest.fixture
-def curve(load_example, monkeypatch):
-    module = load_example("learning_curve")
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", [module.__file__, *map(str, arguments)])
-        module.main()
-
-    module.run = run
-    return module
+def curve(load_example):
+    return load_example("learning_curve")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """`examples/pretrain_minigpt.py` end to end: it learns, saves, resumes and refuses; and the lectures' poem."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,15 +19,9 @@ TINY = [
 
 @pytest.fixture
 def script(load_example, monkeypatch, tmp_path):
-    """The script as a module; `run` calls it as the command line does."""
+    """The script as a module, with a cache of its own."""
     module = load_example("pretrain_minigpt")
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", [module.__file__, *map(str, arguments)])
-        module.main()
-
-    module.run = run
     return module
 
 
@@ -102,6 +95,21 @@ def test_goes_on_with_a_checkpoint(script, corpus, tmp_path):
     script.run("--train_file", corpus, "--output_dir", second, "--max_steps", 2, "--learning_rate", 0,
                "--model_name_or_path", first, *TINY)  # fmt: skip
     assert same_weights(first, second)
+
+
+@pytest.mark.parametrize("name", ["pretrain_minigpt", "pretrain_minibert"])
+def test_a_validation_file_alone_is_not_passed_over_for_the_bundled_text(name, load_example, corpus):
+    script = load_example(name)
+    with pytest.raises(ValueError, match=r"there is no train split; the splits are \['validation'\]"):
+        script.load_text(script.DataArguments(validation_file=corpus), seed=0)
+
+
+def test_overrides_reach_a_checkpoint_too(script, corpus, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    script.run("--train_file", corpus, "--output_dir", first, "--max_steps", 1, *TINY)
+    script.run("--train_file", corpus, "--output_dir", second, "--max_steps", 1, "--model_name_or_path", first, *TINY,
+               "--config_overrides", "hidden_dropout_prob=0.3")  # fmt: skip
+    assert MiniGPTForCausalLM.from_pretrained(second).config.hidden_dropout_prob == 0.3
 
 
 def test_refuses_windows_longer_than_a_checkpoint_reads(script, corpus, tmp_path):
