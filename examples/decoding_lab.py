@@ -9,6 +9,7 @@ The settings are those of Holtzman et al. 2020, table 1, and some more. For each
 
     rep 4        the share of 4-grams that stood there before     distinct 2     different pairs of tokens, of all
     perplexity   of the text, under the model itself              ms per token   one text at a time
+    self BLEU    how much the drawn texts resemble each other, 1 where all are the same
 
 averaged over `--num_samples` texts where they are drawn. Human text has a perplexity of its own: what is far below it
 is dull, what is far above it is incoherent. A beam search is drawn as a tree, and the probability of every token of a
@@ -34,11 +35,12 @@ from modeling_minibert.evaluation import (
     perplexity,
     plot_token_probabilities,
     repeated_ngrams,
+    self_bleu,
     token_log_probs,
 )
 
 STORIES = Path(__file__).parent / "data" / "stories" / "validation.txt"
-COLUMNS = ("rep_4", "distinct_2", "perplexity", "ms_per_token")
+COLUMNS = ("rep_4", "distinct_2", "self_bleu", "perplexity", "ms_per_token")
 
 
 @dataclass
@@ -75,7 +77,8 @@ def read_texts(args: LabArguments) -> tuple[str, str | None]:
 def measure(model, prompt_ids: list[int], continuations: list[list[int]]) -> dict:
     """The means over the continuations; and the probabilities of the first one's tokens."""
     log_probs = [token_log_probs(model, prompt_ids, ids) for ids in continuations]
-    return {
+    several = {"self_bleu": self_bleu(continuations)} if len(continuations) > 1 else {}
+    return several | {
         "rep_4": mean(repeated_ngrams(ids, 4) for ids in continuations),
         "distinct_2": mean(distinct_ngrams([ids], 2) for ids in continuations),
         "perplexity": mean(perplexity(values) for values in log_probs),

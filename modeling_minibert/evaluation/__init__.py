@@ -2,7 +2,14 @@
 
 from .bootstrap import bootstrap_interval
 from .classification import ClassificationMetrics, average_by_text
-from .decoding import distinct_ngrams, perplexity, plot_token_probabilities, repeated_ngrams, token_log_probs
+from .decoding import (
+    distinct_ngrams,
+    perplexity,
+    plot_token_probabilities,
+    repeated_ngrams,
+    self_bleu,
+    token_log_probs,
+)
 from .language_modeling import count_next, language_modeling_scores
 from .pretraining import count_right, pretraining_scores
 
@@ -18,5 +25,6 @@ __all__ = [
     "plot_token_probabilities",
     "pretraining_scores",
     "repeated_ngrams",
+    "self_bleu",
     "token_log_probs",
 ]

@@ -2,18 +2,21 @@
 
     repeated_ngrams   rep-n: the share of n-grams that were there before; human text is near 0 for n = 4
     distinct_ngrams   distinct-n: how many different n-grams several texts have, of all
+    self_bleu         how much several texts resemble each other: 1 where all are the same
     token_log_probs   how likely the model finds each token of a continuation
     perplexity        exp of the mean of -ln p: as if choosing between so many tokens each time
 
-Sources: rep-n, Welleck et al. 2019 and Su et al. 2022; distinct-n, Li et al. 2016; perplexity and the plot of
-probabilities, Holtzman et al. 2020 (figure 2).
+Sources: rep-n, Welleck et al. 2019 and Su et al. 2022; distinct-n, Li et al. 2016; self-BLEU, Zhu et al. 2018;
+perplexity and the plot of probabilities, Holtzman et al. 2020 (figure 2).
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 
 import torch
 from matplotlib.figure import Figure
+from sacrebleu.metrics import BLEU
 
 
 def _ngrams(ids: Sequence[int], n: int) -> list[tuple[int, ...]]:
@@ -30,6 +33,24 @@ def distinct_ngrams(texts: Sequence[Sequence[int]], n: int = 2) -> float:
     """distinct-n of several texts together: different n-grams / all n-grams, from 0 to 1; no n-gram spans two texts."""
     ngrams = [ngram for ids in texts for ngram in _ngrams(ids, n)]
     return len(set(ngrams)) / len(ngrams) if ngrams else 0.0
+
+
+def self_bleu(texts: Sequence[Sequence[int]]) -> float:
+    """BLEU-4 of each text against all the others, the mean, from 0 (nothing in common) to 1 (all the same).
+
+    Args:
+        texts: at least two, each a list of ids.
+
+    Raises:
+        ValueError: fewer than two texts.
+    """
+    if len(texts) < 2:
+        raise ValueError(f"self_bleu compares texts with each other: at least 2 are needed, not {len(texts)}")
+    bleu = BLEU(tokenize="none", smooth_method="none")
+    lines = [" ".join(map(str, ids)) for ids in texts]
+    return mean(
+        bleu.sentence_score(line, lines[:number] + lines[number + 1 :]).score for number, line in enumerate(lines)
+    ) / 100  # fmt: skip
 
 
 @torch.no_grad()

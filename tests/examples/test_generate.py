@@ -100,7 +100,7 @@ def test_bad_input_is_refused(arguments, message, run, checkpoint):
         run("generate", "--model_name_or_path", checkpoint, "--prompt", "Once upon a time", *arguments)
 
 
-@pytest.mark.lecture("S5-53")
+@pytest.mark.lecture("S5-53", "S5-58")
 def test_the_lab_compares_all_strategies(run, checkpoint, capsys, tmp_path):
     run(
         "decoding_lab", "--model_name_or_path", checkpoint, "--prompt", "Once upon a time", "--human_text",
@@ -117,6 +117,18 @@ def test_the_lab_compares_all_strategies(run, checkpoint, capsys, tmp_path):
             assert result["perplexity"] == pytest.approx(float((-log_probs.mean()).exp()), rel=1e-4)
     assert len(report["human"]["token_probabilities"]) == 10
     assert len(report["top_p"]["texts"]) == 2 and len(report["beam"]["texts"]) == 1
+    # Only where several texts are drawn is there something to compare; and what is drawn at random differs most.
+    drawn = {name: result["self_bleu"] for name, result in report.items() if "self_bleu" in result}
+    assert {name for name, result in report.items() if len(result["texts"]) == 2} == set(drawn)
+    assert all(0 <= value <= 1 for value in drawn.values())
+    # Holtzman's table: beam 16, pure sampling, t 0.9, k 640, k 40 with t 0.7, p 0.95.
+    settings = {name: result["settings"] for name, result in report.items() if name != "human"}
+    assert settings["beam"]["num_beams"] == 16 and settings["top_k_temperature"]["top_k"] == 40
+    drawn_by = {name: [settings[name][key] for key in ("temperature", "top_k", "top_p")] for name in drawn}
+    assert drawn_by == {
+        "sampling": [1, 0, 1], "temperature": [0.9, 0, 1], "top_k": [1, 640, 1], "top_k_temperature": [0.7, 40, 1],
+        "top_p": [1, 0, 0.95],
+    }  # fmt: skip
     # What the strategies are for: the model finds what beams find likelier than what is drawn.
     assert report["beam"]["perplexity"] < report["sampling"]["perplexity"]
     assert report["no_repeat_ngram"]["rep_4"] == 0

@@ -1,9 +1,11 @@
 """Strategies by name, everything checked first; and the measures of generated text."""
 
 import math
+import random
 
 import pytest
 import torch
+from nltk.translate.bleu_score import sentence_bleu
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
@@ -13,6 +15,7 @@ from modeling_minibert.evaluation import (
     perplexity,
     plot_token_probabilities,
     repeated_ngrams,
+    self_bleu,
     token_log_probs,
 )
 
@@ -135,6 +138,18 @@ def test_repetition_is_measured():
     assert distinct_ngrams([[1, 2, 3], [1, 2, 4]], 2) == pytest.approx(3 / 4)
     assert distinct_ngrams([[1, 2, 1, 2, 1, 2]], 2) == pytest.approx(1 - repeated_ngrams([1, 2, 1, 2, 1, 2], 2))
     assert distinct_ngrams([[1]], 2) == 0
+
+
+@pytest.mark.lecture("S5-58")
+def test_self_bleu_equals_that_of_nltk():
+    draw = random.Random(0)
+    texts = [[draw.choices([1, 2, 3], weights=[6, 3, 1])[0] for _ in range(length)] for length in (23, 31, 17, 26)]
+    words = [list(map(str, ids)) for ids in texts]
+    expected = [sentence_bleu(words[:n] + words[n + 1 :], words[n]) for n in range(4)]
+    assert 0.1 < self_bleu(texts) < 0.9 and self_bleu(texts) == pytest.approx(sum(expected) / 4, rel=1e-9)
+    assert self_bleu([texts[0]] * 3) == pytest.approx(1) and self_bleu([[1, 2, 3, 4], [5, 6, 7, 8]]) == 0
+    with pytest.raises(ValueError, match="at least 2 are needed, not 1"):
+        self_bleu(texts[:1])
 
 
 @pytest.mark.lecture("S5-53")
