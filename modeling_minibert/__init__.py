@@ -76,6 +76,8 @@ def _register(config_class, modeling_module) -> None:
 
 _register(MiniBertConfig, _minibert)
 _register(MiniGPTConfig, _minigpt)
+# By this list, and by nothing else, Trainer's label smoothing knows that labels are those of the next token.
+models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[MiniGPTConfig.model_type] = "MiniGPTForCausalLM"
 PIPELINE_REGISTRY.register_pipeline(
     "windowed-text-classification",
     pipeline_class=WindowedTextClassificationPipeline,

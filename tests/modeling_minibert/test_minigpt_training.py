@@ -12,6 +12,7 @@ from transformers import DataCollatorWithFlattening, Trainer, TrainingArguments
 from transformers.loss.loss_utils import ForCausalLMLoss
 
 from modeling_minibert import MiniGPTForCausalLM, MiniGPTForSequenceClassification, MiniGPTForTokenClassification
+from modeling_minibert.data import DataCollatorForCausalLM
 
 EXACT = {"rtol": 0, "atol": 1e-10}
 LENGTHS = (7, 4, 7, 1, 6)
@@ -142,6 +143,21 @@ def test_four_small_batches_are_one_of_eight(model_class, tmp_path):
         assert_close(after[1][1][name], tensor, **EXACT, msg=name)
     name = "minigpt.embeddings.word_embeddings.weight"
     assert (after[0][1][name] - start[name]).abs().max() > 1e-3, "premise: something was learned"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_label_smoothing_of_trainer_is_about_the_next_token(packed, tmp_path):
+    """Trainer shifts labels for the classes that it knows to be causal; for another one it would teach copying."""
+    model, rows = random_gpt(**NO_DROPOUT).eval(), [[5, 17, 3, 40], [8, 2, 9, 61]]  # one length: no pads
+    collate = DataCollatorForCausalLM() if packed else None
+    columns = {"input_ids": rows} if packed else {"input_ids": rows, "labels": rows}
+    options = {"label_smoothing_factor": 0.2, "per_device_eval_batch_size": 2, "prediction_loss_only": True}
+    arguments = TrainingArguments(str(tmp_path), use_cpu=True, report_to="none", **options)
+    trainer = Trainer(model, arguments, eval_dataset=Dataset.from_dict(columns), data_collator=collate)
+    ids = torch.tensor(rows)
+    logits, targets = model(ids).logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten()
+    expected = torch.nn.functional.cross_entropy(logits, targets, label_smoothing=0.2)
+    assert trainer.evaluate()["eval_loss"] == pytest.approx(expected.item(), abs=1e-6)
 
 
 @pytest.mark.parametrize("implementation", ["packed", "sdpa"])
