@@ -20,7 +20,7 @@ from pathlib import Path
 import datasets
 import numpy as np
 import transformers
-from classifier_runs import Run, check_checkpoint, check_finished, run_all
+from classifier_runs import Run, check_checkpoint, check_finished, run_all, save_rows
 from learning_curve import read_labels, stratified_order
 from transformers import HfArgumentParser
 
@@ -47,22 +47,20 @@ class ComparisonArguments:
 def plan_runs(args: ComparisonArguments, rest: list[str]) -> list[Run]:
     """Draw the labelled texts of every seed, and write down all runs."""
     out, train = Path(args.output_dir), read_labels(args)
-    out.mkdir(parents=True, exist_ok=True)
     runs = []
     for seed in range(args.seeds):
         order = stratified_order(train["label"], seed)
-        labelled, unlabelled = out / f"labelled-{seed}.parquet", out / f"unlabelled-{seed}.parquet"
-        train.select(order[: args.labels]).to_parquet(labelled)
-        train.select(order[args.labels :]).select_columns(["text"]).to_parquet(unlabelled)
+        labelled = save_rows(train.select(order[: args.labels]), out, f"labelled-{seed}")
+        unlabelled = save_rows(train.select(order[args.labels :]).select_columns(["text"]), out, f"unlabelled-{seed}")
         # The validation split is never looked at; without one, a tenth of the few labels would be set apart for it.
         flags = [
-            "--model_name_or_path", args.model_name_or_path, "--train_file", str(labelled), "--validation_file",
-            str(labelled), "--test_file", args.test_file, "--seed", str(seed), "--num_train_epochs",
-            str(args.num_train_epochs), "--eval_strategy", "no", "--save_strategy", "no", "--load_best_model_at_end",
-            "false", "--report_to", "none", *rest,
+            "--model_name_or_path", args.model_name_or_path, "--train_file", labelled, "--validation_file", labelled,
+            "--test_file", args.test_file, "--seed", str(seed), "--num_train_epochs", str(args.num_train_epochs),
+            "--eval_strategy", "no", "--save_strategy", "no", "--load_best_model_at_end", "false", "--report_to",
+            "none", *rest,
         ]  # fmt: skip
         weight = ["--auxiliary_lm_weight", str(args.weight)]
-        for kind, more in zip(KINDS, ([], weight, [*weight, "--unlabelled_file", str(unlabelled)]), strict=True):
+        for kind, more in zip(KINDS, ([], weight, [*weight, "--unlabelled_file", unlabelled]), strict=True):
             runs.append(Run(out / f"{kind}-{seed}", [*flags, *more]))
     return runs
 

@@ -1,4 +1,4 @@
-"""Many runs of `finetune_classifier.py` after one another: what `sweep.py` and `compare_checkpoints.py` share.
+"""Many runs of `finetune_classifier.py` after one another: what the scripts share that compare such runs.
 
 Read `run_all` first. Every run has a folder of its own, with the model, its results and log.txt, all that it printed. A
 run that ended is not repeated (remove its folder to repeat it), one that fails does not cost the others.
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import finetune_classifier
 import torch
-from datasets import DatasetDict
+from datasets import Dataset, DatasetDict
 from transformers import AutoConfig, AutoTokenizer
 
 from modeling_minibert.evaluation.seeds import summarize_runs
@@ -79,20 +79,27 @@ def save_splits(splits: DatasetDict, folder: Path, data_args: finetune_classifie
     Returns:
         The flags that name the files, and those of `data_args` that are not about where the text comes from.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     flags = []
     for name, split in splits.items():
-        new = folder / f"{name}.parquet"
-        split.to_parquet(new)
-        # Named by its content: with other rows the flags of a run are others, and `check_finished` notices.
-        path = folder / f"{name}-{hashlib.sha256(new.read_bytes()).hexdigest()[:8]}.parquet"
-        new.replace(path)
-        flags += [f"--{name}_file", str(path)]
+        flags += [f"--{name}_file", save_rows(split, folder, name)]
     if data_args.text_pair_column_name:
         flags += ["--text_pair_column_name", "text_pair"]  # the name it has after loading
     if data_args.max_seq_length:
         flags += ["--max_seq_length", str(data_args.max_seq_length)]
     return flags + (["--window_average", "true"] if data_args.window_average else [])
+
+
+def save_rows(rows: Dataset, folder: Path, name: str) -> str:
+    """Write rows as a file for runs to read; returns its path.
+
+    It is named by its content: with other rows the flags of a run are others, and `check_finished` notices.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    new = folder / f"{name}.parquet"
+    rows.to_parquet(new)
+    path = folder / f"{name}-{hashlib.sha256(new.read_bytes()).hexdigest()[:8]}.parquet"
+    new.replace(path)
+    return str(path)
 
 
 def check_finished(runs: list[Run]) -> None:

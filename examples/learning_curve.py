@@ -16,13 +16,12 @@ learning_curve.json and learning_curve.png into `--output_dir`. Stopped, it goes
 """
 
 import json
-import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from classifier_runs import Run, check_finished, run_all, save_rows
 from datasets import Dataset, disable_progress_bars
 from matplotlib.figure import Figure
 from transformers import AutoConfig, AutoModel, AutoTokenizer, HfArgumentParser, set_seed
@@ -87,31 +86,25 @@ def save_random_twin(checkpoint: str, seed: int, folder: Path) -> None:
     AutoTokenizer.from_pretrained(checkpoint).save_pretrained(folder)
 
 
-def run_once(args: CurveArguments, start: str, count: int, seed: int, rest: list[str]) -> dict:
-    """Fine-tune once, unless that is done already; the results that the script has saved."""
-    out = Path(args.output_dir)
-    folder = out / f"{start}-{count}-{seed}"
-    model = args.model_name_or_path if start == "pretrained" else str(out / f"random-{seed}")
-    rate = args.learning_rate if start == "pretrained" else args.scratch_learning_rate
-    command = [
-        sys.executable, str(HERE / "finetune_classifier.py"), "--model_name_or_path", model,
-        "--train_file", str(out / f"labels-{count}-{seed}.parquet"), "--test_file", args.test_file,
-        "--output_dir", str(folder), "--seed", str(seed), "--learning_rate", str(rate),
-        "--num_train_epochs", str(max(EPOCHS, -(-LEAST_TEXTS // count))), "--eval_strategy", "no",
-        "--save_strategy", "no", "--load_best_model_at_end", "false", "--report_to", "none", *rest,
-    ]  # fmt: skip
-    results, settings = folder / "all_results.json", folder / "settings.json"
-    asked = json.dumps([*command, args.train_file])
-    if not (results.is_file() and settings.is_file() and settings.read_text(encoding="utf-8") == asked):
-        folder.mkdir(parents=True, exist_ok=True)
-        results.unlink(missing_ok=True)
-        with open(folder / "log.txt", "w", encoding="utf-8") as log:
-            code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT).returncode
-        if code:
-            last = (folder / "log.txt").read_text(encoding="utf-8").strip().splitlines()[-1:]
-            raise RuntimeError(f"fine-tuning failed; see {folder / 'log.txt'}: {' '.join(last)}")
-        settings.write_text(asked, encoding="utf-8")
-    return json.loads(results.read_text(encoding="utf-8"))
+def plan_runs(args: CurveArguments, train: Dataset, rest: list[str]) -> list[Run]:
+    """Draw the labels and the random weights of every seed, and write down all runs."""
+    out, runs = Path(args.output_dir), []
+    for seed in range(args.seeds):
+        order = stratified_order(train["label"], seed)
+        twin = out / f"random-{seed}"
+        save_random_twin(args.model_name_or_path, seed, twin)
+        sides = (args.model_name_or_path, args.learning_rate), (str(twin), args.scratch_learning_rate)
+        for count in args.labels:
+            labels = save_rows(train.select(order[:count]), out, f"labels-{count}-{seed}")
+            for start, (model, rate) in zip(STARTS, sides, strict=True):
+                flags = [
+                    "--model_name_or_path", model, "--train_file", labels, "--test_file", args.test_file,
+                    "--seed", str(seed), "--learning_rate", str(rate),
+                    "--num_train_epochs", str(max(EPOCHS, -(-LEAST_TEXTS // count))), "--eval_strategy", "no",
+                    "--save_strategy", "no", "--load_best_model_at_end", "false", "--report_to", "none", *rest,
+                ]  # fmt: skip
+                runs.append(Run(out / f"{start}-{count}-{seed}", flags))
+    return runs
 
 
 def summarize(args: CurveArguments) -> list[dict]:
@@ -161,26 +154,16 @@ def plot(rows: list[dict], path: Path) -> None:
 def main():
     """Run the steps that the module describes."""
     args, rest = HfArgumentParser(CurveArguments).parse_args_into_dataclasses(return_remaining_strings=True)
-    out = Path(args.output_dir)
     if not (Path(args.model_name_or_path) / "config.json").is_file():
         raise ValueError(
             f"there is no checkpoint in {args.model_name_or_path}: run examples/pretrain_minibert.py, or name a folder "
             "with --model_name_or_path"
         )
-    train = read_labels(args)
-    out.mkdir(parents=True, exist_ok=True)
-    for seed in range(args.seeds):
-        order = stratified_order(train["label"], seed)
-        save_random_twin(args.model_name_or_path, seed, out / f"random-{seed}")
-        for count in args.labels:
-            train.select(order[:count]).to_parquet(out / f"labels-{count}-{seed}.parquet")
-            for start in STARTS:
-                began = time.monotonic()
-                results = run_once(args, start, count, seed, rest)
-                score = results.get("window_average", results["single_pass"])["accuracy"]
-                seconds = time.monotonic() - began
-                print(f"seed {seed}, {count:,} labels, {start}: accuracy {score:.1%} ({seconds:.0f} s)", flush=True)
-    rows = summarize(args)
+    runs = plan_runs(args, read_labels(args), rest)
+    check_finished(runs)
+    if failed := run_all(runs):
+        raise SystemExit(f"{len(failed)} runs failed; start again to repeat them")
+    rows, out = summarize(args), Path(args.output_dir)
     (out / "learning_curve.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
     plot(rows, out / "learning_curve.png")
     print(table(rows))
@@ -188,6 +171,7 @@ def main():
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(errors="replace")  # a console without ± prints ? instead of failing
     disable_progress_bars()
     disable_progress_bar()
     main()

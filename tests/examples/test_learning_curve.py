@@ -1,6 +1,7 @@
 """`examples/learning_curve.py`: which labels it takes, what it runs, and that it runs nothing twice."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,8 @@ from tokenization import train_tokenizer
 
 
 @pytest.fixture
-def curve(load_example):
-    return load_example("learning_curve")
+def curve(load_runs_script):
+    return load_runs_script("learning_curve")
 
 
 @pytest.fixture
@@ -37,20 +38,24 @@ def files(tmp_path):
 @pytest.mark.filterwarnings("ignore:the vocabulary has")
 @pytest.mark.lecture("S3-17")
 def test_both_starts_run_on_the_same_labels_with_their_own_learning_rates(curve, files, tmp_path, capsys, monkeypatch):
-    commands = []
+    options = []
 
-    def pretend(command, **_):
-        commands.append(command)
-        option = dict(zip(command[2::2], command[3::2], strict=True))
+    def pretend(flags):
+        option = dict(zip(flags[::2], flags[1::2], strict=True))
+        options.append(option)
         accuracy = 0.9 if "checkpoint" in option["--model_name_or_path"] else 0.6 + 0.1 * int(option["--seed"])
-        scores = {"single_pass": {"accuracy": accuracy, "macro_f1": accuracy - 0.2}}
-        (Path(option["--output_dir"]) / "all_results.json").write_text(json.dumps(scores))
-        return type("Done", (), {"returncode": 0})
+        scores = {
+            "accuracy": accuracy,
+            "macro_f1": accuracy - 0.2,
+            "accuracy_interval": [0, 1],
+            "macro_f1_interval": [0, 1],
+        }
+        results = {"split": "test", "seed": int(option["--seed"]), "train_seconds": 1.0, "single_pass": scores}
+        (Path(option["--output_dir"]) / "all_results.json").write_text(json.dumps(results))
 
-    monkeypatch.setattr("subprocess.run", pretend)
+    monkeypatch.setattr(sys.modules["finetune_classifier"], "main", pretend)
     asked = [*files, "--labels", 20, 60, "--seeds", 2, "--learning_rate", 5e-4, "--bf16", "false"]
     curve.run(*asked)
-    options = [dict(zip(command[2::2], command[3::2], strict=True)) for command in commands]
     assert len(options) == 8 and all(option["--bf16"] == "false" for option in options)
     for pretrained, scratch in zip(options[::2], options[1::2], strict=True):
         assert pretrained["--train_file"] == scratch["--train_file"]
@@ -65,9 +70,9 @@ def test_both_starts_run_on_the_same_labels_with_their_own_learning_rates(curve,
     ]  # fmt: skip
     assert (tmp_path / "out/learning_curve.png").stat().st_size > 1000
     curve.run(*asked)
-    assert len(commands) == 8  # nothing is run twice
-    curve.run(*asked, "--scratch_learning_rate", 3e-3)
-    assert len(commands) == 12  # but what has changed is
+    assert len(options) == 8  # nothing is run twice
+    with pytest.raises(ValueError, match=r"scratch-20-0 holds a run with other flags.*0.001 .* 0.003 "):
+        curve.run(*asked, "--scratch_learning_rate", 3e-3)
     first, twin = (MiniBertForMaskedLM.from_pretrained(tmp_path / name) for name in ("checkpoint", "out/random-0"))
     assert twin.config.hidden_size == 16
     weight = "minibert.embeddings.word_embeddings.weight"
@@ -93,20 +98,24 @@ def test_any_number_of_labels_holds_the_classes_in_their_shares_and_the_fewer_ar
 @pytest.mark.filterwarnings("ignore:the vocabulary has")
 def test_a_real_run_of_both_sides(curve, files, tmp_path, capsys):
     curve.run(*files, "--labels", 40, "--seeds", 1, "--max_steps", 2)
-    assert "seed 0, 40 labels, scratch: accuracy" in capsys.readouterr().out
+    assert "run 2 of 2: scratch-40-0   test macro_f1" in capsys.readouterr().out
     rows = json.loads((tmp_path / "out/learning_curve.json").read_text())
     assert all(0 <= row["macro_f1"] <= 1 for row in rows)
 
 
-def test_the_last_line_of_a_run_that_failed_is_shown(curve, files, monkeypatch):
-    def fail(command, stdout, **_):
-        stdout.write("Traceback\nValueError: not so")
-        stdout.flush()
-        return type("Done", (), {"returncode": 1})
+def test_a_run_that_fails_costs_no_other(curve, files, tmp_path, monkeypatch, capsys):
+    train = sys.modules["finetune_classifier"].main
 
-    monkeypatch.setattr("subprocess.run", fail)
-    with pytest.raises(RuntimeError, match=r"fine-tuning failed; see .*log.txt: ValueError: not so"):
-        curve.run(*files, "--labels", 40, "--seeds", 1)
+    def fail_from_scratch(flags):
+        if any("random-0" in flag for flag in flags):
+            raise ValueError("not so")
+        train(flags)
+
+    monkeypatch.setattr(sys.modules["finetune_classifier"], "main", fail_from_scratch)
+    with pytest.raises(SystemExit, match="1 runs failed; start again"):
+        curve.run(*files, "--labels", 40, "--seeds", 1, "--max_steps", 1)
+    assert "scratch-40-0   failed, ValueError: not so" in capsys.readouterr().out
+    assert (tmp_path / "out/pretrained-40-0/finished.json").is_file()
 
 
 def test_what_cannot_be_compared_is_refused_first(curve, files, tmp_path):
