@@ -1,9 +1,11 @@
 """The README says nothing that was not measured, and its commands are those that CI and the tests run."""
 
 import ast
+import json
 import re
 import shlex
 from pathlib import Path
+from statistics import mean, stdev
 
 import pytest
 from transformers import HfArgumentParser
@@ -90,6 +92,8 @@ def test_the_figures_are_the_means_of_the_committed_runs(readme, repository):
     runs = sorted((repository / "examples" / "results").iterdir())
     assert runs
     for folder in runs:
+        if (folder / "auxiliary_loss.json").is_file():
+            continue  # a comparison; see the next test
         numbers = summarize_runs(folder.glob("*.json"))
         row = next(line for line in readme.splitlines() if f"`{folder.name}`" in line and line.startswith("|"))
         if "eval_clm_loss" in numbers:  # a language model
@@ -102,6 +106,21 @@ def test_the_figures_are_the_means_of_the_committed_runs(readme, repository):
         assert count == 3
         assert f"{100 * mean:.1f} ± {100 * deviation:.1f}" in row
         assert f"{100 * numbers[f'single_pass.{metric}'][0]:.1f}" in row
+
+
+@pytest.mark.lecture("S5-62")
+def test_the_comparison_of_lambda_is_that_of_the_committed_runs(readme, repository):
+    results = json.loads((repository / "examples/results/auxiliary_loss_smsa/auxiliary_loss.json").read_text())
+    lines = readme.splitlines()
+    place = next(number for number, line in enumerate(lines) if "`auxiliary_loss_smsa`" in line)
+    for line, score in zip(lines[place + 2 : place + 4], ("macro_f1", "difference"), strict=True):
+        shown = re.findall(r"(−?\d+\.\d) ± (\d+\.\d)", line)
+        kinds = list(results) if score == "macro_f1" else list(results)[1:]
+        values = [[100 * value for value in results[kind][score]] for kind in kinds]
+        assert shown == [(f"{mean(row):.1f}".replace("-", "−"), f"{stdev(row):.1f}") for row in values]
+    assert len(results["zero"]["macro_f1"]) == 5
+    # What is claimed: the loss on the texts themselves helps.
+    assert mean(results["same_texts"]["difference"]) > 0
 
 
 def test_the_files_table_counts_lines_as_they_are(readme, repository):
