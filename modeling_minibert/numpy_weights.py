@@ -1,0 +1,97 @@
+"""The parameters of a NumPy MiniBert: the first ones, and the file that torch and NumPy share.
+
+`initial_weights` makes the dict that `MiniBertFor…(config).state_dict()` would be; `load_weights` and `save_weights`
+read and write the model.safetensors of `save_pretrained`.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from .numpy_layers import join
+from .numpy_reference import DECODER, WORDS
+
+
+def _shapes(config, heads):
+    """{name: shape} of every parameter, in the order of the torch `state_dict`."""
+    size, width = config.hidden_size, config.intermediate_size
+    attended = config.num_attention_heads * (config.head_dim or size // config.num_attention_heads)
+
+    def linear(features_in, features_out, bias=True):
+        return {"weight": (features_out, features_in), **({"bias": (features_out,)} if bias else {})}
+
+    norm = {"weight": (size,)} if config.norm_type == "rmsnorm" else {"weight": (size,), "bias": (size,)}
+    projections = {name: linear(size, attended, config.attention_bias) for name in ("query", "key", "value")}
+    layer = join(
+        {
+            "attention": join({**projections, "output": linear(attended, size, config.attention_bias)}),
+            "attention_norm": norm,
+            "feed_forward": join({"up": linear(size, width), "down": linear(width, size)}),
+            "feed_forward_norm": norm,
+        }
+    )
+    embeddings = {"word_embeddings": {"weight": (config.vocab_size, size)}}
+    if config.position_embedding_type == "learned":
+        embeddings["position_embeddings"] = {"weight": (config.max_position_embeddings, size)}
+    if config.type_vocab_size:
+        embeddings["token_type_embeddings"] = {"weight": (config.type_vocab_size, size)}
+    if config.embedding_norm:
+        embeddings["norm"] = norm
+    encoder = {"embeddings": join(embeddings), **{f"layers.{i}": layer for i in range(config.num_hidden_layers)}}
+    if config.norm_position == "pre":
+        encoder["final_norm"] = norm
+    if config.classifier_pooling == "cls" and set(heads) != {"mlm_head"}:
+        encoder["pooler"] = join({"dense": linear(size, size)})
+    hidden = config.classifier_hidden_size
+    classifier = {"dense": linear(size, hidden)} if hidden else {}
+    all_heads = {
+        "mlm_head": join({"dense": linear(size, size), "norm": norm, "decoder": linear(size, config.vocab_size)}),
+        "nsp_head": linear(size, 2),
+        "classifier": join({**classifier, "output": linear(hidden or size, config.num_labels)}),
+    }
+    return join({"minibert": join(encoder), **{head: own for head, own in all_heads.items() if head in heads}})
+
+
+def initial_weights(config, rng, heads=("classifier",), dtype=np.float64):
+    """Matrices and tables normal with standard deviation `config.initializer_range`, biases 0, norms 1.
+
+    Args:
+        rng: a `np.random.Generator`; the same seed gives the same weights.
+        heads: ("classifier",), ("mlm_head",), ("nsp_head",) or ("mlm_head", "nsp_head").
+        dtype: np.float64 or np.float32.
+    """
+    params = {}
+    for name, shape in _shapes(config, heads).items():
+        if len(shape) == 2:  # drawn around 0: what is drawn from 0 to 1 pushes every feature the same way
+            params[name] = rng.normal(0.0, config.initializer_range, shape).astype(dtype)
+        else:
+            params[name] = (np.ones if name.endswith("norm.weight") else np.zeros)(shape, dtype)
+    if config.pad_token_id is not None:
+        params[WORDS][config.pad_token_id] = 0.0
+    if DECODER in params and config.tie_word_embeddings:
+        params[DECODER] = params[WORDS]
+    return params
+
+
+def load_weights(folder, dtype=None):
+    """The parameters in the model.safetensors of a folder.
+
+    Args:
+        dtype: np.float64 or np.float32; the file's own where not given.
+    """
+    from safetensors.numpy import load_file
+
+    params = load_file(Path(folder) / "model.safetensors")
+    if "mlm_head.decoder.bias" in params:
+        params.setdefault(DECODER, params[WORDS])  # a tied matrix is stored once
+    return {name: array if dtype is None else array.astype(dtype) for name, array in params.items()}
+
+
+def save_weights(params, config, folder):
+    """Write the model.safetensors that `save_pretrained` would; `config.save_pretrained(folder)` adds the rest."""
+    from safetensors.numpy import save_file
+
+    if config.tie_word_embeddings:
+        params = {name: array for name, array in params.items() if name != DECODER}
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    save_file(params, Path(folder) / "model.safetensors", metadata={"format": "pt"})
