@@ -96,6 +96,8 @@ def prepare(rows, model_args):
         vocab_size=len(tokenizer), max_position_embeddings=10, num_attention_heads=4, type_vocab_size=0,
         intermediate_size=2 * model_args.hidden_size, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
         id2label=LABELS, label2id={name: label for label, name in LABELS.items()},
+        # Else the waves of the positions, of size 1, drown the word vectors, of size 0.02: it would go by the length.
+        scale_embedding=True,
         architectures=["MiniBertForSequenceClassification"], dtype="float64", **vars(model_args),
     )  # fmt: skip
     return tokenizer, config
@@ -144,8 +146,9 @@ def plot(ours, theirs, path):
     losses.plot(theirs, linestyle="--", label="torch")
     losses.set(xlabel="updates", ylabel="loss")
     losses.legend()
-    differences.semilogy(np.maximum(np.abs(np.subtract(ours, theirs)), 1e-18))  # a logarithm has no place for 0
-    differences.set(xlabel="updates", ylabel="|NumPy - torch|")
+    difference = np.abs(np.subtract(ours, theirs))
+    differences.semilogy(np.where(difference > 0, difference, np.nan), ".")  # a logarithm has no place for 0
+    differences.set(xlabel="updates", ylabel="|NumPy - torch|, where it is not 0")
     figure.savefig(path, dpi=120)
 
 
@@ -159,7 +162,7 @@ def show_predictions(params, config, tokenizer, rows):
         print(f"  {'✓' if guess == label else '✗'}   {LABELS[guess]}  {row[guess]:4.0%}   {text}")
 
 
-def run(name, model_args, args):
+def train_on(name, model_args, args):
     """Train on one set, both ways, and save."""
     rows, new_rows = SENTENCES[name]
     folder = Path(args.output_dir) / name
@@ -205,7 +208,7 @@ def main():
     """Train on both sets."""
     model_args, args = HfArgumentParser((ModelArguments, RunArguments)).parse_args_into_dataclasses()
     for name in SENTENCES:
-        run(name, model_args, args)
+        train_on(name, model_args, args)
 
 
 if __name__ == "__main__":
