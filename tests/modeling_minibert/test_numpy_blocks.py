@@ -266,6 +266,15 @@ def test_first_weights_lie_around_zero_and_come_from_the_generator_alone():
     assert abs(out).max() < 0.5 and abs(out.mean()) < 0.01
 
 
+def test_equals_share_the_gradient_of_the_maximum_as_in_torch():
+    x = np.array([[[1.0, 5.0], [3.0, 5.0], [3.0, 2.0]]])
+    tensor = torch.tensor(x, requires_grad=True)
+    max_pooling(tensor, torch.ones(1, 3)).sum().backward()
+    _, cache = blocks.max_pooling_forward(x, np.ones((1, 3)))
+    np.testing.assert_array_equal(blocks.max_pooling_backward(np.ones((1, 2)), cache), tensor.grad)
+    np.testing.assert_array_equal(tensor.grad[0, :, 1], [0.5, 0.5, 0])
+
+
 def test_a_text_of_pads_alone_gives_finite_numbers():
     params, config, batch, labels = random_model(classifier_pooling="mean")
     empty = {**batch, "attention_mask": np.zeros((B, L), int)}

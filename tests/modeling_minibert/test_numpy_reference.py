@@ -67,14 +67,14 @@ def random_pair(model_class=MiniBertForSequenceClassification, **fields):
 
 
 def random_batch(seed=0):
-    """Texts of 7, 4 and 2 tokens, with a word twice in one text; and labels for every head."""
+    """Texts of 7, 4 and 2 tokens, with a word twice in one and a [PAD] that is attended to in another; and labels."""
     rng = np.random.default_rng(seed)
     batch = {
         "input_ids": rng.integers(1, V, (B, L)),
         "attention_mask": (np.arange(L) < np.array([[7], [4], [2]])).astype(int),
         "token_type_ids": rng.integers(0, 2, (B, L)),
     }
-    batch["input_ids"][0, 5] = batch["input_ids"][0, 2]
+    batch["input_ids"][0, 5], batch["input_ids"][1, 1] = batch["input_ids"][0, 2], 0
     batch["input_ids"][batch["attention_mask"] == 0] = 0
     words = np.full((B, L), -100)
     words[[0, 0, 1, 2], [1, 4, 3, 0]] = rng.integers(0, V, 4)
