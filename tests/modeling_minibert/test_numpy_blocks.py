@@ -4,6 +4,9 @@ The lectures' backward pass (rows S1-31 to S1-40) never ran to its end; each tes
 fails where that mistake is made.
 """
 
+import json
+import subprocess
+import sys
 import weakref
 
 import numpy as np
@@ -282,3 +285,30 @@ def test_a_text_of_pads_alone_gives_finite_numbers():
     loss, grads = loss_and_gradients(params, config, empty, labels)
     assert np.isfinite(vectors).all() and np.isfinite(loss)
     assert all(np.isfinite(grad).all() for grad in grads.values())
+
+
+WITHOUT_TORCH = """
+import json, sys, types
+for name in ("torch", "transformers", "safetensors", "scipy"):
+    sys.modules[name] = None  # importing it is an ImportError
+package = sys.modules["modeling_minibert"] = types.ModuleType("modeling_minibert")
+package.__path__ = [sys.argv[1]]
+import numpy as np
+from modeling_minibert.numpy_training import loss_and_gradients
+from modeling_minibert.numpy_weights import initial_weights
+config = types.SimpleNamespace(**json.loads(sys.argv[2]))
+params = initial_weights(config, np.random.default_rng(0))
+print(loss_and_gradients(params, config, {"input_ids": np.array([[5, 6]])}, {"classifier": np.array([1])})[0])
+"""
+
+
+def test_numpy_is_all_it_needs(repository, tmp_path):
+    config, folder = small_config(), repository / "modeling_minibert"
+    fields = json.dumps({**config.to_dict(), "num_labels": config.num_labels})
+    command = [sys.executable, "-c", WITHOUT_TORCH, str(folder), fields]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert abs(float(done.stdout) - np.log(2)) < 0.1
+    # And the torch model, which travels to the Hub, does without it.
+    for path in folder.glob("*.py"):
+        assert path.name.startswith("numpy_") or "from .numpy_" not in path.read_text(encoding="utf-8"), path

@@ -1,8 +1,5 @@
 """The NumPy model against MiniBert with the same weights: outputs, every gradient, training, dropout, files."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -17,6 +14,7 @@ from modeling_minibert import (
     MiniBertForSequenceClassification,
     MiniBertForTokenClassification,
 )
+from modeling_minibert.numpy_layers import part
 from modeling_minibert.numpy_reference import DECODER, WORDS, encoder_forward, model_forward, pooler_forward
 from modeling_minibert.numpy_training import adamw_step, loss_and_gradients, sgd_step
 from modeling_minibert.numpy_weights import initial_weights, load_weights, save_weights
@@ -310,7 +308,7 @@ def test_a_real_checkpoint_gives_the_vectors_of_torch(pretrained_dir):
     ids = np.random.default_rng(0).integers(1000, model.config.vocab_size, (2, 11))
     mask = (np.arange(11) < np.array([[11], [6]])).astype(int)
     vectors, _ = encoder_forward(params, model.config, ids, mask)
-    pooled, _ = pooler_forward({n.removeprefix("pooler."): a for n, a in params.items()}, model.config, vectors, mask)
+    pooled, _ = pooler_forward(part(params, "pooler"), model.config, vectors, mask)
     with torch.no_grad():
         theirs = model(torch.from_numpy(ids), attention_mask=torch.from_numpy(mask))
     assert vectors.dtype == np.float32 and theirs.last_hidden_state.std() > 0.1
@@ -333,20 +331,3 @@ def test_what_cannot_be_is_refused_with_its_numbers():
     with pytest.raises(ValueError, match="none of the heads"):
         names = {name.replace("classifier", "span_head"): tensor for name, tensor in tokens.state_dict().items()}
         model_forward(names, config, batch["input_ids"])
-
-
-def test_numpy_is_all_it_needs(repository, tmp_path):
-    """The files run where there is no torch, and no file of the torch model imports them."""
-    folder = repository / "modeling_minibert"
-    program = f"""
-import sys, types
-for name in ("torch", "transformers", "safetensors", "scipy"):
-    sys.modules[name] = None  # importing it is an ImportError
-package = types.ModuleType("modeling_minibert")
-package.__path__ = [{str(folder)!r}]
-sys.modules["modeling_minibert"] = package
-from modeling_minibert import numpy_training, numpy_weights
-"""
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path)
-    for path in folder.glob("*.py"):
-        assert path.name.startswith("numpy_") or "numpy_" not in path.read_text(encoding="utf-8"), path
