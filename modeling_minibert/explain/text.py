@@ -1,0 +1,146 @@
+"""A trace as text, token by token, as one would write it down by hand.
+
+    print(trace.describe(layer=0, head=1, token=2))     # one query of one head
+    print(trace.describe())                             # everything
+    print(trace.describe_prediction(label="positive"))  # logits, probabilities and the loss
+
+`describe` goes through the model in the order of its computation; each part is one function below it.
+"""
+
+import math
+from collections.abc import Iterator
+
+from torch import Tensor
+
+VALUES = 8  # longer vectors are cut off behind so many
+
+
+def describe(trace, layer: int | None = None, head: int | None = None, token: int | None = None) -> str:
+    """Embeddings, then each layer: Q, K, V, scores and softmax of each head, the sums, the feed-forward network.
+
+    Args:
+        trace: a `Trace`.
+        layer: this layer alone; where None all, and the embeddings and predictions around them.
+        head: this head alone; where None all, and what the layer makes of them together.
+        token: this token alone, as query; where None each.
+
+    Raises:
+        ValueError: a layer, head or token that is not there; says which are.
+    """
+    first = next(iter(trace.stacks.values()))
+    _check("layer", layer, len(first.layers))
+    _check("head", head, len(first.layers[0].attention.query) if first.layers else 0)
+    _check("token", token, len(first.tokens))
+    lines = [f"{trace.model_class}: {trace.text}" + (f" | {trace.text_pair}" if trace.text_pair else "")]
+    for name, stack in trace.stacks.items():
+        width = stack.output.shape[1]
+        lines += ["", f"{name.capitalize()}: {len(stack.layers)} layers, {width} features"]
+        lines += [f"Tokens: {' '.join(stack.tokens)}", f"Ids   : {stack.input_ids}"]
+        tokens = range(len(stack.tokens)) if token is None else [token]
+        if layer is None:
+            lines += ["", "Embeddings", *_embeddings(stack, tokens)]
+        for index in range(len(stack.layers)) if layer is None else [layer]:
+            for h in range(len(stack.layers[index].attention.query)) if head is None else [head]:
+                lines += ["", f"Layer {index}, {stack.layers[index].attention.kind} attention, head {h}"]
+                lines += _head(stack, index, h, tokens)
+            if head is None:
+                lines += ["", f"Layer {index}, all heads together", *_layer(stack, index, tokens)]
+    if layer is None and head is None:
+        lines += ["", describe_prediction(trace)]
+    return "\n".join(lines)
+
+
+def describe_prediction(trace, label: str | None = None) -> str:
+    """The text, what the model scores, and what it says; with a label also the cross-entropy, −log of its probability.
+
+    Args:
+        trace: a `Trace`.
+        label: the true class of a classified text, by its name.
+
+    Raises:
+        ValueError: a label for a model that does not classify texts, or one that it does not know.
+    """
+    lines = [f"Text          : {trace.text}" + (f" | {trace.text_pair}" if trace.text_pair else "")]
+    if trace.pooler is not None:
+        lines.append(f"Pooler        : {_vector(trace.pooler)}")
+    lines += [f"Logits        : {_vector(scores)}" for scores in trace.logits.values() if scores.dim() == 1]
+    for prediction in trace.predictions:
+        place = ""
+        if prediction.token is not None:
+            place = f" {prediction.token} ({next(iter(trace.stacks.values())).tokens[prediction.token]})"
+        candidates = " · ".join(f"{name} {number:.4f}" for name, number in prediction.candidates[:5])
+        lines.append(f"{prediction.question.capitalize() + place:<14}: {candidates}")
+    if label is not None:
+        probabilities = _class_probabilities(trace)
+        if label not in probabilities:
+            raise ValueError(f"unknown label {label!r}; choose one of {sorted(probabilities)}")
+        lines += [f"True label    : {label}", f"Loss (CE)     : {-math.log(probabilities[label]):.4f}"]
+    return "\n".join(lines)
+
+
+def _class_probabilities(trace) -> dict[str, float]:
+    for prediction in trace.predictions:
+        if prediction.question == "class" and prediction.token is None and prediction.is_probability:
+            return dict(prediction.candidates)
+    raise ValueError(f"{trace.model_class} gives a text no classes; leave the label out")
+
+
+def _check(name: str, index: int | None, count: int) -> None:
+    if index is not None and not 0 <= index < count:
+        raise ValueError(f"there is no {name} {index}; choose 0 to {count - 1}")
+
+
+def _vector(values: Tensor) -> str:
+    shown = " ".join(f"{value:7.4f}" for value in values[:VALUES].tolist())
+    return f"[{shown}]" if len(values) <= VALUES else f"[{shown} …] ({len(values)} values)"
+
+
+def _token(stack, t: int) -> str:
+    return f"  Token {t:2d} | {stack.tokens[t]:<10} | id {stack.input_ids[t]}"
+
+
+def _embeddings(stack, tokens) -> Iterator[str]:
+    parts = stack.embeddings
+    for t in tokens:
+        yield _token(stack, t)
+        for name in ("word", "position", "token_type", "sum", "norm"):
+            if getattr(parts, name) is not None:
+                yield f"    {name.replace('_', ' ').capitalize():<11}: {_vector(getattr(parts, name)[t])}"
+
+
+def _head(stack, index: int, head: int, tokens) -> Iterator[str]:
+    layer = stack.layers[index]
+    attention = layer.attention
+    read = layer.attention_norm if layer.pre_norm else layer.input
+    for t in tokens:
+        yield _token(stack, t)
+        yield f"    Input : {_vector(read[t])}"
+        for name, vectors in (("Q", attention.query), ("K", attention.key), ("V", attention.value)):
+            yield f"    {name} (D={vectors.shape[-1]}): {_vector(vectors[head, t])}"
+        yield "    Attention to:"
+        for s in attention.visible[t].nonzero().flatten().tolist():
+            score, weight = attention.scores[head, t, s], attention.weights[head, t, s]
+            yield f"      ↳ Token {s:2d} [{stack.tokens[s]:<10}] | Score: {score:8.4f} | Softmax: {weight:7.4f}"
+        yield f"    Head output: {_vector(attention.head_outputs[head, t])}"
+
+
+def _layer(stack, index: int, tokens) -> Iterator[str]:
+    layer = stack.layers[index]
+    parts = {
+        "Heads side by side": layer.attention.head_outputs.transpose(0, 1).flatten(1),
+        "Output projection": layer.attention.output,
+        "Residual sum": layer.attention_residual,
+        "Norm": layer.attention_norm,
+        "Feed-forward, up": layer.feed_forward_up,
+        "Activation": layer.feed_forward_activation,
+        "Feed-forward, down": layer.feed_forward_output,
+        "Residual sum 2": layer.feed_forward_residual,
+        "Norm 2": layer.feed_forward_norm,
+    }
+    if layer.pre_norm:  # in the order of the computation
+        order = ("Norm", *list(parts)[:3], "Norm 2", *list(parts)[4:8])
+        parts = {name: parts[name] for name in order}
+    for t in tokens:
+        yield _token(stack, t)
+        for name, vectors in parts.items():
+            yield f"    {name:<19}: {_vector(vectors[t])}"
