@@ -3,6 +3,7 @@
 python -m modeling_minibert.explain DIR "text" --out page.html
 """
 
+from .html import write_html
 from .trace import AttentionTrace, EmbeddingTrace, LayerTrace, StackTrace, Trace, trace
 
-__all__ = ["AttentionTrace", "EmbeddingTrace", "LayerTrace", "StackTrace", "Trace", "trace"]
+__all__ = ["AttentionTrace", "EmbeddingTrace", "LayerTrace", "StackTrace", "Trace", "trace", "write_html"]

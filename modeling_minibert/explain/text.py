@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
+KINDS = {"self": "self-attention", "causal": "causal self-attention", "cross": "cross-attention"}
 VALUES = 8  # longer vectors are cut off behind so many
 
 
@@ -41,7 +42,7 @@ def describe(trace, layer: int | None = None, head: int | None = None, token: in
             lines += ["", "Embeddings", *_embeddings(stack, tokens)]
         for index in range(len(stack.layers)) if layer is None else [layer]:
             for h in range(len(stack.layers[index].attention.query)) if head is None else [head]:
-                lines += ["", f"Layer {index}, {stack.layers[index].attention.kind} attention, head {h}"]
+                lines += ["", f"Layer {index}, {KINDS[stack.layers[index].attention.kind]}, head {h}"]
                 lines += _head(stack, index, h, tokens)
             if head is None:
                 lines += ["", f"Layer {index}, all heads together", *_layer(stack, index, tokens)]

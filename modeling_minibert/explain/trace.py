@@ -61,6 +61,7 @@ class LayerTrace:
     feed_forward_residual: Tensor  # (L, E)
     feed_forward_norm: Tensor  # (L, E); of the residual, or with pre_norm of attention_residual
     output: Tensor  # (L, E): feed_forward_norm, or with pre_norm feed_forward_residual
+    cross_attention: AttentionTrace | None = None  # of a decoder that attends to an encoder
 
 
 @dataclass(frozen=True)
@@ -130,10 +131,13 @@ def trace(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: str,
         ValueError: an empty text, one longer than the model's positions, a family that is none of these, or a MiniGPT
             that mixes its tokens by something else than attention.
     """
-    _check_text(text, text_pair)
-    _check_model(model)
+    check_text(text, text_pair)
+    check_model_type(model.config.model_type)
     if model.config.model_type not in STACKS:
         model = from_stock(model)
+    mixer = getattr(model.config, "token_mixer", "attention")
+    if mixer != "attention":
+        raise ValueError(f"token_mixer={mixer!r} has no queries and keys to trace; take a model with 'attention'")
     inputs = _encode(model, tokenizer, text, text_pair)
     was_training = model.training
     model.eval()
@@ -166,20 +170,18 @@ def trace(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: str,
     )
 
 
-def _check_text(text: str, text_pair: str | None) -> None:
+def check_text(text: str, text_pair: str | None) -> None:
+    """Raise a ValueError for a text without a word."""
     for name, value in {"text": text, "text_pair": text_pair}.items():
         if value is not None and not value.strip():
             raise ValueError(f"{name} is empty ({value!r}); give at least one word")
 
 
-def _check_model(model: PreTrainedModel) -> None:
-    stock = [twins.stock for twins in FAMILIES]
-    known, model_type = [*STACKS, *stock], model.config.model_type
+def check_model_type(model_type: str | None) -> None:
+    """Raise a ValueError for a family that cannot be traced."""
+    known = [*STACKS, *(twins.stock for twins in FAMILIES)]
     if model_type not in known:
         raise ValueError(f"no trace for model_type {model_type!r}; choose one of {known}")
-    mixer = getattr(model.config, "token_mixer", "attention")
-    if mixer != "attention":
-        raise ValueError(f"token_mixer={mixer!r} has no queries and keys to trace; take one with 'attention'")
 
 
 def _encode(model, tokenizer, text: str, text_pair: str | None) -> dict[str, Tensor]:

@@ -1,0 +1,149 @@
+"""One self-contained web page for a trace: no network, no build, plain JavaScript over inline data.
+
+`page_data` says which numbers the page holds; `write_html` puts them, as JSON with four significant digits (half a
+unit in the fourth, at most 0.05 % off), into `page.html` together with `page.css` and `page.js`. The page reads what it
+shows from the part of its address behind the #, so a link can point at one head: `page.html#layer=1&head=2&token=3`.
+
+The head view (lines between two columns of tokens) is that of Vig 2019, A Multiscale Visualization of Attention in the
+Transformer Model (arXiv 1906.05714).
+"""
+
+import html
+import json
+import math
+from importlib import resources
+from pathlib import Path
+
+from torch import Tensor
+
+from .trace import AttentionTrace, StackTrace, Trace
+
+SIGNIFICANT_DIGITS = 4
+# Weights and scores of all heads; about seven bytes each in the page.
+MOST_NUMBERS = 4_000_000
+CANDIDATES = 5
+
+
+def write_html(trace: Trace, path: str | Path) -> Path:
+    """Write the page.
+
+    Args:
+        trace: from `trace`.
+        path: where the page goes, such as page.html.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: so many tokens that the page would have more than `MOST_NUMBERS` weights and scores.
+    """
+    data = json.dumps(page_data(trace), ensure_ascii=False, separators=(",", ":"))
+    pieces = {
+        "{{title}}": html.escape(f"{trace.model_class}: {trace.text}"),
+        "{{style}}": _read("page.css"),
+        "{{script}}": _read("page.js"),
+        "{{data}}": data.replace("<", "\\u003c"),  # no text can end the script element
+    }
+    page = _read("page.html")
+    for place, piece in pieces.items():
+        page = page.replace(place, piece, 1)
+    Path(path).write_text(page, encoding="utf-8")
+    return Path(path)
+
+
+def page_data(trace: Trace) -> dict:
+    """What the page shows, ready for JSON.
+
+    Returns:
+        `model`, `text`, `text_pair`; `attentions`, one entry for each `kind` in each `stack`, with the tokens of
+        `queries` and `keys` and `layers[layer][head]`: `weights` (L, S) and `scores` (L, S), null where not visible;
+        `stacks`, with the length (Euclidean norm) of each token's vector on its way; `predictions`.
+    """
+    attentions = [entry for name, stack in trace.stacks.items() for entry in _attentions(name, stack, trace)]
+    _check_size(attentions)
+    return {
+        "model": trace.model_class,
+        "text": trace.text,
+        "text_pair": trace.text_pair,
+        "attentions": [
+            {**entry, "layers": [_heads(attention) for attention in entry["layers"]]} for entry in attentions
+        ],
+        "stacks": [
+            {"name": name, "tokens": stack.tokens, "norms": _norms(stack)} for name, stack in trace.stacks.items()
+        ],
+        "predictions": [
+            {
+                "question": prediction.question,
+                "token": prediction.token,
+                "is_probability": prediction.is_probability,
+                "candidates": [[label, _round(value)] for label, value in prediction.candidates[:CANDIDATES]],
+            }
+            for prediction in trace.predictions
+        ],
+    }
+
+
+def _attentions(name: str, stack: StackTrace, trace: Trace) -> list[dict]:
+    """The attentions of a stack to its own tokens, and those to the encoder's, if any."""
+    if not stack.layers:
+        return []
+    own = [layer.attention for layer in stack.layers]
+    cross = [layer.cross_attention for layer in stack.layers if layer.cross_attention is not None]
+    kinds = [(own, stack.tokens)] + ([(cross, trace.encoder.tokens)] if cross else [])
+    return [
+        {"stack": name, "kind": layers[0].kind, "queries": stack.tokens, "keys": keys, "layers": layers}
+        for layers, keys in kinds
+    ]
+
+
+def _check_size(attentions: list[dict]) -> None:
+    heads = sum(len(layer.weights) for entry in attentions for layer in entry["layers"])
+    numbers = 2 * sum(layer.weights.numel() for entry in attentions for layer in entry["layers"])
+    if numbers > MOST_NUMBERS:
+        fit = math.isqrt(MOST_NUMBERS // (2 * heads))
+        raise ValueError(
+            f"the page would hold {numbers:,} attention weights and scores, {MOST_NUMBERS:,} at most; give a text of "
+            f"at most {fit} tokens"
+        )
+
+
+def _heads(attention: AttentionTrace) -> list[dict]:
+    return [
+        {
+            "weights": _round(weights),
+            "scores": [
+                [score if seen else None for score, seen in zip(*row, strict=True)]
+                for row in zip(_round(scores), attention.visible.tolist(), strict=True)
+            ],
+        }
+        for weights, scores in zip(attention.weights, attention.scores, strict=True)
+    ]
+
+
+def _norms(stack: StackTrace) -> list[dict]:
+    """Rows of the table of lengths: what is added to the stream of each token, and what it is afterwards."""
+    parts = stack.embeddings
+    rows = [
+        ("word embedding", parts.word),
+        ("position embedding", parts.position),
+        ("token type embedding", parts.token_type),
+        ("embeddings", parts.norm),
+    ]
+    for index, layer in enumerate(stack.layers):
+        rows.append((f"layer {index}: attention adds", layer.attention.output))
+        rows.append((f"layer {index}: feed-forward adds", layer.feed_forward_output))
+        rows.append((f"layer {index}: output", layer.output))
+    return [{"name": name, "values": _round(vectors.norm(dim=-1))} for name, vectors in rows if vectors is not None]
+
+
+def _round(values):
+    """Numbers, or lists or a tensor of them, to `SIGNIFICANT_DIGITS`."""
+    if isinstance(values, Tensor):
+        values = values.tolist()
+    return (
+        [_round(value) for value in values] if isinstance(values, list) else float(f"{values:.{SIGNIFICANT_DIGITS}g}")
+    )
+
+
+def _read(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
