@@ -1,11 +1,11 @@
 """Show what a checkpoint makes of a text: `python -m modeling_minibert.explain DIR "text" --out page.html`.
 
-DIR is a folder of a MiniBert or MiniGPT with any head, or of a stock BERT, GPT-2 or first GPT.
+DIR is a folder of a model of ours with any head, or of a stock model that has a twin of ours, as BERT and GPT-2.
 
     --out page.html        one web page, to be opened in a browser; needs no network
     --print                everything as text, token by token
     --print 0 1 2          of that only layer 0, head 1, token 2
-    --pair "text"          the second text of a pair
+    --pair "text"          the second text of a pair; for an encoder–decoder the target
 """
 
 import argparse

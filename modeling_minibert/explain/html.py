@@ -11,6 +11,7 @@ Transformer Model (arXiv 1906.05714).
 import html
 import json
 import math
+import re
 from importlib import resources
 from pathlib import Path
 
@@ -39,14 +40,12 @@ def write_html(trace: Trace, path: str | Path) -> Path:
     """
     data = json.dumps(page_data(trace), ensure_ascii=False, separators=(",", ":"))
     pieces = {
-        "{{title}}": html.escape(f"{trace.model_class}: {trace.text}"),
-        "{{style}}": _read("page.css"),
-        "{{script}}": _read("page.js"),
-        "{{data}}": data.replace("<", "\\u003c"),  # no text can end the script element
+        "title": html.escape(f"{trace.model_class}: {trace.text}"),
+        "style": _read("page.css"),
+        "script": _read("page.js"),
+        "data": data.replace("<", "\\u003c"),  # no text can end the script element
     }
-    page = _read("page.html")
-    for place, piece in pieces.items():
-        page = page.replace(place, piece, 1)
+    page = re.sub(r"{{(\w+)}}", lambda place: pieces[place[1]], _read("page.html"))
     Path(path).write_text(page, encoding="utf-8")
     return Path(path)
 
@@ -131,6 +130,8 @@ def _norms(stack: StackTrace) -> list[dict]:
     ]
     for index, layer in enumerate(stack.layers):
         rows.append((f"layer {index}: attention adds", layer.attention.output))
+        if layer.cross_attention is not None:
+            rows.append((f"layer {index}: cross-attention adds", layer.cross_attention.output))
         rows.append((f"layer {index}: feed-forward adds", layer.feed_forward_output))
         rows.append((f"layer {index}: output", layer.output))
     return [{"name": name, "values": _round(vectors.norm(dim=-1))} for name, vectors in rows if vectors is not None]

@@ -41,7 +41,7 @@ def read_predictions(
         masks = [i for i, token in enumerate(input_ids.tolist()) if token == tokenizer.mask_token_id]
         places = masks or range(len(input_ids))
         found += [_of_words("masked token" if masks else "word here", i, scores[i], tokenizer) for i in places]
-    if task == "CausalLM":
+    if task in ("CausalLM", "ConditionalGeneration"):
         found += [_of_words("next token", i, row, tokenizer) for i, row in enumerate(logits["logits"])]
     if task in ("NextSentencePrediction", "PreTraining"):
         scores = logits["logits" if task == "NextSentencePrediction" else "seq_relationship_logits"]

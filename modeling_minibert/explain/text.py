@@ -28,24 +28,28 @@ def describe(trace, layer: int | None = None, head: int | None = None, token: in
     Raises:
         ValueError: a layer, head or token that is not there; says which are.
     """
-    first = next(iter(trace.stacks.values()))
-    _check("layer", layer, len(first.layers))
-    _check("head", head, len(first.layers[0].attention.query) if first.layers else 0)
-    _check("token", token, len(first.tokens))
+    stacks = trace.stacks.values()
+    _check("layer", layer, max(len(stack.layers) for stack in stacks))
+    _check("head", head, max(len(one.attention.query) for stack in stacks for one in stack.layers))
+    _check("token", token, max(len(stack.tokens) for stack in stacks))
     lines = [f"{trace.model_class}: {trace.text}" + (f" | {trace.text_pair}" if trace.text_pair else "")]
     for name, stack in trace.stacks.items():
-        width = stack.output.shape[1]
-        lines += ["", f"{name.capitalize()}: {len(stack.layers)} layers, {width} features"]
+        lines += ["", f"{name.capitalize()} with {stack.output.shape[1]} features, layers: {len(stack.layers)}"]
         lines += [f"Tokens: {' '.join(stack.tokens)}", f"Ids   : {stack.input_ids}"]
-        tokens = range(len(stack.tokens)) if token is None else [token]
+        tokens = _chosen(token, len(stack.tokens))
         if layer is None:
             lines += ["", "Embeddings", *_embeddings(stack, tokens)]
-        for index in range(len(stack.layers)) if layer is None else [layer]:
-            for h in range(len(stack.layers[index].attention.query)) if head is None else [head]:
-                lines += ["", f"Layer {index}, {KINDS[stack.layers[index].attention.kind]}, head {h}"]
-                lines += _head(stack, index, h, tokens)
+        for index in _chosen(layer, len(stack.layers)):
+            one = stack.layers[index]
+            kinds = [(one.attention, stack.tokens)]
+            if one.cross_attention is not None:
+                kinds.append((one.cross_attention, trace.encoder.tokens))
+            for attention, keys in kinds:
+                for h in _chosen(head, len(attention.query)):
+                    lines += ["", f"Layer {index}, {KINDS[attention.kind]}, head {h}"]
+                    lines += _head(stack, attention, keys, h, tokens)
             if head is None:
-                lines += ["", f"Layer {index}, all heads together", *_layer(stack, index, tokens)]
+                lines += ["", f"Layer {index}, all heads together", *_layer(stack, one, tokens)]
     if layer is None and head is None:
         lines += ["", describe_prediction(trace)]
     return "\n".join(lines)
@@ -91,6 +95,11 @@ def _check(name: str, index: int | None, count: int) -> None:
         raise ValueError(f"there is no {name} {index}; choose 0 to {count - 1}")
 
 
+def _chosen(index: int | None, count: int) -> range:
+    """All, or the one; none where one of two stacks is shorter."""
+    return range(count) if index is None else range(index, min(index + 1, count))
+
+
 def _vector(values: Tensor) -> str:
     shown = " ".join(f"{value:7.4f}" for value in values[:VALUES].tolist())
     return f"[{shown}]" if len(values) <= VALUES else f"[{shown} …] ({len(values)} values)"
@@ -109,39 +118,43 @@ def _embeddings(stack, tokens) -> Iterator[str]:
                 yield f"    {name.replace('_', ' ').capitalize():<11}: {_vector(getattr(parts, name)[t])}"
 
 
-def _head(stack, index: int, head: int, tokens) -> Iterator[str]:
-    layer = stack.layers[index]
-    attention = layer.attention
-    read = layer.attention_norm if layer.pre_norm else layer.input
+def _head(stack, attention, keys: list[str], head: int, tokens) -> Iterator[str]:
     for t in tokens:
         yield _token(stack, t)
-        yield f"    Input : {_vector(read[t])}"
+        yield f"    Input : {_vector(attention.input[t])}"
         for name, vectors in (("Q", attention.query), ("K", attention.key), ("V", attention.value)):
-            yield f"    {name} (D={vectors.shape[-1]}): {_vector(vectors[head, t])}"
+            if name == "Q" or attention.kind != "cross":  # the keys and values of the encoder are of other tokens
+                yield f"    {name} (D={vectors.shape[-1]}): {_vector(vectors[head, t])}"
         yield "    Attention to:"
         for s in attention.visible[t].nonzero().flatten().tolist():
             score, weight = attention.scores[head, t, s], attention.weights[head, t, s]
-            yield f"      ↳ Token {s:2d} [{stack.tokens[s]:<10}] | Score: {score:8.4f} | Softmax: {weight:7.4f}"
+            yield f"      ↳ Token {s:2d} [{keys[s]:<10}] | Score: {score:8.4f} | Softmax: {weight:7.4f}"
         yield f"    Head output: {_vector(attention.head_outputs[head, t])}"
 
 
-def _layer(stack, index: int, tokens) -> Iterator[str]:
-    layer = stack.layers[index]
-    parts = {
-        "Heads side by side": layer.attention.head_outputs.transpose(0, 1).flatten(1),
-        "Output projection": layer.attention.output,
-        "Residual sum": layer.attention_residual,
-        "Norm": layer.attention_norm,
-        "Feed-forward, up": layer.feed_forward_up,
-        "Activation": layer.feed_forward_activation,
-        "Feed-forward, down": layer.feed_forward_output,
-        "Residual sum 2": layer.feed_forward_residual,
-        "Norm 2": layer.feed_forward_norm,
-    }
-    if layer.pre_norm:  # in the order of the computation
-        order = ("Norm", *list(parts)[:3], "Norm 2", *list(parts)[4:8])
-        parts = {name: parts[name] for name in order}
+def _layer(stack, layer, tokens) -> Iterator[str]:
+    parts = []  # in the order of the computation
+    for name in ("attention", "cross_attention"):
+        attention = getattr(layer, name)
+        if attention is not None:
+            added = [
+                ("Heads side by side", attention.head_outputs.transpose(0, 1).flatten(1)),
+                ("Output projection", attention.output),
+                ("Residual sum", getattr(layer, f"{name}_residual")),
+            ]
+            parts += _with_norm(added, getattr(layer, f"{name}_norm"), layer.pre_norm)
+    added = [
+        ("Feed-forward up", layer.feed_forward_up),
+        ("Activation", layer.feed_forward_activation),
+        ("Feed-forward down", layer.feed_forward_output),
+        ("Residual sum", layer.feed_forward_residual),
+    ]
+    parts += _with_norm(added, layer.feed_forward_norm, layer.pre_norm)
     for t in tokens:
         yield _token(stack, t)
-        for name, vectors in parts.items():
-            yield f"    {name:<19}: {_vector(vectors[t])}"
+        for name, vectors in parts:
+            yield f"    {name:<18}: {_vector(vectors[t])}"
+
+
+def _with_norm(parts: list[tuple[str, Tensor]], norm: Tensor, pre_norm: bool) -> list[tuple[str, Tensor]]:
+    return [("Norm", norm), *parts] if pre_norm else [*parts, ("Norm", norm)]

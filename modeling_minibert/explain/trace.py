@@ -1,34 +1,29 @@
 """Every intermediate of one forward pass, taken from the model itself while it computes.
 
 Read `AttentionTrace`, `LayerTrace`, `StackTrace` and `Trace` for what there is and in which shape; then `trace`, which
-runs the model once with hooks on its modules; then `_read_layer`, which sorts what the hooks have seen. Nothing of the
-forward pass is written a second time: queries, keys and values are the arguments with which the model calls the
-attention formula, sums are what goes into its norms. Computed here are the scores alone, as in that formula.
+runs the model once with hooks on its modules (`recording.py`); then `_read_layer`, which sorts what they have seen.
 
-A stock BERT or GPT of transformers is first converted by `from_stock` (same weights, same outputs), so that one trace
-serves all.
+A stock model of transformers is first converted by `from_stock` (same weights, same outputs): one trace serves all.
 
 Letters: L length, S number of keys, H heads, D head size, E hidden size, M feed-forward width, C classes, V vocabulary.
 
 Source: Vaswani et al. 2017, section 3, for the names of the parts.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ..attention import MultiHeadAttention, eager_attention_forward
 from ..stock import from_stock
 from ..stock_families import FAMILIES
 from .predictions import Prediction, read_predictions
+from .recording import Call, one_text, recording
 from .text import describe, describe_prediction
 
-# Which stack of layers each family has.
-STACKS = {"minibert": "encoder", "minigpt": "decoder"}
+# Which stacks of layers each family has.
+STACKS = {"minibert": ("encoder",), "minigpt": ("decoder",), "miniseq2seq": ("encoder", "decoder")}
 
 
 @dataclass(frozen=True)
@@ -36,11 +31,12 @@ class AttentionTrace:
     """One attention of one layer, all heads."""
 
     kind: str  # "self", "causal" (self, but no token sees a later one) or "cross"
+    input: Tensor  # (L, E), what the queries are made of; keys and values too, but for cross-attention
     query: Tensor  # (H, L, D); turned already where positions are rotary
     key: Tensor  # (H, S, D)
     value: Tensor  # (H, S, D)
     visible: Tensor  # (L, S) bool, the keys each query may attend to
-    scores: Tensor  # (H, L, S), query · key / √D, also where not visible
+    scores: Tensor  # (H, L, S), query · key / √D, also where not visible; with the bias of relative positions
     weights: Tensor  # (H, L, S), softmax of the scores over the visible keys
     head_outputs: Tensor  # (H, L, D), weights · value
     output: Tensor  # (L, E), the head outputs side by side, through the output projection
@@ -48,20 +44,26 @@ class AttentionTrace:
 
 @dataclass(frozen=True)
 class LayerTrace:
-    """One layer. Norms stand after the sums (post-norm: BERT, the first GPT) or before the sub-layers (GPT-2)."""
+    """One layer: attention, in some decoders attention to the encoder, feed-forward.
+
+    With `pre_norm` (GPT-2, T5) each norm reads what goes into its sub-layer, otherwise (BERT, the first GPT) the
+    residual sum after it.
+    """
 
     pre_norm: bool
     input: Tensor  # (L, E)
     attention: AttentionTrace
     attention_residual: Tensor  # (L, E), input + attention.output
-    attention_norm: Tensor  # (L, E); of the residual, or with pre_norm of the input
+    attention_norm: Tensor  # (L, E)
+    cross_attention: AttentionTrace | None
+    cross_attention_residual: Tensor | None
+    cross_attention_norm: Tensor | None
     feed_forward_up: Tensor  # (L, M), before the activation
     feed_forward_activation: Tensor  # (L, M), after it
     feed_forward_output: Tensor  # (L, E)
     feed_forward_residual: Tensor  # (L, E)
-    feed_forward_norm: Tensor  # (L, E); of the residual, or with pre_norm of attention_residual
+    feed_forward_norm: Tensor  # (L, E)
     output: Tensor  # (L, E): feed_forward_norm, or with pre_norm feed_forward_residual
-    cross_attention: AttentionTrace | None = None  # of a decoder that attends to an encoder
 
 
 @dataclass(frozen=True)
@@ -122,51 +124,44 @@ def trace(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: str,
     `model(**trace.inputs, output_attentions=True)` to the last bit, and those of a fused kernel up to rounding.
 
     Args:
-        model: a MiniBert or a MiniGPT with any head, or a stock BERT, GPT-2 or first GPT.
+        model: a MiniBert, MiniGPT or MiniSeq2Seq with any head, or a stock model that has a twin of ours.
         tokenizer: that of the model.
         text: what the model reads.
-        text_pair: the second text of a pair.
+        text_pair: the second text of a pair; of an encoder–decoder the target, which it writes itself if not given.
 
     Raises:
-        ValueError: an empty text, one longer than the model's positions, a family that is none of these, or a MiniGPT
-            that mixes its tokens by something else than attention.
+        ValueError: an empty text, one longer than the model's positions, a family that is none of these, a MiniGPT
+            that mixes its tokens by something else than attention, or a MiniSeq2Seq with two vocabularies.
     """
     check_text(text, text_pair)
-    check_model_type(model.config.model_type)
+    _check_config(model.config)
     if model.config.model_type not in STACKS:
         model = from_stock(model)
-    mixer = getattr(model.config, "token_mixer", "attention")
-    if mixer != "attention":
-        raise ValueError(f"token_mixer={mixer!r} has no queries and keys to trace; take a model with 'attention'")
-    inputs = _encode(model, tokenizer, text, text_pair)
     was_training = model.training
     model.eval()
     try:
-        with torch.no_grad(), _recording(model) as recorded:
-            outputs = model(**inputs, output_attentions=True, **_without_cache(model))
+        with torch.no_grad():
+            inputs = _encode(model, tokenizer, text, text_pair)
+            with recording(model) as recorded:
+                outputs = model(**inputs, output_attentions=True, **_without_cache(model))
     finally:
         model.train(was_training)
-    input_ids = inputs["input_ids"].flatten()
-    base = model.base_model
-    stack = StackTrace(
-        tokens=tokenizer.convert_ids_to_tokens(input_ids.tolist()),
-        input_ids=input_ids.tolist(),
-        embeddings=_read_embeddings(base.embeddings, recorded),
-        layers=[_read_layer(layer, recorded) for layer in base.layers],
-        output=recorded[base.final_norm].output,
-    )
-    name, pooler = STACKS[model.config.model_type], getattr(base, "pooler", None)
-    logits = {key: _one_text(value) for key, value in outputs.items() if key.endswith("logits")}
+    stacks = {}
+    for name, module in _stack_modules(model).items():
+        input_ids = inputs["decoder_input_ids" if stacks else "input_ids"].flatten().tolist()
+        stacks[name] = _read_stack(module, recorded, input_ids, tokenizer.convert_ids_to_tokens(input_ids))
+    pooler = getattr(model.base_model, "pooler", None)
+    logits = {key: one_text(value) for key, value in outputs.items() if key.endswith("logits")}
     return Trace(
         model_class=type(model).__name__,
         text=text,
         text_pair=text_pair,
         inputs=inputs,
-        encoder=stack if name == "encoder" else None,
-        decoder=stack if name == "decoder" else None,
+        encoder=stacks.get("encoder"),
+        decoder=stacks.get("decoder"),
         pooler=None if pooler is None else recorded[pooler].output,
         logits=logits,
-        predictions=read_predictions(model, tokenizer, logits, input_ids),
+        predictions=read_predictions(model, tokenizer, logits, inputs["input_ids"].flatten()),
     )
 
 
@@ -184,88 +179,68 @@ def check_model_type(model_type: str | None) -> None:
         raise ValueError(f"no trace for model_type {model_type!r}; choose one of {known}")
 
 
+def _check_config(config) -> None:
+    check_model_type(config.model_type)
+    if getattr(config, "decoder_vocab_size", None) is not None:
+        raise ValueError(
+            f"the model has two vocabularies, of {config.vocab_size} and {config.decoder_vocab_size} tokens; a trace "
+            f"is for one that source and target share"
+        )
+    mixer = getattr(config, "token_mixer", "attention")
+    if mixer != "attention":
+        raise ValueError(f"token_mixer={mixer!r} has no queries and keys to trace; take a model with 'attention'")
+
+
+def _stack_modules(model: PreTrainedModel) -> dict[str, nn.Module]:
+    """Encoder and decoder by name; where there is one alone, it is the base model itself."""
+    base, names = model.base_model, STACKS[model.config.model_type]
+    return {name: getattr(base, name) for name in names} if len(names) > 1 else {names[0]: base}
+
+
 def _encode(model, tokenizer, text: str, text_pair: str | None) -> dict[str, Tensor]:
     """The model's arguments for one text, on its device; lengths are checked before any work."""
-    inputs = dict(tokenizer(text, text_pair, return_tensors="pt"))
+    first, *more = _stack_modules(model).values()
+    inputs = dict(tokenizer(text, None if more else text_pair, return_tensors="pt"))
     length = inputs["input_ids"].shape[1]
     if length == 0:
         raise ValueError(f"the tokenizer makes no tokens of {text!r}; give another text")
-    embeddings = model.base_model.embeddings
-    embeddings.check_length(length)
-    if embeddings.token_type_embeddings is not None and "token_type_ids" not in inputs:
-        # What the model assumes without them, so that the part shows.
-        inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])
+    first.embeddings.check_length(length)
+    if first.embeddings.token_type_embeddings is None:
+        inputs.pop("token_type_ids", None)
+    elif "token_type_ids" not in inputs:
+        inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])  # what the model assumes; so the part shows
     if type(model).__name__.endswith("MultipleChoice"):
         inputs = {name: tensor[:, None] for name, tensor in inputs.items()}  # a single choice
-    return {name: tensor.to(model.device) for name, tensor in inputs.items()}
+    inputs = {name: tensor.to(model.device) for name, tensor in inputs.items()}
+    if more:
+        inputs["decoder_input_ids"] = _target(model, tokenizer, inputs, text_pair)
+    return inputs
+
+
+def _target(model, tokenizer, inputs: dict[str, Tensor], target: str | None) -> Tensor:
+    """What the decoder reads, (1, L): the start, then the target given or its own, one token late."""
+    if target is None:
+        return model.generate(**inputs, num_beams=1, do_sample=False)[:, :-1]
+    target_ids = tokenizer(text_target=target, return_tensors="pt")["input_ids"].to(model.device)
+    model.base_model.decoder.embeddings.check_length(target_ids.shape[1])
+    return torch.cat([torch.full_like(target_ids[:, :1], model.config.decoder_start_token_id), target_ids[:, :-1]], 1)
 
 
 def _without_cache(model) -> dict[str, bool]:
     return {"use_cache": False} if hasattr(model.config, "use_cache") else {}
 
 
-# --- What the hooks see
+# --- What the hooks have seen, sorted
 
 
-@dataclass
-class Call:
-    """One call of one module, without the batch: its first argument and what it returned."""
-
-    input: Tensor
-    output: Tensor
-    attention: dict[str, Tensor] | None = None  # of a MultiHeadAttention: the arguments and results of the formula
-
-
-def _one_text(tensor: Tensor) -> Tensor:
-    return tensor.detach()[0].cpu()
-
-
-ATTENTION_OF_A_TRACE = "trace"
-
-
-def _keep_attention(module, query, key, value, attention_mask, kept: dict, **kwargs):
-    """The eager formula, called in its place with the same arguments; `kept` receives them and the results."""
-    mixed, weights = eager_attention_forward(module, query, key, value, attention_mask, **kwargs)
-    shape = weights.shape[-2:]
-    mask = weights.new_ones(shape, dtype=torch.bool) if attention_mask is None else attention_mask[0, 0].expand(shape)
-    kept |= {
-        "query": _one_text(query),
-        "key": _one_text(key),
-        "value": _one_text(value),
-        "visible": mask.cpu(),
-        "scores": _one_text(query @ key.transpose(-2, -1) * module.scaling),
-        "weights": _one_text(weights),
-        "head_outputs": _one_text(mixed.transpose(1, 2)),
-    }
-    return mixed, weights
-
-
-AttentionInterface.register(ATTENTION_OF_A_TRACE, _keep_attention)
-
-
-@contextmanager
-def _recording(model: nn.Module) -> Iterator[dict[nn.Module, Call]]:
-    """While this is open, every call of every module of the model is kept."""
-    recorded, attentions = {}, {}
-
-    def before_attention(module, args, kwargs):
-        attentions[module] = {}
-        return args, kwargs | {"implementation": ATTENTION_OF_A_TRACE, "kept": attentions[module]}
-
-    def after(module, args, output):
-        output = output[0] if isinstance(output, tuple) else output
-        if args and torch.is_tensor(args[0]) and torch.is_tensor(output):
-            recorded[module] = Call(_one_text(args[0]), _one_text(output), attentions.get(module))
-
-    handles = [module.register_forward_hook(after) for module in model.modules()]
-    for module in model.modules():
-        if isinstance(module, MultiHeadAttention):
-            handles.append(module.register_forward_pre_hook(before_attention, with_kwargs=True))
-    try:
-        yield recorded
-    finally:
-        for handle in handles:
-            handle.remove()
+def _read_stack(stack: nn.Module, recorded: dict[nn.Module, Call], input_ids: list[int], tokens: list[str]):
+    return StackTrace(
+        tokens=tokens,
+        input_ids=input_ids,
+        embeddings=_read_embeddings(stack.embeddings, recorded),
+        layers=[_read_layer(layer, recorded) for layer in stack.layers],
+        output=recorded[stack.final_norm].output,
+    )
 
 
 def _read_embeddings(embeddings: nn.Module, recorded: dict[nn.Module, Call]) -> EmbeddingTrace:
@@ -282,24 +257,30 @@ def _read_embeddings(embeddings: nn.Module, recorded: dict[nn.Module, Call]) -> 
 
 
 def _read_layer(layer: nn.Module, recorded: dict[nn.Module, Call]) -> LayerTrace:
-    attention_norm, feed_forward_norm = recorded[layer.attention_norm], recorded[layer.feed_forward_norm]
-    # What a norm reads is a sum: with norms before the sub-layers, that of the sub-layer before.
-    residuals = (attention_norm.input, feed_forward_norm.input)
-    if layer.pre_norm:
-        residuals = (feed_forward_norm.input, recorded[layer].output)
-    attention = recorded[layer.attention]
+    has_cross = hasattr(layer, "cross_attention")
+    names = ["attention", "cross_attention", "feed_forward"] if has_cross else ["attention", "feed_forward"]
+    norms = [recorded[getattr(layer, f"{name}_norm")] for name in names]
+    # What a norm reads is a residual sum: with norms before the sub-layers, that of the sub-layer before.
+    sums = [norm.input for norm in norms[1:]] + [recorded[layer].output] if layer.pre_norm else [n.input for n in norms]
+    residuals, normed = dict(zip(names, sums, strict=True)), dict(zip(names, norms, strict=True))
     return LayerTrace(
         pre_norm=layer.pre_norm,
         input=recorded[layer].input,
-        attention=AttentionTrace(
-            kind="causal" if layer.attention.is_causal else "self", output=attention.output, **attention.attention
-        ),
-        attention_residual=residuals[0],
-        attention_norm=attention_norm.output,
+        attention=_read_attention(layer.attention, recorded, "causal" if layer.attention.is_causal else "self"),
+        attention_residual=residuals["attention"],
+        attention_norm=normed["attention"].output,
+        cross_attention=_read_attention(layer.cross_attention, recorded, "cross") if has_cross else None,
+        cross_attention_residual=residuals.get("cross_attention"),
+        cross_attention_norm=normed["cross_attention"].output if has_cross else None,
         feed_forward_up=recorded[layer.feed_forward.up].output,
         feed_forward_activation=recorded[layer.feed_forward.down].input,
         feed_forward_output=recorded[layer.feed_forward].output,
-        feed_forward_residual=residuals[1],
-        feed_forward_norm=feed_forward_norm.output,
+        feed_forward_residual=residuals["feed_forward"],
+        feed_forward_norm=normed["feed_forward"].output,
         output=recorded[layer].output,
     )
+
+
+def _read_attention(attention: nn.Module, recorded: dict[nn.Module, Call], kind: str) -> AttentionTrace:
+    call = recorded[attention]
+    return AttentionTrace(kind=kind, input=call.input, output=call.output, **call.attention)

@@ -1,0 +1,271 @@
+"""A trace is what the model itself computed: every step is computed once more from the step before, with the model's
+own weights, and the ends are held against the model's outputs, bit for bit, and against stock models of transformers.
+
+float64, where two orders of summation differ by some 1e-15; odd and unequal sizes; biases and gains are random.
+"""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from torch import nn
+from torch.testing import assert_close
+from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast, pipeline
+
+import modeling_minibert as ours
+from modeling_minibert.configuration_minibert import AUTO_MAP as BERT_CLASSES
+from modeling_minibert.configuration_minigpt import AUTO_MAP as GPT_CLASSES
+from modeling_minibert.explain import trace
+from modeling_minibert.feed_forward import ACTIVATIONS
+
+# The first document's six labelled sentences.
+SENTENCES = {
+    "aku suka banget sama film ini": 1,
+    "filmnya membosankan dan jelek": 0,
+    "aktingnya luar biasa": 1,
+    "ngantuk banget pas nonton": 0,
+    "ceritanya bikin terharu": 1,
+    "buruk banget": 0,
+}
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+WORDS = SPECIAL + sorted({word for sentence in SENTENCES for word in sentence.split()} | {"tidak", "bagus"})
+TEXT, PAIR = "aku tidak suka film ini", "ceritanya bagus"
+SIZES = {"vocab_size": len(WORDS), "hidden_size": 20, "num_attention_heads": 4, "num_hidden_layers": 2}
+SIZES |= {"intermediate_size": 37, "max_position_embeddings": 23}
+CLOSE = {"rtol": 0, "atol": 1e-12}
+EXACT = {"rtol": 0, "atol": 0}
+BERT_HEADS = sorted({path.rpartition(".")[2] for path in BERT_CLASSES.values()} - {"MiniBertConfig"})
+GPT_HEADS = sorted({path.rpartition(".")[2] for path in GPT_CLASSES.values()} - {"MiniGPTConfig"})
+VARIANTS = {
+    "bert": ("MiniBertForPreTraining", {"type_vocab_size": 3}),
+    "pre-norm bert": ("MiniBertForMaskedLM", {"norm_position": "pre", "norm_type": "rmsnorm", "hidden_act": "relu"}),
+    "2017": (
+        "MiniBertForSequenceClassification",
+        {"position_embedding_type": "sinusoidal", "scale_embedding": True, "type_vocab_size": 0},
+    ),
+    "gpt2": ("MiniGPTForCausalLM", {}),
+    "post-norm gpt": ("MiniGPTForCausalLM", {"norm_position": "post", "embedding_norm": True, "type_vocab_size": 2}),
+    "rotary": ("MiniGPTForCausalLM", {"position_embedding_type": "rotary", "head_dim": 6, "attention_bias": False}),
+}
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return word_tokenizer(WORDS)
+
+
+def word_tokenizer(words):
+    """Words at spaces, in BERT's frame."""
+    backend = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    edges = [(token, words.index(token)) for token in ("[CLS]", "[SEP]")]
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=edges
+    )
+    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
+    inputs = ["input_ids", "token_type_ids", "attention_mask"]
+    return PreTrainedTokenizerFast(tokenizer_object=backend, model_input_names=inputs, **names)
+
+
+def random_model(name, **fields):
+    """All parameters random, biases and gains too; float64, in eval mode."""
+    family = "MiniBert" if name.startswith("MiniBert") else "MiniGPT"
+    config = getattr(ours, f"{family}Config")(**{**SIZES, "num_labels": 3, **fields})
+    model = getattr(ours, name)(config).double().eval()
+    for key, parameter in model.named_parameters():
+        nn.init.normal_(parameter, 1.0 if key.endswith("norm.weight") else 0.0, 0.3)
+    return model
+
+
+def check_attention(attention, module):
+    """The formula step by step, from what the queries are made of to the output."""
+    heads, _, size = attention.query.shape
+    scores = attention.query @ attention.key.transpose(1, 2) / math.sqrt(size)
+    assert_close(attention.scores, scores, **CLOSE)
+    weights = attention.scores.masked_fill(~attention.visible, -math.inf).softmax(-1)
+    assert_close(attention.weights, weights, **CLOSE)
+    assert_close(attention.head_outputs, attention.weights @ attention.value, **CLOSE)
+    concatenated = torch.cat(list(attention.head_outputs), dim=-1)
+    assert concatenated.shape[1] == heads * size
+    assert_close(attention.output, F.linear(concatenated, module.output.weight, module.output.bias), **CLOSE)
+
+
+def check_projections(attention, module, rotary):
+    for name in ("value",) if rotary else ("query", "key", "value"):
+        linear = getattr(module, name)
+        projected = F.linear(attention.input, linear.weight, linear.bias)
+        size = attention.query.shape[-1]
+        expected = torch.stack([projected[:, h * size : (h + 1) * size] for h in range(len(attention.query))])
+        assert_close(getattr(attention, name), expected, **CLOSE)
+
+
+def check_layer(layer, module, activation):
+    attention, feed_forward = layer.attention, module.feed_forward
+    assert_close(layer.attention_residual, layer.input + attention.output, **CLOSE)
+    if layer.pre_norm:
+        assert_close(layer.attention_norm, module.attention_norm(layer.input), **CLOSE)
+        assert_close(layer.feed_forward_norm, module.feed_forward_norm(layer.attention_residual), **CLOSE)
+        read, before, result = layer.feed_forward_norm, layer.attention_residual, layer.feed_forward_residual
+        assert_close(attention.input, layer.attention_norm, **EXACT)
+    else:
+        assert_close(layer.attention_norm, module.attention_norm(layer.attention_residual), **CLOSE)
+        assert_close(layer.feed_forward_norm, module.feed_forward_norm(layer.feed_forward_residual), **CLOSE)
+        read, before, result = layer.attention_norm, layer.attention_norm, layer.feed_forward_norm
+        assert_close(attention.input, layer.input, **EXACT)
+    assert_close(layer.feed_forward_up, F.linear(read, feed_forward.up.weight, feed_forward.up.bias), **CLOSE)
+    assert_close(layer.feed_forward_activation, ACTIVATIONS[activation](layer.feed_forward_up), **CLOSE)
+    down = F.linear(layer.feed_forward_activation, feed_forward.down.weight, feed_forward.down.bias)
+    assert_close(layer.feed_forward_output, down, **CLOSE)
+    assert_close(layer.feed_forward_residual, before + layer.feed_forward_output, **CLOSE)
+    assert_close(layer.output, result, **EXACT)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_step_follows_from_the_one_before(variant, tokenizer):
+    name, fields = VARIANTS[variant]
+    model = random_model(name, **fields)
+    traced = trace(model, tokenizer, TEXT, PAIR)
+    base, (kind, stack) = model.base_model, next(iter(traced.stacks.items()))
+    assert kind == ("encoder" if "Bert" in name else "decoder")
+
+    parts = stack.embeddings
+    word = base.embeddings.word_embeddings.weight[stack.input_ids] * base.embeddings.scale
+    assert_close(parts.word, word, **EXACT)
+    assert (parts.position is None) == (model.config.position_embedding_type == "rotary")
+    assert (parts.token_type is None) == (model.config.type_vocab_size == 0)
+    if parts.token_type is not None:  # the segments of the pair
+        segments = [0] * 7 + [1] * 3
+        assert_close(parts.token_type, base.embeddings.token_type_embeddings.weight[segments], **EXACT)
+    added = [part for part in (parts.word, parts.position, parts.token_type) if part is not None]
+    assert_close(parts.sum, sum(added), **CLOSE)
+    assert_close(parts.norm, base.embeddings.norm(parts.sum), **CLOSE)
+
+    before = parts.norm
+    for layer, module in zip(stack.layers, base.layers, strict=True):
+        assert_close(layer.input, before, **EXACT)
+        check_projections(layer.attention, module.attention, rotary=variant == "rotary")
+        check_attention(layer.attention, module.attention)
+        check_layer(layer, module, model.config.hidden_act)
+        before = layer.output
+    assert_close(stack.output, base.final_norm(before), **CLOSE)
+    tokens = len(stack.tokens)
+    causal = torch.ones(tokens, tokens).tril().bool() if kind == "decoder" else torch.ones(tokens, tokens).bool()
+    assert torch.equal(stack.layers[0].attention.visible, causal)
+
+
+@pytest.mark.parametrize("name", BERT_HEADS + GPT_HEADS)
+def test_every_head_gives_the_logits_of_the_model_to_the_last_bit(name, tokenizer):
+    model = random_model(name)
+    traced = trace(model, tokenizer, TEXT)
+    outputs = model(**traced.inputs, output_attentions=True, output_hidden_states=True)
+    logits = {key: value[0] for key, value in outputs.items() if "logits" in key}
+    assert traced.logits.keys() == logits.keys()
+    model.set_attn_implementation("eager")
+    plainly = model(**traced.inputs)
+    model.set_attn_implementation("sdpa")
+    fused = model(**traced.inputs)
+    for key, value in logits.items():
+        assert_close(traced.logits[key], value, **EXACT)
+        assert_close(traced.logits[key], plainly[key][0], **EXACT)
+        assert_close(traced.logits[key], fused[key][0], rtol=0, atol=1e-10)
+    stack = next(iter(traced.stacks.values()))
+    found = [stack.embeddings.norm, *(layer.output for layer in stack.layers[:-1]), stack.output]
+    for mine, theirs in zip(found, outputs.hidden_states, strict=True):
+        assert_close(mine, theirs[0], **EXACT)
+    for layer, weights in zip(stack.layers, outputs.attentions, strict=True):
+        assert_close(layer.attention.weights, weights[0], **EXACT)
+    assert bool(traced.predictions) == (not name.endswith("Model"))
+
+
+@pytest.mark.parametrize("name", ["MiniBertForSequenceClassification", "MiniGPTForCausalLM"])
+def test_a_stock_model_is_traced_as_what_it_computes(name, tokenizer):
+    stock = random_model(name).float().to_stock()
+    stock.set_attn_implementation("eager")
+    traced = trace(stock, tokenizer, TEXT)
+    outputs = stock(**traced.inputs, output_attentions=True, output_hidden_states=True)
+    stack = next(iter(traced.stacks.values()))
+    # float32 sums of some forty terms of order 1
+    assert_close(traced.logits["logits"], outputs.logits[0], rtol=0, atol=2e-5)
+    for layer, weights, states in zip(stack.layers, outputs.attentions, outputs.hidden_states, strict=False):
+        assert_close(layer.attention.weights, weights[0], rtol=0, atol=1e-5)
+        assert_close(layer.input, states[0], rtol=0, atol=1e-5)
+
+
+def test_a_trace_leaves_the_model_as_it_was(tokenizer):
+    model = random_model("MiniBertForMaskedLM", hidden_dropout_prob=0.5).train()
+    first, again = trace(model, tokenizer, TEXT), trace(model, tokenizer, TEXT)
+    assert model.training
+    assert_close(first.logits["logits"], again.logits["logits"], **EXACT)  # no dropout
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    with pytest.raises(ValueError, match="positions"):
+        trace(model, tokenizer, "suka " * 22)
+    assert model.training
+
+
+def test_words_for_a_mask_are_those_of_the_fill_mask_pipeline(tokenizer):
+    model = random_model("MiniBertForMaskedLM").float()
+    traced = trace(model, tokenizer, "aku [MASK] film ini")
+    theirs = pipeline("fill-mask", model=model, tokenizer=tokenizer)("aku [MASK] film ini")
+    (prediction,) = traced.predictions
+    assert (prediction.question, prediction.token) == ("masked token", 2)
+    for (word, probability), expected in zip(prediction.candidates, theirs, strict=True):
+        assert word == expected["token_str"]
+        assert probability == pytest.approx(expected["score"], abs=1e-6)
+
+
+def test_predictions_are_the_softmax_of_the_logits(tokenizer):
+    labels = {"id2label": {0: "buruk", 1: "biasa", 2: "bagus"}}
+    traced = trace(random_model("MiniBertForSequenceClassification", **labels), tokenizer, TEXT)
+    expected = dict(zip(labels["id2label"].values(), traced.logits["logits"].softmax(-1).tolist(), strict=True))
+    assert dict(traced.predictions[0].candidates) == pytest.approx(expected, abs=1e-12)
+    assert list(dict(traced.predictions[0].candidates).values()) == sorted(expected.values(), reverse=True)
+    several = random_model("MiniBertForSequenceClassification", problem_type="multi_label_classification", **labels)
+    traced = trace(several, tokenizer, TEXT)
+    assert dict(traced.predictions[0].candidates)["biasa"] == pytest.approx(traced.logits["logits"].sigmoid()[1].item())
+    number = trace(random_model("MiniGPTForSequenceClassification", num_labels=1), tokenizer, TEXT)
+    assert number.predictions[0].candidates == [("LABEL_0", number.logits["logits"].item())]
+    assert not number.predictions[0].is_probability
+
+
+@pytest.mark.pretrained
+@pytest.mark.lecture("S5-21")
+def test_it_looks_at_the_animal(pretrained_dir):
+    """In a trained encoder some heads link the pronoun to its noun, and the sense of the last word moves them."""
+    model, tokenizer = AutoModel.from_pretrained(pretrained_dir), AutoTokenizer.from_pretrained(pretrained_dir)
+    shares = {}
+    for word in ("tired", "wide"):
+        traced = trace(model, tokenizer, f"The animal didn't cross the street because it was too {word}")
+        tokens = traced.encoder.tokens
+        it, animal, street = (tokens.index(name) for name in ("it", "animal", "street"))
+        weights = torch.stack([layer.attention.weights[:, it] for layer in traced.encoder.layers])  # (layers, H, S)
+        shares[word] = weights[..., animal], weights[..., street]
+    to_animal, to_street = shares["tired"]
+    place = divmod(int(to_animal.argmax()), to_animal.shape[1])
+    assert to_animal[place] > 0.6 and to_street[place] < 0.1  # measured 0.65 and 0.02, in layer 5, head 11
+    assert to_animal.mean() > 1.3 * to_street.mean()  # 0.072 and 0.047
+    # What is wide is rather the street.
+    assert shares["wide"][0].mean() / shares["wide"][1].mean() < 0.9 * to_animal.mean() / to_street.mean()
+
+
+@pytest.mark.parametrize(
+    ("fields", "text", "pair", "message"),
+    [
+        ({}, " \n", None, r"text is empty \(' \\n'\)"),
+        ({}, TEXT, "", r"text_pair is empty \(''\)"),
+        ({}, "suka " * 22, None, "24 tokens long but this model was built for 23"),
+        ({"token_mixer": "linear"}, TEXT, None, "token_mixer='linear' has no queries and keys"),
+    ],
+)
+def test_what_cannot_be_traced_is_said(fields, text, pair, message, tokenizer):
+    model = random_model("MiniGPTForCausalLM", **fields)
+    with pytest.raises(ValueError, match=message):
+        trace(model, tokenizer, text, pair)
+
+
+def test_other_families_are_named(tokenizer):
+    model = random_model("MiniGPTModel")
+    model.config.model_type = "bloom"
+    with pytest.raises(ValueError, match=r"model_type 'bloom'; choose one of \['minibert', 'minigpt'.*'bert', 'gpt2'"):
+        trace(model, tokenizer, TEXT)
