@@ -260,10 +260,10 @@ function thumbnail(weights) {
 // --- Predictions and lengths
 
 function renderPredictions(view) {
-  const queries = data.stacks[data.stacks.length - 1].tokens;
+  const answering = data.stacks[data.stacks.length - 1]; // of an encoder–decoder the decoder
   byId("predictions-section").hidden = data.predictions.length === 0;
   byId("predictions").replaceChildren(...data.predictions.map((prediction) => {
-    const place = prediction.token === null ? "" : ` ${prediction.token} “${visibleToken(queries[prediction.token])}”`;
+    const place = prediction.token === null ? "" : ` ${prediction.token} “${visibleToken(answering.tokens[prediction.token])}”`;
     const cells = prediction.candidates.map(([label, value]) => {
       const cell = make("td", {}, `${visibleToken(label)} ${value.toFixed(4)}`);
       if (prediction.is_probability) {
@@ -273,7 +273,7 @@ function renderPredictions(view) {
       }
       return cell;
     });
-    const isChosen = prediction.token === view.state.token;
+    const isChosen = prediction.token === view.state.token && view.attention.stack === answering.name;
     return make("tr", isChosen ? { class: "chosen" } : {}, make("th", { scope: "row" }, prediction.question + place), ...cells);
   }));
 }

@@ -72,7 +72,8 @@ def describe_prediction(trace, label: str | None = None) -> str:
     for prediction in trace.predictions:
         place = ""
         if prediction.token is not None:
-            place = f" {prediction.token} ({next(iter(trace.stacks.values())).tokens[prediction.token]})"
+            asked = trace.decoder or trace.encoder
+            place = f" {prediction.token} ({asked.tokens[prediction.token]})"
         candidates = " · ".join(f"{name} {number:.4f}" for name, number in prediction.candidates[:5])
         lines.append(f"{prediction.question.capitalize() + place:<14}: {candidates}")
     if label is not None:

@@ -24,6 +24,7 @@ from .text import describe, describe_prediction
 
 # Which stacks of layers each family has.
 STACKS = {"minibert": ("encoder",), "minigpt": ("decoder",), "miniseq2seq": ("encoder", "decoder")}
+MOST_WRITTEN = 50  # tokens of a target that the model writes itself
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class AttentionTrace:
     key: Tensor  # (H, S, D)
     value: Tensor  # (H, S, D)
     visible: Tensor  # (L, S) bool, the keys each query may attend to
-    scores: Tensor  # (H, L, S), query · key / √D, also where not visible; with the bias of relative positions
+    # (H, L, S), query · key / √D, also where not visible; in T5's way not divided, with the bias of relative positions
+    scores: Tensor
     weights: Tensor  # (H, L, S), softmax of the scores over the visible keys
     head_outputs: Tensor  # (H, L, D), weights · value
     output: Tensor  # (L, E), the head outputs side by side, through the output projection
@@ -220,7 +222,8 @@ def _encode(model, tokenizer, text: str, text_pair: str | None) -> dict[str, Ten
 def _target(model, tokenizer, inputs: dict[str, Tensor], target: str | None) -> Tensor:
     """What the decoder reads, (1, L): the start, then the target given or its own, one token late."""
     if target is None:
-        return model.generate(**inputs, num_beams=1, do_sample=False)[:, :-1]
+        most = min(MOST_WRITTEN, model.config.max_position_embeddings)
+        return model.generate(**inputs, num_beams=1, do_sample=False, max_length=most)[:, :-1]
     target_ids = tokenizer(text_target=target, return_tensors="pt")["input_ids"].to(model.device)
     model.base_model.decoder.embeddings.check_length(target_ids.shape[1])
     return torch.cat([torch.full_like(target_ids[:, :1], model.config.decoder_start_token_id), target_ids[:, :-1]], 1)
