@@ -20,18 +20,23 @@ from ..stock import from_stock
 from .html import write_html
 from .trace import STACKS, check_model_type, check_text, trace
 
+# Without one of these AutoTokenizer may still make a tokenizer, which knows no word.
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "source.spm")
+
 
 def load_model(folder: str) -> PreTrainedModel:
     """Open a folder as the class it was saved from; a stock model becomes one of ours.
 
     Raises:
-        ValueError: no model there, or one that cannot be traced; says which can.
+        ValueError: no model or no tokenizer there, or a model that cannot be traced; says which can.
     """
     path = Path(folder) / "config.json"
     if not path.is_file():
         raise ValueError(f"{folder} has no config.json; give a folder that `save_pretrained` or a training has written")
     config = json.loads(path.read_text(encoding="utf-8"))
     check_model_type(config.get("model_type"))
+    if not any((Path(folder) / name).is_file() for name in TOKENIZER_FILES):
+        raise ValueError(f"{folder} has no tokenizer; put it there by tokenizer.save_pretrained({folder!r})")
     if config["model_type"] not in STACKS:
         return from_stock(folder)
     name = (config.get("architectures") or ["a model without architectures"])[0]

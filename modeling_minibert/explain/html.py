@@ -84,8 +84,6 @@ def page_data(trace: Trace) -> dict:
 
 def _attentions(name: str, stack: StackTrace, trace: Trace) -> list[dict]:
     """The attentions of a stack to its own tokens, and those to the encoder's, if any."""
-    if not stack.layers:
-        return []
     own = [layer.attention for layer in stack.layers]
     cross = [layer.cross_attention for layer in stack.layers if layer.cross_attention is not None]
     kinds = [(own, stack.tokens)] + ([(cross, trace.encoder.tokens)] if cross else [])
@@ -141,9 +139,9 @@ def _round(values):
     """Numbers, or lists or a tensor of them, to `SIGNIFICANT_DIGITS`."""
     if isinstance(values, Tensor):
         values = values.tolist()
-    return (
-        [_round(value) for value in values] if isinstance(values, list) else float(f"{values:.{SIGNIFICANT_DIGITS}g}")
-    )
+    if isinstance(values, list):
+        return [_round(value) for value in values]
+    return float(f"{values:.{SIGNIFICANT_DIGITS}g}")
 
 
 def _read(name: str) -> str:

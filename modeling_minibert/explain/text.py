@@ -80,7 +80,8 @@ def describe_prediction(trace, label: str | None = None) -> str:
         probabilities = _class_probabilities(trace)
         if label not in probabilities:
             raise ValueError(f"unknown label {label!r}; choose one of {sorted(probabilities)}")
-        lines += [f"True label    : {label}", f"Loss (CE)     : {-math.log(probabilities[label]):.4f}"]
+        loss = -math.log(probabilities[label]) if probabilities[label] else math.inf
+        lines += [f"True label    : {label}", f"Loss (CE)     : {loss:.4f}"]
     return "\n".join(lines)
 
 

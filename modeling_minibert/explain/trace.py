@@ -97,7 +97,7 @@ class Trace:
     model_class: str
     text: str
     text_pair: str | None
-    inputs: dict[str, Tensor]  # what the model was called with, (1, L) each
+    inputs: dict[str, Tensor]  # what the model was called with, (1, L) each; (1, 1, L) for multiple choice
     encoder: StackTrace | None
     decoder: StackTrace | None
     pooler: Tensor | None  # (E,)
@@ -133,12 +133,10 @@ def trace(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: str,
 
     Raises:
         ValueError: an empty text, one longer than the model's positions, a family that is none of these, a MiniGPT
-            that mixes its tokens by something else than attention, or a MiniSeq2Seq with two vocabularies.
+            that mixes its tokens by something else than attention, a MiniSeq2Seq with two vocabularies, no layers.
     """
     check_text(text, text_pair)
-    _check_config(model.config)
-    if model.config.model_type not in STACKS:
-        model = from_stock(model)
+    model = _traceable(model)
     was_training = model.training
     model.eval()
     try:
@@ -181,8 +179,12 @@ def check_model_type(model_type: str | None) -> None:
         raise ValueError(f"no trace for model_type {model_type!r}; choose one of {known}")
 
 
-def _check_config(config) -> None:
-    check_model_type(config.model_type)
+def _traceable(model: PreTrainedModel) -> PreTrainedModel:
+    """The model, or what `from_stock` makes of it; a ValueError says why it has nothing to trace."""
+    check_model_type(model.config.model_type)
+    if model.config.model_type not in STACKS:
+        model = from_stock(model)
+    config = model.config
     if getattr(config, "decoder_vocab_size", None) is not None:
         raise ValueError(
             f"the model has two vocabularies, of {config.vocab_size} and {config.decoder_vocab_size} tokens; a trace "
@@ -191,6 +193,10 @@ def _check_config(config) -> None:
     mixer = getattr(config, "token_mixer", "attention")
     if mixer != "attention":
         raise ValueError(f"token_mixer={mixer!r} has no queries and keys to trace; take a model with 'attention'")
+    for name, stack in _stack_modules(model).items():
+        if not len(stack.layers):
+            raise ValueError(f"the {name} has no layers, and so no attention to trace; take a model with at least one")
+    return model
 
 
 def _stack_modules(model: PreTrainedModel) -> dict[str, nn.Module]:

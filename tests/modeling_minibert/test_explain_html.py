@@ -327,15 +327,17 @@ def test_the_command_opens_a_stock_folder(run, checkpoint, tokenizer, tmp_path, 
         (["NOWHERE", TEXT, "--print"], "NOWHERE has no config.json; give a folder"),
         (["DIR", TEXT, "--out", "NOWHERE/page.html"], "there is no folder NOWHERE for NOWHERE/page.html"),
         (["BLOOM", TEXT, "--print"], r"no trace for model_type 'bloom'; choose one of \['minibert'"),
+        (["DUMB", TEXT, "--print"], r"DUMB has no tokenizer; put it there by tokenizer.save_pretrained\('DUMB'\)"),
         (["STRANGE", TEXT, "--print"], "names MiniBertForPoetry, which is no class of modeling_minibert"),
     ],
 )
 def test_the_command_says_what_is_wrong(arguments, message, run, checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     strange = {"model_type": "minibert", "architectures": ["MiniBertForPoetry"]}
-    configs = {"BLOOM": {"model_type": "bloom"}, "STRANGE": strange}
+    configs = {"BLOOM": {"model_type": "bloom"}, "DUMB": {"model_type": "bert"}, "STRANGE": strange}
     for name, config in configs.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text(json.dumps(config))
+    (tmp_path / "STRANGE" / "tokenizer.json").write_text("{}")
     with pytest.raises(SystemExit, match=f"error: .*{message}"):
         run(*(checkpoint if argument == "DIR" else argument for argument in arguments))

@@ -23,11 +23,11 @@ from modeling_minibert.feed_forward import ACTIVATIONS
 # The first document's six labelled sentences.
 SENTENCES = {
     "aku suka banget sama film ini": 1,
-    "filmnya membosankan dan jelek": 0,
+    "filmnya bener-bener membosankan": 0,
     "aktingnya luar biasa": 1,
     "ngantuk banget pas nonton": 0,
     "ceritanya bikin terharu": 1,
-    "buruk banget": 0,
+    "gak masuk akal dan jelek": 0,
 }
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = SPECIAL + sorted({word for sentence in SENTENCES for word in sentence.split()} | {"tidak", "bagus"})
@@ -262,6 +262,11 @@ def test_what_cannot_be_traced_is_said(fields, text, pair, message, tokenizer):
     model = random_model("MiniGPTForCausalLM", **fields)
     with pytest.raises(ValueError, match=message):
         trace(model, tokenizer, text, pair)
+
+
+def test_a_stack_without_layers_has_nothing_to_show(tokenizer):
+    with pytest.raises(ValueError, match="no layers, and so no attention"):
+        trace(random_model("MiniBertModel", num_hidden_layers=0), tokenizer, TEXT)
 
 
 def test_other_families_are_named(tokenizer):
