@@ -1,0 +1,196 @@
+"""Pictures of attention and of positions, from plain arrays.
+
+    attention_heat_map      one head: who looks at whom, with the numbers
+    query_bars              the same, a panel of bars for each query
+    head_grid               every head of every layer at a glance
+    position_heat_map       a table of position codes as colours; `position_curves`: some of its columns as waves
+    compare_position_codes  why positions are waves: integers grow, fractions depend on the length, binary digits jump
+
+Each function returns a matplotlib `Figure` (a notebook shows it; `figure.savefig("page.png")` keeps it) that no window
+and no pyplot state is attached to. Letters: L query length, S key length, H heads, P positions, E features.
+
+Sources: the lectures' plots (rows S3-07, S3-09, S3-16, S5-13); waves for positions, Vaswani et al. 2017, section 3.5.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..embeddings import sinusoidal_positions
+
+WAVES_SHOWN = (4, 5, 32, 33)  # as the lecture: two sines, each with its cosine
+WHITE_FROM = 0.5  # the numbers on cells with more than this weight are white, the others black
+
+
+def _matrix(weights, queries: Sequence[str], keys: Sequence[str] | None) -> tuple[np.ndarray, list[str], list[str]]:
+    """The weights as an array, and the labels of both axes, once they are known to fit each other."""
+    weights = np.asarray(weights, dtype=float)
+    queries, keys = list(queries), list(queries if keys is None else keys)
+    if weights.shape != (len(queries), len(keys)):
+        raise ValueError(
+            f"weights of shape {weights.shape} do not fit {len(queries)} queries and {len(keys)} keys; give those of "
+            "one text and one head, such as outputs.attentions[layer][0, head]"
+        )
+    return weights, queries, keys
+
+
+def attention_heat_map(
+    weights, queries: Sequence[str], keys: Sequence[str] | None = None, title: str = "", cmap: str = "YlOrRd"
+) -> Figure:
+    """Draw the attention weights of one head, a row of cells per query, with the numbers in the cells.
+
+    Args:
+        weights: (L, S); each row sums to 1.
+        queries: the L tokens that look.
+        keys: the S tokens that are looked at; the same tokens where not given.
+        title: stands above.
+        cmap: the colours, from 0 to 1; the lectures use "YlOrRd" and "Blues".
+
+    Raises:
+        ValueError: the shape of the weights is not that of the tokens.
+    """
+    weights, queries, keys = _matrix(weights, queries, keys)
+    figure = Figure(figsize=(2 + 0.55 * len(keys), 1.5 + 0.45 * len(queries)), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(weights, cmap=cmap, vmin=0.0, vmax=1.0)
+    axes.set_xticks(range(len(keys)), keys, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(queries)), queries)
+    axes.set(xlabel="key", ylabel="query", title=title)
+    for (row, column), weight in np.ndenumerate(weights):
+        color = "white" if weight > WHITE_FROM else "black"
+        axes.text(column, row, f"{weight:.2f}", ha="center", va="center", fontsize=8, color=color)
+    figure.colorbar(image, label="attention weight")
+    return figure
+
+
+def query_bars(weights, queries: Sequence[str], keys: Sequence[str] | None = None) -> Figure:
+    """Draw the attention weights of one head as bars: a panel for each query, a bar for each key.
+
+    Arguments and errors are those of `attention_heat_map`.
+    """
+    weights, queries, keys = _matrix(weights, queries, keys)
+    columns = min(len(queries), 4)
+    rows = math.ceil(len(queries) / columns)
+    figure = Figure(figsize=(2.6 * columns + 0.6, rows * (0.9 + 0.24 * len(keys))), layout="constrained")
+    panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).flat
+    for axes, query, row in zip(panels, queries, weights, strict=False):
+        axes.barh(range(len(keys)), row, color="tab:orange")
+        axes.set(title=f"query: {query}", xlim=(0.0, 1.0), xlabel="attention weight")
+        axes.set_yticks(range(len(keys)), keys)
+    panels[0].invert_yaxis()  # the first key on top; the panels share this axis
+    for axes in panels[len(queries) :]:
+        axes.remove()
+    return figure
+
+
+def head_grid(attentions: Sequence, queries: Sequence[str], keys: Sequence[str] | None = None) -> Figure:
+    """Draw every head of every layer as a small heat map: a row of pictures per layer, a column per head.
+
+    Args:
+        attentions: one array (H, L, S) per layer, such as `[layer[0] for layer in outputs.attentions]`.
+        queries, keys: as in `attention_heat_map`.
+    """
+    layers = [[_matrix(head, queries, keys)[0] for head in layer] for layer in attentions]
+    queries, keys = list(queries), list(queries if keys is None else keys)
+    height, width = len(layers), len(layers[0])
+    size = 2.0 + 1.6 * width, 1.6 + 1.6 * height  # inches
+    figure = Figure(figsize=size)  # margins by hand: matplotlib's own layout is slow for a hundred panels
+    margins = {"left": 1.2 / size[0], "right": 1 - 0.2 / size[0], "bottom": 1.1 / size[1], "top": 1 - 0.3 / size[1]}
+    grid = figure.subplots(
+        height, width, sharex=True, sharey=True, squeeze=False, gridspec_kw=margins | {"hspace": 0.3}
+    )
+    for (layer, head), axes in np.ndenumerate(grid):
+        axes.imshow(layers[layer][head], cmap="YlOrRd", vmin=0.0, vmax=1.0, aspect="auto")
+        axes.set_title(f"layer {layer + 1}, head {head + 1}", fontsize=8)
+    grid[0, 0].set_xticks(range(len(keys)), keys)  # the panels share both axes
+    grid[0, 0].set_yticks(range(len(queries)), queries)
+    for axes in grid.flat:
+        axes.tick_params(axis="x", labelsize=6, rotation=90)
+        axes.tick_params(axis="y", labelsize=6)
+    figure.supxlabel("key")
+    figure.supylabel("query")
+    return figure
+
+
+def position_heat_map(table) -> Figure:
+    """Draw a table of position codes (P, E), a row per position, from -1 (red) over 0 to 1 (blue) at least.
+
+    Any table will do: `sinusoidal_positions(100, 128)`, or the learned one of a model.
+    """
+    table = np.asarray(table, dtype=float)
+    limit = max(1.0, np.abs(table).max())
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(table, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto")
+    axes.set(xlabel="dimension", ylabel="position")
+    figure.colorbar(image)
+    return figure
+
+
+def position_curves(table, dimensions: Sequence[int] = WAVES_SHOWN) -> Figure:
+    """Draw some columns of a table of position codes (P, E) over the positions.
+
+    Raises:
+        ValueError: the table has no such column.
+    """
+    table = np.asarray(table, dtype=float)
+    if max(dimensions) >= table.shape[1] or min(dimensions) < 0:
+        raise ValueError(
+            f"dimensions {list(dimensions)} asked for, but the table has {table.shape[1]}, from 0 to "
+            f"{table.shape[1] - 1}"
+        )
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    axes = figure.subplots()
+    for dimension in dimensions:
+        axes.plot(table[:, dimension], label=f"dimension {dimension}")
+    axes.set(xlabel="position", ylabel="value")
+    axes.legend()
+    return figure
+
+
+def position_codes(length: int, size: int = 16) -> dict[str, np.ndarray]:
+    """Four ways to write down where a token stands in a text of `length` tokens (2 or more).
+
+    Returns:
+        `integer` (length, 1): 0, 1, 2, …; `fraction` (length, 1): from 0 at the first token to 1 at the last;
+        `binary` (length, digits): the digits of the integer, the last one first; `sinusoid` (length, size).
+    """
+    if length < 2:
+        raise ValueError(f"a text of {length} tokens has no order to write down; give a length of 2 or more")
+    positions = np.arange(length)
+    digits = (length - 1).bit_length()
+    return {
+        "integer": positions[:, None].astype(float),
+        "fraction": positions[:, None] / (length - 1),
+        "binary": (positions[:, None] >> np.arange(digits) & 1).astype(float),
+        "sinusoid": sinusoidal_positions(length, size).double().numpy(),
+    }
+
+
+def step_sizes(codes: np.ndarray) -> np.ndarray:
+    """How far each position code is from the next: (P, E) → (P - 1,), Euclidean distances."""
+    return np.linalg.norm(np.diff(codes, axis=0), axis=1)
+
+
+def compare_position_codes(lengths: Sequence[int] = (16, 40)) -> Figure:
+    """Draw `position_codes` above, and below how far each position is from the next, for texts of two lengths.
+
+    What to see: integers grow without end (the scale of the first picture); the step of a fraction is another for
+    each length, so that 0.4 is no position; binary digits repeat, each twice as slowly as the one before, but their
+    step jumps; waves repeat in the same way, stay between -1 and 1, and every step is the same.
+    """
+    figure = Figure(figsize=(13, 6), layout="constrained")
+    pictures, steps = figure.subplots(2, 4)
+    codes = {length: position_codes(length) for length in lengths}
+    for name, picture, step in zip(codes[lengths[0]], pictures, steps, strict=True):
+        image = picture.imshow(codes[max(lengths)][name], aspect="auto", cmap="viridis", interpolation="nearest")
+        picture.set(title=name, xlabel="dimension", ylabel="position")
+        picture.xaxis.get_major_locator().set_params(integer=True)
+        figure.colorbar(image)
+        for length in lengths:
+            step.plot(step_sizes(codes[length][name]), marker=".", label=f"{length} tokens")
+        step.set(xlabel="position", ylabel="distance to the next", ylim=(0.0, 1.2 * step.dataLim.y1))
+        step.legend()
+    return figure
