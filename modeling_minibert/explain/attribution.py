@@ -115,7 +115,7 @@ class Attribution:
 
     @property
     def gap(self) -> float:
-        """How far the sum of integrated gradients is from output - baseline_output, as a share of it."""
+        """How far the sum of integrated gradients is from output - baseline_output, as a share of it; of them alone."""
         difference = self.output - self.baseline_output
         missing = abs(self.scores.sum() - difference)
         return float(missing / abs(difference)) if missing else 0.0
@@ -161,8 +161,8 @@ def integrated_gradients(
         baseline: "pad", "mask" or "zero".
 
     Raises:
-        ValueError: a baseline, class or token that there is not, a model in training mode, or whose output has no
-            logits to choose from.
+        ValueError: a text without tokens, a baseline, class or token that there is not, a model in training mode, or
+            whose output has no logits to choose from.
     """
     inputs, words = _encode(model, tokenizer, text)
     embed, ids = model.get_input_embeddings(), inputs["input_ids"]
@@ -194,6 +194,8 @@ def _encode(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: st
         raise ValueError("the model is in training mode, where dropout makes every output another; call model.eval()")
     inputs = tokenizer(text, return_tensors="pt")
     tokens = tokenizer.convert_ids_to_tokens(inputs["input_ids"][0].tolist())
+    if not tokens:
+        raise ValueError(f"the text {text!r} has no tokens; give a text with at least one word")
     pieces = inputs.word_ids() if inputs.is_fast else [None] * len(tokens)
     words, word_of_token = [], []
     for index, (token, word) in enumerate(zip(tokens, pieces, strict=True)):

@@ -227,6 +227,7 @@ def test_what_cannot_be_explained_is_refused(classifier, masked_lm, causal_lm, t
         ((masked_lm, tokenizer, "the [MASK]", "film was"), {}, "'film was' is 2 tokens"),
         ((masked_lm, tokenizer, "the [MASK]", 13), {}, "an id from 0 to 12"),
         ((classifier.minibert, tokenizer, TEXT), {}, "MiniBertModel gives no logits"),
+        ((causal_lm, causal_tokenizer, ""), {"baseline": "zero"}, "the text '' has no tokens"),
     ]
     for arguments, options, message in cases:
         with pytest.raises(ValueError, match=message):

@@ -1,0 +1,23 @@
+"""Exercise 1: scaled dot-product attention from scratch, with NumPy alone.
+
+    python examples/lessons/check_exercises.py examples/lessons/exercises/exercise_1_attention.py
+
+Vaswani et al. 2017, section 3.2:  softmax(query · keyᵀ / √D) · value
+"""
+
+import numpy as np  # noqa: F401  (for you)
+
+
+def attention(query, key, value, mask=None):
+    """Average the values, each weighted by how well its key matches the query.
+
+    Args:
+        query: (…, L, D), any number of axes in front, such as a batch and heads.
+        key: (…, S, D).
+        value: (…, S, E).
+        mask: (L, S) bool, True where a query may look at a key; None: everywhere.
+
+    Returns:
+        Two arrays: the output (…, L, E), and the weights (…, L, S), whose rows sum to 1.
+    """
+    raise NotImplementedError("write this function")
