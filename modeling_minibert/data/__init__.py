@@ -8,6 +8,8 @@ from .overlap import without_texts_of
 from .packing import DataCollatorWithPacking, TokenBudgetBatches
 from .pretraining_examples import build_examples
 from .pretraining_text import load_pretraining_text
+from .question_answering import question_features
+from .questions import load_question_answering
 from .streaming import StreamedBatches, shuffled_share
 from .task_inputs import (
     add_task_tokens,
@@ -33,9 +35,11 @@ __all__ = [
     "entailment_inputs",
     "load_documents",
     "load_pretraining_text",
+    "load_question_answering",
     "load_text_classification",
     "mask_tokens",
     "multiple_choice_inputs",
+    "question_features",
     "shuffled_share",
     "similarity_inputs",
     "split_sentences",

@@ -1,0 +1,223 @@
+"""Reading questions with their contexts and answers: from the Hub, a folder or files, to checked splits by article.
+
+`load_question_answering` is the whole story; the functions below it are its steps, in order. Every row becomes
+
+    id, title, context, question, answers: {"text": [...], "answer_start": [...]}
+
+as in SQuAD on the Hub; a question without an answer (SQuAD v2) has two empty lists. Nothing is dropped silently.
+
+Sources: Rajpurkar et al. 2016 and 2018 (SQuAD v1.1 and v2).
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from datasets import Dataset, DatasetDict, Features, List, Value, load_dataset
+
+from .files import check_files, check_utf8, read_table
+
+SPLITS = ("train", "validation", "test")
+FEATURES = Features(
+    {
+        **{name: Value("string") for name in ("id", "title", "context", "question")},
+        "answers": {"text": List(Value("string")), "answer_start": List(Value("int64"))},
+    }
+)
+
+
+def load_question_answering(
+    dataset_name: str | None = None,
+    dataset_config_name: str | None = None,
+    data_files: dict[str, str] | None = None,
+    validation_fraction: float = 0.1,
+    test_fraction: float = 0.1,
+    skip_bad_rows: bool = False,
+    seed: int = 0,
+) -> DatasetDict:
+    """Load questions, check them, and split them by article where that has not been done.
+
+    Of data with one split, whatever it is called, a test split is set apart; a validation split is set apart from
+    train where there is none. Both hold whole articles: those of one title, or of one context where rows have no title.
+    A random split of the rows would put questions about one text on both sides.
+
+    Args:
+        dataset_name: a name on the Hub or a local folder, for `datasets.load_dataset`; or
+        data_files: split name → json (official, nested), json lines or parquet file.
+        validation_fraction: share of the articles of train that become validation, 0 to 1; 0: no validation split.
+        test_fraction: share of the articles that become test where there is one split only, 0 to 1.
+        skip_bad_rows: leave out what would raise an error otherwise, and print how much: rows without question or
+            context, with an answer that is not in its context, and train rows whose context is also in another split.
+        seed: of the drawing of articles.
+
+    Raises:
+        FileNotFoundError: a file is not there.
+        ValueError: no train split among several, missing columns, two rows with one id, bad rows (counted, the first
+            ones named), contexts in two splits, or a single article to split.
+    """
+    if (dataset_name is None) == (data_files is None):
+        raise ValueError("give either dataset_name or data_files, and not both")
+    if dataset_name:
+        raw = load_dataset(dataset_name, dataset_config_name)
+    else:
+        raw = {split: read_questions(path, split) for split, path in data_files.items()}
+    splits = {split: _check_rows(_select_columns(rows, split), split, skip_bad_rows) for split, rows in raw.items()}
+    if len(splits) == 1:
+        ((only, rows),) = splits.items()
+        train, test = split_by_article(rows, test_fraction, seed, f"test, of the {only} split")
+        splits = {"train": train, "test": test}
+    if "train" not in splits:
+        raise ValueError(f"there is no train split; the splits are {sorted(splits)}")
+    splits = {split: splits[split] for split in SPLITS if split in splits}
+    for name in ("test", "validation"):
+        if name in splits:
+            splits["train"] = _check_overlap(splits["train"], splits[name], name, skip_bad_rows)
+    if "validation" not in splits and validation_fraction > 0:
+        train, validation = split_by_article(splits["train"], validation_fraction, seed, "validation, of train")
+        splits |= {"train": train, "validation": validation}
+    return DatasetDict({split: splits[split] for split in SPLITS if split in splits})
+
+
+def read_questions(path: str, split: str) -> Dataset:
+    """One file: SQuAD's official json, which nests questions in paragraphs in articles, or a table.
+
+    Raises as `files.read_table`.
+    """
+    if Path(path).suffix.lower() == ".json":
+        check_files([path], [".json"])
+        check_utf8(path)
+        try:
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+        except json.JSONDecodeError:
+            content = None  # json lines, or broken: the table reader will say
+        if isinstance(content, dict) and isinstance(content.get("data"), list):
+            rows = list(_flatten(content["data"]))
+            if not rows:
+                raise ValueError(f"the {split} split has no rows: {path} has no questions")
+            return Dataset.from_list(rows)
+    return read_table(path, split)
+
+
+def _flatten(articles: list[dict]) -> Iterator[dict]:
+    """SQuAD's articles → one row per question; what is flat already stays as it is."""
+    for article in articles:
+        if "paragraphs" not in article:
+            yield article
+            continue
+        for paragraph in article["paragraphs"]:
+            for question in paragraph["qas"]:
+                yield {
+                    "id": question.get("id"),
+                    "title": article.get("title"),
+                    "context": paragraph["context"],
+                    "question": question["question"],
+                    "answers": _as_lists(question.get("answers")),
+                }
+
+
+def _as_lists(answers) -> dict[str, list]:
+    """[{"text": …, "answer_start": …}, …], as in the files, → {"text": […], "answer_start": […]}, as on the Hub."""
+    if isinstance(answers, dict):
+        return {"text": list(answers["text"]), "answer_start": list(answers["answer_start"])}
+    answers = answers or []
+    return {key: [answer[key] for answer in answers] for key in ("text", "answer_start")}
+
+
+def _select_columns(rows: Dataset, split: str) -> Dataset:
+    """Rows in our layout; a missing id is the number of the row, a missing title is empty."""
+    if len(rows) == 0:
+        raise ValueError(f"the {split} split has no rows")
+    for name in ("question", "context", "answers"):
+        if name not in rows.column_names:
+            raise ValueError(f"the {split} split has no column {name!r}; its columns are {rows.column_names}")
+    selected = [
+        {
+            "id": f"{split}-{number}" if row.get("id") is None else str(row["id"]),
+            "title": row.get("title") or "",
+            "context": row["context"] or "",
+            "question": row["question"] or "",
+            "answers": _as_lists(row["answers"]),
+        }
+        for number, row in enumerate(rows)
+    ]
+    seen = {}
+    for number, row in enumerate(selected):
+        first = seen.setdefault(row["id"], number)
+        if first != number:
+            raise ValueError(f"rows {first} and {number} of the {split} split have the same id {row['id']!r}")
+    return Dataset.from_list(selected, features=FEATURES)
+
+
+def _check_rows(rows: Dataset, split: str, skip: bool) -> Dataset:
+    """Refuse rows that nothing can be learned from, or leave them out where asked."""
+    faults = {number: fault for number, row in enumerate(rows) if (fault := find_fault(row))}
+    if not faults:
+        return rows
+    named = "; ".join(f"row {number} (id {rows[number]['id']}): {fault}" for number, fault in list(faults.items())[:3])
+    message = f"{len(faults)} of the {len(rows)} rows of the {split} split cannot be used: {named}"
+    message += "; …" if len(faults) > 3 else ""
+    if not skip or len(faults) == len(rows):
+        raise ValueError(f"{message}. Correct them, or skip them (skip_bad_rows)")
+    print(f"skipped {message}")
+    return rows.select([number for number in range(len(rows)) if number not in faults])
+
+
+def find_fault(row: dict) -> str | None:
+    """What is wrong with a row in our layout, in words; None where nothing is."""
+    context, answers = row["context"], row["answers"]
+    for name in ("question", "context"):
+        if not row[name].strip():
+            return f"it has no {name}"
+    for text, start in zip(answers["text"], answers["answer_start"], strict=True):
+        if not text.strip():
+            return "it has an empty answer; a question without an answer has empty lists"
+        if start < 0 or context[start : start + len(text)] != text:
+            there = context[max(start, 0) : max(start, 0) + len(text)]
+            return f"the answer {text!r:.60} is not in its context at character {start}, which reads {there!r:.60}"
+    return None
+
+
+def _check_overlap(train: Dataset, other: Dataset, name: str, skip: bool) -> Dataset:
+    """Refuse contexts that stand in train and in another split, or leave those train rows out where asked."""
+    known = set(other["context"])
+    contexts = train["context"]
+    shared = [number for number, context in enumerate(contexts) if context in known]
+    if not shared:
+        return train
+    count = len({contexts[number] for number in shared})
+    message = f"{len(shared)} of {len(train)} train rows, whose {count} contexts also stand in the {name} split"
+    if not skip or len(shared) == len(train):
+        raise ValueError(
+            f"the splits overlap: there are {message}; the first context is {contexts[shared[0]]!r:.80}. Split the "
+            f"data by article, or leave those train rows out (skip_bad_rows)"
+        )
+    print(f"skipped {message}")
+    shared = set(shared)
+    return train.select([number for number in range(len(train)) if number not in shared])
+
+
+def split_by_article(rows: Dataset, fraction: float, seed: int, what: str = "") -> tuple[Dataset, Dataset]:
+    """Set whole articles apart: (the rest, the share).
+
+    Args:
+        rows: in our layout.
+        fraction: share of the articles, above 0 and below 1; at least one article is taken and one left.
+        seed: of the drawing.
+        what: what the share is called in what is printed.
+
+    Raises:
+        ValueError: a fraction out of range, or fewer than two articles.
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"the fraction of articles to set apart is {fraction}; it must be above 0 and below 1")
+    kind = "title" if all(title.strip() for title in rows["title"]) else "context"
+    articles = np.array(rows[kind], dtype=object)
+    names = sorted(set(articles))
+    if len(names) < 2:
+        raise ValueError(f"all {len(rows)} rows have the {kind} {names[0]!r:.60}; two are needed to split by {kind}")
+    count = min(max(round(fraction * len(names)), 1), len(names) - 1)
+    drawn = set(np.random.default_rng(seed).permutation(len(names))[:count].tolist())
+    apart = np.isin(articles, [name for number, name in enumerate(names) if number in drawn])
+    print(f"{what}: {apart.sum():,} rows of {count} {kind}s out of {len(names)}, set apart by {kind}")
+    return rows.select(np.flatnonzero(~apart)), rows.select(np.flatnonzero(apart))
