@@ -1,0 +1,95 @@
+"""Write train.parquet, validation.parquet and test.parquet: short texts with questions, in the columns of SQuAD v1.1.
+
+english.txt and indonesian.txt hold relations of a subject and a value, each under a `# name`: the subjects, the values,
+wordings of the fact after `- `, and questions for the value after `? `. Where the name says "(in pairs)", a subject has
+the value at its own place in the list (capitals); elsewhere any subject may have any value. A text states facts of two
+relations, each about two subjects, in any order, so that an answer takes the right relation and the right subject.
+Every pair of a subject and a value belongs to one split only: what is right in test was never right in train.
+
+    python make_questions.py [folder]
+
+writes the same rows every time.
+"""
+
+import random
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+FOLDER = Path(__file__).parent
+LANGUAGES = ("english", "indonesian")
+TEXTS = {"train": 1200, "validation": 40, "test": 100}  # half in each language
+SHARES = {"test": (0,), "validation": (1,), "train": (2, 3, 4, 5)}  # which sixths of the pairs belong to a split
+SEED = 0
+
+
+def read_relations(language: str) -> dict[str, dict]:
+    """The relations of a language: name → pairs (subject, value), wordings, questions."""
+    relations = {}
+    for section in (FOLDER / f"{language}.txt").read_text(encoding="utf-8").strip().split("\n\n"):
+        name, *lines = section.splitlines()
+        subjects, values = (line.partition(": ")[2].split(", ") for line in lines[:2])
+        if name.endswith("(in pairs)"):
+            pairs = list(zip(subjects, values, strict=True))
+        else:
+            pairs = [(subject, value) for subject in subjects for value in values]
+            random.Random(SEED).shuffle(pairs)
+        relations[name] = {
+            "pairs": pairs,
+            "wordings": [line[2:] for line in lines if line.startswith("- ")],
+            "questions": [line[2:] for line in lines if line.startswith("? ")],
+        }
+    return relations
+
+
+def draw_facts(pairs: list[tuple[str, str]], count: int, draw: random.Random) -> list[tuple[str, str]]:
+    """Pairs that share neither a subject nor a value."""
+    facts = []
+    for subject, value in draw.sample(pairs, len(pairs)):
+        if len(facts) < count and all(subject != other and value != given for other, given in facts):
+            facts.append((subject, value))
+    return facts
+
+
+def write_text(relations: dict[str, dict], split: str, draw: random.Random) -> tuple[str, list[dict]]:
+    """One text, and a question with its answer for each of its sentences."""
+    facts = []
+    for name in draw.sample(sorted(relations), 2):
+        pairs = [pair for number, pair in enumerate(relations[name]["pairs"]) if number % 6 in SHARES[split]]
+        facts += [(relations[name], *pair) for pair in draw_facts(pairs, 2, draw)]
+    context, questions = "", []
+    for relation, subject, value in draw.sample(facts, len(facts)):
+        before, after = draw.choice(relation["wordings"]).replace("{subject}", subject).split("{value}")
+        start = len(context) + len(before)
+        sentence = before + value + after
+        context += sentence[0].upper() + sentence[1:] + " "
+        answers = {"text": [context[start : start + len(value)]], "answer_start": [start]}
+        question = draw.choice(relation["questions"]).format(subject=subject)
+        questions.append({"question": question[0].upper() + question[1:], "answers": answers})
+    return context.strip(), questions
+
+
+def rows_of(split: str) -> list[dict]:
+    """The questions of a split; each text is an article of its own."""
+    rows = []
+    for language in LANGUAGES:
+        draw, relations = random.Random(f"{SEED} {language} {split}"), read_relations(language)
+        for number in range(TEXTS[split] // len(LANGUAGES)):
+            title = f"{language} {split} {number}"
+            context, questions = write_text(relations, split, draw)
+            for index, question in enumerate(questions):
+                rows.append({"id": f"{title} {index}", "title": title, "context": context, **question})
+    return rows
+
+
+def main(folder=FOLDER):
+    """Write the three files."""
+    for split in TEXTS:
+        table = pa.Table.from_pylist(rows_of(split))
+        pq.write_table(table, Path(folder, f"{split}.parquet"), compression="zstd", compression_level=19)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
