@@ -13,9 +13,11 @@ from transformers.pipelines import PIPELINE_REGISTRY
 
 from . import modeling_minibert as _minibert
 from . import modeling_minigpt as _minigpt
+from . import modeling_miniseq2seq as _miniseq2seq
 from .attention import MultiHeadAttention, scaled_dot_product_attention
 from .configuration_minibert import MiniBertConfig
 from .configuration_minigpt import MiniGPTConfig
+from .configuration_miniseq2seq import MiniSeq2SeqConfig
 from .modeling_minibert import (
     MiniBertForMaskedLM,
     MiniBertForMultipleChoice,
@@ -34,6 +36,11 @@ from .modeling_minigpt import (
     MiniGPTForTokenClassification,
     MiniGPTModel,
     MiniGPTPreTrainedModel,
+)
+from .modeling_miniseq2seq import (
+    MiniSeq2SeqForConditionalGeneration,
+    MiniSeq2SeqModel,
+    MiniSeq2SeqPreTrainedModel,
 )
 from .pipeline_windowed_classification import WindowedTextClassificationPipeline
 
@@ -57,6 +64,10 @@ __all__ = [
     "MiniGPTForTokenClassification",
     "MiniGPTModel",
     "MiniGPTPreTrainedModel",
+    "MiniSeq2SeqConfig",
+    "MiniSeq2SeqForConditionalGeneration",
+    "MiniSeq2SeqModel",
+    "MiniSeq2SeqPreTrainedModel",
     "MultiHeadAttention",
     "WindowedTextClassificationPipeline",
     "scaled_dot_product_attention",
@@ -78,6 +89,7 @@ _register(MiniBertConfig, _minibert)
 _register(MiniGPTConfig, _minigpt)
 # By this list, and by nothing else, Trainer's label smoothing knows that labels are those of the next token.
 models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[MiniGPTConfig.model_type] = "MiniGPTForCausalLM"
+_register(MiniSeq2SeqConfig, _miniseq2seq)
 PIPELINE_REGISTRY.register_pipeline(
     "windowed-text-classification",
     pipeline_class=WindowedTextClassificationPipeline,

@@ -14,7 +14,7 @@ import math
 
 import torch
 from torch import nn
-from transformers import Cache
+from transformers import Cache, EncoderDecoderCache
 from transformers.masking_utils import create_bidirectional_mask, create_causal_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
@@ -29,6 +29,7 @@ def scaled_dot_product_attention(
     mask: torch.Tensor | None = None,
     dropout: float = 0.0,
     scaling: float | None = None,
+    bias: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Average the values, weighting each by how well its key matches the query.
 
@@ -40,6 +41,7 @@ def scaled_dot_product_attention(
         mask: bool, broadcastable to (B, H, L, S); True where attention is allowed.
         dropout: the share of weights set to zero, 0 to 1.
         scaling: what the scores are multiplied by; 1 / √D where not given.
+        bias: added to the scores, broadcastable to (B, H, L, S); see `relative_positions.py`.
 
     Returns:
         The mixed values (B, H, L, D) and the weights (B, H, L, S), before dropout. Each row of the weights sums to
@@ -47,6 +49,8 @@ def scaled_dot_product_attention(
     """
     scaling = 1.0 / math.sqrt(query.shape[-1]) if scaling is None else scaling
     scores = query @ key.transpose(-2, -1) * scaling  # (B, H, L, S)
+    if bias is not None:
+        scores = scores + bias
     if mask is not None:
         # finfo.min, not -inf: a row with nothing to attend to stays finite instead of NaN; and -1e9 is -inf in fp16.
         scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
@@ -56,13 +60,15 @@ def scaled_dot_product_attention(
     return nn.functional.dropout(weights, dropout) @ value, weights
 
 
-def eager_attention_forward(module, query, key, value, attention_mask, dropout=0.0, scaling=None, **kwargs):
+def eager_attention_forward(
+    module, query, key, value, attention_mask, dropout=0.0, scaling=None, position_bias=None, **kwargs
+):
     """`scaled_dot_product_attention` with the signature that Hugging Face's attention functions share.
 
     Returns:
         The mixed values with the heads last, (B, L, H, D), and the weights (B, H, L, S).
     """
-    mixed, weights = scaled_dot_product_attention(query, key, value, attention_mask, dropout, scaling)
+    mixed, weights = scaled_dot_product_attention(query, key, value, attention_mask, dropout, scaling, position_bias)
     return mixed.transpose(1, 2), weights
 
 
@@ -110,6 +116,28 @@ def prepare_attention_mask(
     if attention_mask.dim() == 2:
         attention_mask = attention_mask[:, None, None, :]
     return attention_mask.bool()
+
+
+def prepare_cross_mask(
+    config,
+    hidden_states: torch.Tensor,
+    key_states: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    implementation: str,
+) -> torch.Tensor | None:
+    """The same for queries of one sequence and keys of another.
+
+    Args:
+        config, implementation: as in `prepare_attention_mask`.
+        hidden_states: (B, L, E), where the queries come from.
+        key_states: (B, S, E), where the keys come from.
+        attention_mask: (B, S), 1 for real tokens, or None.
+    """
+    if implementation not in ("eager", "sdpa"):
+        return create_bidirectional_mask(config, hidden_states, attention_mask, encoder_hidden_states=key_states)
+    if attention_mask is None:
+        return None
+    return attention_mask[:, None, None, :].bool()
 
 
 def _refuse_additive(attention_mask: torch.Tensor) -> None:
@@ -243,12 +271,21 @@ class MultiHeadAttention(nn.Module):
         self.key = nn.Linear(config.hidden_size, width, bias=config.attention_bias)
         self.value = nn.Linear(config.hidden_size, width, bias=config.attention_bias)
         self.output = nn.Linear(width, config.hidden_size, bias=config.attention_bias)
-        self.scaling = 1.0 / math.sqrt(self.head_dim)
+        self.scaling = 1.0 / math.sqrt(self.head_dim) if getattr(config, "scale_attention", True) else 1.0
         self.weight_dropout = config.attention_probs_dropout_prob
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def _split_heads(self, projected: torch.Tensor) -> torch.Tensor:
         return projected.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, L, H·D) → (B, H, L, D)
+
+    def _keys_kept(self, source: torch.Tensor, cache: EncoderDecoderCache) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values of a source that stays the same while the decoder writes token after token."""
+        if cache.is_updated.get(self.layer_index):
+            layer = cache.cross_attention_cache.layers[self.layer_index]
+            return layer.keys, layer.values
+        cache.is_updated[self.layer_index] = True
+        key, value = self._split_heads(self.key(source)), self._split_heads(self.value(source))
+        return cache.cross_attention_cache.update(key, value, self.layer_index)
 
     def forward(
         self,
@@ -267,20 +304,23 @@ class MultiHeadAttention(nn.Module):
             attention_mask: from `prepare_attention_mask` for the same implementation.
             key_value_states: (B, S, E), where keys and values come from; `hidden_states` where not given.
             implementation: name of the attention function; the config's where not given.
-            past_key_values: keys and values of the tokens before these, to which theirs are added.
+            past_key_values: keys and values of the tokens before these, to which theirs are added. With
+                `key_value_states`, an `EncoderDecoderCache`: theirs are computed once and kept.
             rotary: the angles from `rotary_angles` by which queries and keys are turned.
 
         Returns:
             (B, L, E), and the weights (B, H, L, S), which only the eager implementation computes (None otherwise).
         """
-        source = hidden_states if key_value_states is None else key_value_states
         query = self._split_heads(self.query(hidden_states))
-        key = self._split_heads(self.key(source))
-        value = self._split_heads(self.value(source))
-        if rotary is not None:
-            query, key = rotate(query, *rotary), rotate(key, *rotary)
-        if past_key_values is not None:
-            key, value = past_key_values.update(key, value, self.layer_index)
+        if isinstance(past_key_values, EncoderDecoderCache):
+            key, value = self._keys_kept(key_value_states, past_key_values)
+        else:
+            source = hidden_states if key_value_states is None else key_value_states
+            key, value = self._split_heads(self.key(source)), self._split_heads(self.value(source))
+            if rotary is not None:
+                query, key = rotate(query, *rotary), rotate(key, *rotary)
+            if past_key_values is not None:
+                key, value = past_key_values.update(key, value, self.layer_index)
 
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(
             implementation or self.config._attn_implementation, eager_attention_forward

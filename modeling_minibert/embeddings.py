@@ -15,7 +15,9 @@ from torch import nn
 from .normalization import build_norm
 
 
-def sinusoidal_positions(num_positions: int, size: int, base: float = 10000.0) -> torch.Tensor:
+def sinusoidal_positions(
+    num_positions: int, size: int, base: float = 10000.0, sines_first: bool = False
+) -> torch.Tensor:
     """One vector per position, made of sine and cosine waves from fast to slow.
 
         table[p, 2i] = sin(p / base^(2i / size)),   table[p, 2i + 1] = cos(p / base^(2i / size))
@@ -24,6 +26,8 @@ def sinusoidal_positions(num_positions: int, size: int, base: float = 10000.0) -
         num_positions: number of rows.
         size: features of each row (E); may be odd, the last sine then has no cosine beside it.
         base: the slowest wave takes about 2π · base positions; 10,000 in the paper.
+        sines_first: whether all sines stand before all cosines, as in Marian and in the code of the paper's authors.
+            Features have no order of their own, so that a model learns the same either way.
 
     Returns:
         (num_positions, size), float32, computed in float64; every entry lies between -1 and 1.
@@ -31,6 +35,8 @@ def sinusoidal_positions(num_positions: int, size: int, base: float = 10000.0) -
     positions = torch.arange(num_positions, dtype=torch.float64)[:, None]
     frequencies = base ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
     angles = positions * frequencies  # (num_positions, ceil(size / 2))
+    if sines_first:
+        return torch.cat([angles.sin(), angles.cos()], dim=-1)[:, :size].float()
     waves = torch.stack([angles.sin(), angles.cos()], dim=-1)  # sine and cosine side by side
     return waves.flatten(start_dim=1)[:, :size].float()
 
@@ -42,9 +48,11 @@ class SinusoidalPositions(nn.Module):
     the model's `_init_weights` fills the table again.
     """
 
-    def __init__(self, num_positions: int, size: int):
+    def __init__(self, num_positions: int, size: int, sines_first: bool = False):
         super().__init__()
-        self.register_buffer("table", sinusoidal_positions(num_positions, size), persistent=False)
+        self.sines_first = sines_first
+        table = sinusoidal_positions(num_positions, size, sines_first=sines_first)
+        self.register_buffer("table", table, persistent=False)
 
     def forward(self, position_ids: torch.Tensor) -> torch.Tensor:
         return self.table[position_ids]
@@ -99,16 +107,18 @@ class Embeddings(nn.Module):
     Every part but the words can be switched off by the config (`position_embedding_type="none"`,
     `type_vocab_size=0`, `embedding_norm=False`), which gives the embeddings of the 2017 paper; `scale_embedding`
     multiplies the word vectors by √E first, as that paper does. The vector of `padding_idx` begins as zero.
+    `vocab_size` is for a decoder that has words of its own.
     """
 
-    def __init__(self, config, padding_idx: int | None = None):
+    def __init__(self, config, padding_idx: int | None = None, vocab_size: int | None = None):
         super().__init__()
         size = config.hidden_size
-        self.word_embeddings = nn.Embedding(config.vocab_size, size, padding_idx=padding_idx)
+        self.word_embeddings = nn.Embedding(vocab_size or config.vocab_size, size, padding_idx=padding_idx)
         if config.position_embedding_type == "learned":
             self.position_embeddings = nn.Embedding(config.max_position_embeddings, size)
         elif config.position_embedding_type == "sinusoidal":
-            self.position_embeddings = SinusoidalPositions(config.max_position_embeddings, size)
+            sines_first = getattr(config, "sines_first", False)
+            self.position_embeddings = SinusoidalPositions(config.max_position_embeddings, size, sines_first)
         else:
             self.position_embeddings = None
         segments = config.type_vocab_size

@@ -40,15 +40,19 @@ ACTIVATIONS = {
 class FeedForward(nn.Module):
     """Widen every token vector from E to M features, apply the activation, and come back to E.
 
-    Shapes: (B, L, E) → (B, L, M) → (B, L, E). Dropout falls on the result, as in the paper (section 5.4).
+    Shapes: (B, L, E) → (B, L, M) → (B, L, E). Dropout falls on the result, as in the paper (section 5.4), and on the
+    activations where the config has an `activation_dropout_prob`.
     """
 
     def __init__(self, config):
         super().__init__()
-        self.up = nn.Linear(config.hidden_size, config.intermediate_size)
+        bias = getattr(config, "feed_forward_bias", True)
+        self.up = nn.Linear(config.hidden_size, config.intermediate_size, bias=bias)
         self.activation = ACTIVATIONS[config.hidden_act]
-        self.down = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.activation_dropout = nn.Dropout(getattr(config, "activation_dropout_prob", 0.0))
+        self.down = nn.Linear(config.intermediate_size, config.hidden_size, bias=bias)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
-        return self.dropout(self.down(self.activation(self.up(hidden_states))))
+        activations = self.activation_dropout(self.activation(self.up(hidden_states)))
+        return self.dropout(self.down(activations))

@@ -103,6 +103,7 @@ def vocabulary_loss(
     labels: torch.Tensor,
     num_items_in_batch: torch.Tensor | int | None = None,
     transform: Callable[[torch.Tensor], torch.Tensor] | None = None,
+    label_smoothing: float = 0.0,
 ) -> torch.Tensor:
     """The cross-entropy of `decoder(transform(hidden_states))`, computed only where there is a label, and without ever
     holding all the logits.
@@ -116,6 +117,7 @@ def vocabulary_loss(
         labels: (B, L), -100 where there is none.
         num_items_in_batch: what to divide by; the number of labels here where not given.
         transform: what comes before the decoder.
+        label_smoothing: the share of a label that is spread evenly over the vocabulary.
     """
     labels, hidden_states = labels.flatten(), hidden_states.flatten(0, 1)
     places = (labels != IGNORE_INDEX).nonzero()[:, 0]
@@ -125,6 +127,7 @@ def vocabulary_loss(
     features = features if transform is None else transform(features)
     labels = nn.functional.pad(labels[places], (0, more), value=IGNORE_INDEX)
     if type(decoder) is nn.Linear:
-        return linear_cross_entropy(features, decoder.weight, decoder.bias, labels, num_items_in_batch)
+        parameters = (decoder.weight, decoder.bias)
+        return linear_cross_entropy(features, *parameters, labels, num_items_in_batch, label_smoothing)
     # Something has been put around the decoder, such as an adapter; its weight alone is not the whole map.
-    return cross_entropy(decoder(features), labels, num_items_in_batch)
+    return cross_entropy(decoder(features), labels, num_items_in_batch, label_smoothing=label_smoothing)

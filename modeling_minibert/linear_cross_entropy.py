@@ -31,6 +31,7 @@ def linear_cross_entropy(
     bias: torch.Tensor | None,
     labels: torch.Tensor,
     num_items_in_batch: torch.Tensor | int | None = None,
+    label_smoothing: float = 0.0,
 ) -> torch.Tensor:
     """Mean of -log softmax(hidden_states Wᵀ + b)[label].
 
@@ -39,6 +40,8 @@ def linear_cross_entropy(
         weight, bias: (V, E) and (V,), the decoder; the bias may be None.
         labels: (N,), each from 0 to V - 1; -100 is left out.
         num_items_in_batch: what to divide the sum by; the number of labels where not given.
+        label_smoothing: the share ε of each label that is spread evenly: the loss is 1 - ε of the above plus ε times
+            the mean of -log softmax over all V words.
 
     Returns:
         A scalar, float32 also for half-precision input; 0 where there is no label.
@@ -48,10 +51,10 @@ def linear_cross_entropy(
         dtype = torch.float32
     count = divisor(labels, num_items_in_batch)
     bias = weight.new_zeros(len(weight)) if bias is None else bias
-    return _linear_cross_entropy(hidden_states.to(dtype), weight, bias, labels, count)[0]
+    return _linear_cross_entropy(hidden_states.to(dtype), weight, bias, labels, count, label_smoothing)[0]
 
 
-def loss_and_gradients(hidden_states, weight, bias, labels, count):
+def loss_and_gradients(hidden_states, weight, bias, labels, count, label_smoothing=0.0):
     """The loss (a sum divided by `count`), and its gradients with respect to hidden_states, weight and bias.
 
     The products are computed in the dtype of hidden_states; the gradients of the parameters have the parameters' dtype.
@@ -73,9 +76,15 @@ def loss_and_gradients(hidden_states, weight, bias, labels, count):
         for d_piece, tokens, target, weigh in zip(*pieces, strict=True):
             logits = torch.addmm(offset, tokens, decoder.t())
             log_probabilities = torch.log_softmax(logits, dim=-1, dtype=precise)
-            total -= (log_probabilities.gather(1, target) * weigh).sum()
+            log_likelihood = log_probabilities.gather(1, target)
+            if label_smoothing:
+                evenly = log_probabilities.mean(dim=1, keepdim=True)
+                log_likelihood = torch.lerp(log_likelihood, evenly, label_smoothing)
+            total -= (log_likelihood * weigh).sum()
             gradient = log_probabilities.exp_()  # in place: the softmax, then minus one at the label
-            gradient.scatter_add_(1, target, gradient.new_full(target.shape, -1.0))
+            if label_smoothing:
+                gradient -= label_smoothing / len(weight)
+            gradient.scatter_add_(1, target, gradient.new_full(target.shape, label_smoothing - 1.0))
             torch.mul(gradient, weigh * share, out=d_piece)
             d_bias += (weigh.T @ gradient)[0]
         torch.mm(d_logits, decoder, out=d_hidden[part])
@@ -87,14 +96,19 @@ def loss_and_gradients(hidden_states, weight, bias, labels, count):
 
 @torch.library.custom_op("minibert::linear_cross_entropy", mutates_args=())
 def _linear_cross_entropy(
-    hidden_states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, labels: torch.Tensor, count: torch.Tensor
+    hidden_states: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    labels: torch.Tensor,
+    count: torch.Tensor,
+    label_smoothing: float = 0.0,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     with torch.autocast(weight.device.type, enabled=False):
-        return loss_and_gradients(hidden_states, weight, bias, labels, count)
+        return loss_and_gradients(hidden_states, weight, bias, labels, count, label_smoothing)
 
 
 @_linear_cross_entropy.register_fake
-def _(hidden_states, weight, bias, labels, count):
+def _(hidden_states, weight, bias, labels, count, label_smoothing=0.0):
     total = weight.new_empty((), dtype=torch.promote_types(hidden_states.dtype, torch.float32))
     return total, torch.empty_like(hidden_states), torch.empty_like(weight), torch.empty_like(bias)
 
@@ -108,12 +122,12 @@ def _keep_for_backward(ctx, inputs, output):
 
 def _backward(ctx, d_total, *_):
     if d_total is None:
-        return (None,) * 5
+        return (None,) * 6
     gradients = ctx.saved_tensors
     # The loss itself is what is usually differentiated: d_total is 1, and the largest gradients need no other pass.
     if torch.compiler.is_compiling() or d_total.device.type != "cpu" or d_total != 1:
         gradients = [gradient * d_total.to(gradient.dtype) for gradient in gradients]
-    return *gradients, None, None
+    return *gradients, None, None, None
 
 
 _linear_cross_entropy.register_autograd(_backward, setup_context=_keep_for_backward)

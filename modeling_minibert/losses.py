@@ -31,6 +31,7 @@ def cross_entropy(
     labels: torch.Tensor,
     num_items_in_batch: torch.Tensor | int | None = None,
     what: str = "label",
+    label_smoothing: float = 0.0,
 ) -> torch.Tensor:
     """Mean of -log softmax(logits)[label] over the positions that have a label.
 
@@ -39,6 +40,7 @@ def cross_entropy(
         labels: (...), class ids; -100 is left out.
         num_items_in_batch: what to divide the sum by; the number of labels here where not given.
         what: how an error message calls a label.
+        label_smoothing: the share of a label that is spread evenly over all classes (Szegedy et al. 2016, section 7).
 
     Returns:
         A scalar, 0 where no position has a label (and not NaN).
@@ -48,7 +50,10 @@ def cross_entropy(
     """
     check_labels(labels, logits.shape[-1], what)
     logits = _at_least_float32(logits)
-    total = F.cross_entropy(logits.flatten(0, -2), labels.flatten(), reduction="sum", ignore_index=IGNORE_INDEX)
+    smoothing = {"label_smoothing": label_smoothing}
+    total = F.cross_entropy(
+        logits.flatten(0, -2), labels.flatten(), reduction="sum", ignore_index=IGNORE_INDEX, **smoothing
+    )
     return total / divisor(labels, num_items_in_batch)
 
 
