@@ -197,6 +197,10 @@ class MiniSeq2SeqConfig(CommonConfig, PreTrainedConfig):
                 f"({self.relative_buckets})"
             )
 
+    def get_text_config(self, decoder: bool | None = None, encoder: bool | None = None) -> "MiniSeq2SeqConfig":
+        """This one, for either stack. transformers would take "decoder_vocab_size" for another field of a part."""
+        return self
+
     @property
     def target_vocab_size(self) -> int:
         """Number of tokens that the decoder reads and writes."""

@@ -1,12 +1,14 @@
 """Stock twins: a checkpoint of ours as a plain transformers model, and back, with the same weights.
 
 A stock twin opens everywhere without code of ours. Conversion renames and rearranges weights and computes nothing, so
-a round trip gives every bit back. The tables of `stock_families.py` say which name of ours is which of theirs.
+a round trip gives every bit back. The tables of `stock_families.py` and `stock_families_seq2seq.py` say which
+name of ours is which of theirs.
 
     python -m modeling_minibert.stock IN OUT        # ours → stock, or stock → ours, as IN's model_type says
 """
 
 import argparse
+import copy
 import json
 import re
 import shutil
@@ -15,10 +17,15 @@ from dataclasses import fields
 from pathlib import Path
 
 import torch
+from torch import nn
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 from transformers.initialization import no_init_weights
 
-from .stock_families import FAMILIES, Twins
+from .stock_families import FAMILIES as ONE_STACK
+from .stock_families import Twins
+from .stock_families_seq2seq import FAMILIES as TWO_STACKS
+
+FAMILIES = (*ONE_STACK, *TWO_STACKS)
 
 # Fields of a configuration that describe one saved folder, and are written anew for the next.
 FOLDER_FIELDS = {"model_type", "architectures", "auto_map", "custom_pipelines", "transformers_version", "_name_or_path"}
@@ -37,7 +44,7 @@ def to_stock(model: PreTrainedModel) -> PreTrainedModel:
     for repeated, source in twins.repeated.items():
         if source in weights:
             weights[repeated] = weights[source]
-    return _build(twins, "stock", name, model, weights)
+    return _build(twins, "stock", name, model, twins.add_to_stock(model, weights))
 
 
 def from_stock(source: str | Path | PreTrainedModel) -> PreTrainedModel:
@@ -55,6 +62,7 @@ def from_stock(source: str | Path | PreTrainedModel) -> PreTrainedModel:
     name = twins.twin_of("stock", type(source).__name__)
     _check_fields(source, name, twins.ours_needs(source))
     weights = {name: tensor for name, tensor in source.state_dict().items() if name not in twins.repeated}
+    weights = twins.take_from_stock(weights)
     weights = _split(_transpose(weights, twins.transposed))
     weights = _rename(weights, {stock: ours for ours, stock in twins.weights.items()})
     return _build(twins, "ours", name, source, weights)
@@ -68,7 +76,8 @@ def _family(side: str, config) -> Twins:
         raise ValueError(f"model_type {config.model_type!r} has no twin; choose one of {known}")
     if side == "stock":
         return families[0]
-    return next(twins for twins in families if all(getattr(config, k) == v for k, v in twins.fixed.items()))
+    fitting = [twins for twins in families if all(getattr(config, k) == v for k, v in twins.fixed.items())]
+    return (fitting or families)[0]  # where none fits, the first one says what it needs
 
 
 def _check_fields(model: PreTrainedModel, twin: str, needs: dict[str, tuple]) -> None:
@@ -83,7 +92,7 @@ def _rename(weights: dict[str, torch.Tensor], table: dict[str, str]) -> dict[str
     for name, tensor in weights.items():
         module, _, leaf = name.rpartition(".")
         number = re.search(r"\.(\d+)\.", module)
-        twin = table.get(module.replace(number[0], ".*.", 1) if number else module)
+        twin = table.get(module) or table.get(module.replace(number[0], ".*.", 1) if number else module)
         if twin is None:
             unknown.append(name)
         else:
@@ -129,16 +138,21 @@ def _split(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return split
 
 
+# What a stock model reads although its configuration does not list it.
+UNLISTED_FIELDS = {"decoder_start_token_id"}
+
+
 def _twin_config(config_class: type, translate: Callable[[dict], dict], source: PreTrainedModel):
     """Every field that both configurations have, and those that neither has (labels of a pipeline, notes of a user)."""
     theirs, ours = ({field.name for field in fields(c)} for c in (type(source.config), config_class))
     # A field of ours that is none of theirs says something else there, as BERT's old "absolute" positions.
     given = {name: value for name, value in source.config.to_dict().items() if name in theirs or name not in ours}
-    left_out = (theirs - ours) | FOLDER_FIELDS
+    left_out = (theirs - ours - UNLISTED_FIELDS) | FOLDER_FIELDS
     carried = {name: value for name, value in translate(given).items() if name not in left_out}
     decoder = source.get_output_embeddings()
     if decoder is not None:  # as it is, not as the configuration says: the two may have been pulled apart
-        carried["tie_word_embeddings"] = decoder.weight is source.get_input_embeddings().weight
+        embeddings = (module for module in source.modules() if isinstance(module, nn.Embedding))
+        carried["tie_word_embeddings"] = any(decoder.weight is module.weight for module in embeddings)
     return config_class(**carried)
 
 
@@ -149,6 +163,8 @@ def _build(twins: Twins, side: str, name: str, source: PreTrainedModel, weights:
     model_class = twins.get_class(side, name)
     translate = twins.stock_fields if side == "stock" else twins.our_fields
     config = _twin_config(model_class.config_class, translate, source)
+    if side == "ours":
+        config.update(twins.told_by_weights(source))
     implementation = source.config._attn_implementation.replace("packed", "sdpa")  # packing is ours alone
     config._attn_implementation = implementation if model_class._supports_sdpa else "eager"
     without_pooler = getattr(source, "pooler", True) is None
@@ -158,6 +174,8 @@ def _build(twins: Twins, side: str, name: str, source: PreTrainedModel, weights:
     if missing or unexpected:
         raise ValueError(f"{model_class.__name__} would miss {missing}, and has no place for {unexpected}")
     twin.tie_weights()
+    if config.is_encoder_decoder:  # forced and forbidden tokens, beams: how such a model is meant to write
+        twin.generation_config = copy.deepcopy(source.generation_config)
     return twin.to(source.device).train(source.training)
 
 
@@ -198,6 +216,8 @@ def convert_folder(source: str | Path, destination: str | Path) -> PreTrainedMod
     if not difference <= 1e-3 * max(1.0, size):
         raise RuntimeError(f"{destination} does not compute what {source} does: outputs differ by {difference:.3g}")
     auto_class = "AutoModel" + "".join(name.replace("LMHeadModel", "ForCausalLM").partition("For")[1:])
+    if model.config.is_encoder_decoder:
+        auto_class = "AutoModelForSeq2SeqLM"
     imports = f"{'import modeling_minibert; ' if to_ours else ''}from transformers import {auto_class}"
     print(f"open it: python -c \"{imports}; print({auto_class}.from_pretrained('{Path(destination).as_posix()}'))\"")
     return twin
@@ -229,7 +249,7 @@ def _carry_tokenizer(source: str | Path, destination: str | Path) -> str:
 
 def _short_batch(config, multiple_choice: bool) -> dict[str, torch.Tensor]:
     """Two short random texts, one of them padded; a single one for a model that has no padding token."""
-    length = min(9, config.max_position_embeddings)
+    length = min(9, getattr(config, "max_position_embeddings", 9))
     shape = (1, 2, length) if multiple_choice else (2, length)
     input_ids = torch.randint(config.vocab_size, shape, generator=torch.Generator().manual_seed(0))
     attention_mask = torch.ones(shape, dtype=torch.long)
@@ -245,6 +265,9 @@ def _short_batch(config, multiple_choice: bool) -> dict[str, torch.Tensor]:
 def _largest_difference(model: PreTrainedModel, twin: PreTrainedModel) -> tuple[float, float]:
     """Run both on one short batch: the largest difference of their outputs, the largest output; pads do not count."""
     batch = _short_batch(model.config, type(model).__name__.endswith("MultipleChoice"))
+    if model.config.is_encoder_decoder:
+        target_words = getattr(model.config, "decoder_vocab_size", None) or model.config.vocab_size
+        batch["decoder_input_ids"] = batch["input_ids"] % target_words
     real = batch["attention_mask"].bool()
     difference = size = 0.0
     for ours, theirs in zip(*(m.eval()(**batch).to_tuple() for m in (model, twin)), strict=False):

@@ -35,6 +35,11 @@ class Twins:
     our_fields: Callable[[dict], dict] = dict  # and back
     repeated: dict[str, str] = field(default_factory=dict)  # stock weights that only repeat another
     transposed: tuple[str, ...] = ()
+    add_to_stock: Callable[[PreTrainedModel, dict], dict] = lambda model, weights: weights  # what only theirs keeps
+    take_from_stock: Callable[[dict], dict] = dict  # and the way back
+    told_by_weights: Callable[[PreTrainedModel], dict] = (
+        lambda model: {}
+    )  # fields of ours that no field of theirs tells
     fixed: dict[str, object] = field(default_factory=dict)  # fields of ours that tell this family from its sisters
 
     def get_class(self, side: str, name: str) -> type[PreTrainedModel]:
