@@ -1,9 +1,8 @@
 """MiniSeq2Seq: the encoder–decoder of the Transformer, written out.
 
-Read `MiniSeq2SeqEncoderLayer`, then `MiniSeq2SeqDecoderLayer`: self-attention over what has been written, cross-
-attention to the source, feed-forward. Then the two stacks, and `MiniSeq2SeqForConditionalGeneration`: the decoder reads
-the target one token late and predicts it. The parts live in their own files: `embeddings.py`, `attention.py`,
-`relative_positions.py`, `feed_forward.py`, `normalization.py`, `heads.py`.
+Read the layers and the two stacks in `seq2seq_stacks.py` first, then `MiniSeq2SeqModel.forward`: encoder, then decoder;
+then `MiniSeq2SeqForConditionalGeneration`: the decoder reads the target one token late and predicts it. The parts live
+in their own files: `embeddings.py`, `attention.py`, `relative_positions.py`, `feed_forward.py`, `heads.py`.
 
 Letters: B batch, S source length, L target length, E hidden size, H heads, V vocabulary.
 
@@ -14,283 +13,17 @@ import torch
 from torch import nn
 from transformers import Cache, DynamicCache, EncoderDecoderCache, GenerationMixin, PreTrainedModel
 from transformers import initialization as init
-from transformers.modeling_layers import GradientCheckpointingLayer
-from transformers.modeling_outputs import (
-    BaseModelOutput,
-    BaseModelOutputWithPastAndCrossAttentions,
-    Seq2SeqLMOutput,
-    Seq2SeqModelOutput,
-)
+from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput, Seq2SeqModelOutput
 from transformers.utils.generic import can_return_tuple
 
-from .attention import (
-    MultiHeadAttention,
-    causal_mask,
-    check_mask_length,
-    prepare_attention_mask,
-    prepare_causal_mask,
-    prepare_cross_mask,
-)
+from .attention import causal_mask
 from .configuration_miniseq2seq import MiniSeq2SeqConfig
-from .embeddings import Embeddings, SinusoidalPositions, sinusoidal_positions
-from .feed_forward import FeedForward
+from .embeddings import SinusoidalPositions, sinusoidal_positions
 from .growing_cache import growing_cache
 from .heads import vocabulary_loss
 from .losses import IGNORE_INDEX, check_labels, cross_entropy
-from .normalization import build_norm
 from .packed_attention import PACKED
-from .precision import autocast_dtype
-from .relative_positions import RelativePositions
-
-
-class MiniSeq2SeqEncoderLayer(GradientCheckpointingLayer):
-    """One encoder layer: source tokens look at each other, then each thinks for itself."""
-
-    def __init__(self, config):
-        super().__init__()
-        self.attention = MultiHeadAttention(config)
-        self.attention_norm = build_norm(config)
-        self.feed_forward = FeedForward(config)
-        self.feed_forward_norm = build_norm(config)
-        self.pre_norm = config.norm_position == "pre"
-
-    def forward(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs):
-        """(B, S, E) → (B, S, E), and the attention weights (B, H, S, S) if the implementation computes them."""
-        if self.pre_norm:
-            mixed, weights = self.attention(self.attention_norm(hidden_states), attention_mask, **kwargs)
-            hidden_states = hidden_states + mixed
-            return hidden_states + self.feed_forward(self.feed_forward_norm(hidden_states)), weights
-        mixed, weights = self.attention(hidden_states, attention_mask, **kwargs)
-        hidden_states = self.attention_norm(hidden_states + mixed)
-        return self.feed_forward_norm(hidden_states + self.feed_forward(hidden_states)), weights
-
-
-class MiniSeq2SeqDecoderLayer(GradientCheckpointingLayer):
-    """One decoder layer: target tokens look back at each other, then at the source, then each thinks for itself."""
-
-    def __init__(self, config, layer_index: int):
-        super().__init__()
-        self.attention = MultiHeadAttention(config, is_causal=True, layer_index=layer_index)
-        self.attention_norm = build_norm(config)
-        self.cross_attention = MultiHeadAttention(config, layer_index=layer_index)
-        self.cross_attention_norm = build_norm(config)
-        self.feed_forward = FeedForward(config)
-        self.feed_forward_norm = build_norm(config)
-        self.pre_norm = config.norm_position == "pre"
-
-    def forward(
-        self,
-        hidden_states: torch.Tensor,
-        source: torch.Tensor,
-        attention_mask: torch.Tensor | None = None,
-        source_mask: torch.Tensor | None = None,
-        past_key_values: EncoderDecoderCache | None = None,
-        position_bias: torch.Tensor | None = None,
-        **kwargs,
-    ):
-        """(B, L, E) and the encoder's (B, S, E) → (B, L, E), the weights (B, H, L, L) and those of the source."""
-        looking_back = {"position_bias": position_bias, **kwargs}
-        if past_key_values is not None:
-            looking_back["past_key_values"] = past_key_values.self_attention_cache
-        looking_at_source = {"key_value_states": source, "past_key_values": past_key_values, **kwargs}
-        if self.pre_norm:
-            mixed, weights = self.attention(self.attention_norm(hidden_states), attention_mask, **looking_back)
-            hidden_states = hidden_states + mixed
-            normalized = self.cross_attention_norm(hidden_states)
-            mixed, source_weights = self.cross_attention(normalized, source_mask, **looking_at_source)
-            hidden_states = hidden_states + mixed
-            hidden_states = hidden_states + self.feed_forward(self.feed_forward_norm(hidden_states))
-            return hidden_states, weights, source_weights
-        mixed, weights = self.attention(hidden_states, attention_mask, **looking_back)
-        hidden_states = self.attention_norm(hidden_states + mixed)
-        mixed, source_weights = self.cross_attention(hidden_states, source_mask, **looking_at_source)
-        hidden_states = self.cross_attention_norm(hidden_states + mixed)
-        return self.feed_forward_norm(hidden_states + self.feed_forward(hidden_states)), weights, source_weights
-
-
-class _Stack(nn.Module):
-    """What encoder and decoder share: embeddings, relative positions, layers, the last norm."""
-
-    def __init__(self, config, vocab_size: int, layers: list[nn.Module], is_causal: bool):
-        super().__init__()
-        self.config = config
-        # The start token is looked up as others are, and has to learn; a padding row would not.
-        padding_idx = config.pad_token_id if config.pad_token_id != config.decoder_start_token_id else None
-        self.embeddings = Embeddings(config, padding_idx, vocab_size)
-        is_relative = config.position_embedding_type == "relative"
-        self.relative_positions = RelativePositions(config, is_causal) if is_relative else None
-        self.layers = nn.ModuleList(layers)
-        # With norms before each sub-layer nothing has normalized the last sum yet.
-        self.final_norm = build_norm(config) if config.norm_position == "pre" else nn.Identity()
-        self.final_dropout = nn.Dropout(config.final_dropout_prob)
-        self._set_initial_scales()
-
-    def _set_initial_scales(self) -> None:
-        """Where the model leaves out a scaling or adds one, the initial weights make up for it; see `_init_weights`."""
-        if self.config.scale_output:
-            self.embeddings.word_embeddings.initial_std = 1.0
-        for module in self.modules():
-            if isinstance(module, MultiHeadAttention) and not self.config.scale_attention:
-                module.query.initial_gain = module.head_dim**-0.5
-
-    def embed(self, input_ids, position_ids, inputs_embeds) -> torch.Tensor:
-        """The first hidden states; under autocast in half precision, or each linear map would convert its input."""
-        hidden_states = self.embeddings(input_ids, None, position_ids, inputs_embeds)
-        return hidden_states.to(autocast_dtype(hidden_states.device) or hidden_states.dtype)
-
-
-def _one_of(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None, names: str) -> torch.Tensor:
-    if (input_ids is None) == (inputs_embeds is None):
-        raise ValueError(f"give either {names}, and not both")
-    inputs = input_ids if inputs_embeds is None else inputs_embeds
-    if not inputs.shape[1]:
-        raise ValueError(f"a text without tokens, shape {tuple(inputs.shape)}; give at least one token in {names}")
-    return inputs
-
-
-class MiniSeq2SeqEncoder(_Stack):
-    """Reads the source: every token looks at every other."""
-
-    def __init__(self, config):
-        layers = [MiniSeq2SeqEncoderLayer(config) for _ in range(config.num_encoder_layers)]
-        super().__init__(config, config.vocab_size, layers, is_causal=False)
-
-    @can_return_tuple
-    def forward(
-        self,
-        input_ids: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        inputs_embeds: torch.Tensor | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        **kwargs,
-    ) -> BaseModelOutput:
-        """Encode a batch of sources: `last_hidden_state` (B, S, E).
-
-        Args:
-            input_ids: (B, S) token ids; or
-            inputs_embeds: (B, S, E) word vectors.
-            attention_mask: (B, S), 1 for real tokens, 0 for padding behind them.
-            output_attentions, output_hidden_states: as in `MiniSeq2SeqModel`.
-
-        Raises:
-            ValueError: no tokens, more tokens than positions, or an id out of range.
-        """
-        inputs = _one_of(input_ids, inputs_embeds, "input_ids or inputs_embeds")
-        if output_attentions is None:
-            output_attentions = self.config.output_attentions
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
-        implementation = _implementation(self.config, output_attentions)
-        hidden_states = self.embed(input_ids, None, inputs_embeds)
-        mask = prepare_attention_mask(self.config, hidden_states, attention_mask, implementation)
-        bias = None
-        if self.relative_positions is not None:
-            bias = self.relative_positions(inputs.shape[1], inputs.shape[1]).to(hidden_states.dtype)
-        all_hidden_states, all_weights = [], []
-        for layer in self.layers:
-            all_hidden_states.append(hidden_states)
-            hidden_states, weights = layer(
-                hidden_states, mask, implementation=implementation, position_bias=bias, **kwargs
-            )
-            all_weights.append(weights)
-        hidden_states = self.final_dropout(self.final_norm(hidden_states))
-        return BaseModelOutput(
-            last_hidden_state=hidden_states,
-            hidden_states=(*all_hidden_states, hidden_states) if output_hidden_states else None,
-            attentions=tuple(all_weights) if output_attentions else None,
-        )
-
-
-class MiniSeq2SeqDecoder(_Stack):
-    """Writes the target: every token looks back, and at the source."""
-
-    def __init__(self, config):
-        layers = [MiniSeq2SeqDecoderLayer(config, index) for index in range(config.num_decoder_layers)]
-        super().__init__(config, config.target_vocab_size, layers, is_causal=True)
-
-    @can_return_tuple
-    def forward(
-        self,
-        input_ids: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        encoder_hidden_states: torch.Tensor | None = None,
-        encoder_attention_mask: torch.Tensor | None = None,
-        past_key_values: EncoderDecoderCache | None = None,
-        inputs_embeds: torch.Tensor | None = None,
-        use_cache: bool | None = None,
-        output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
-        **kwargs,
-    ) -> BaseModelOutputWithPastAndCrossAttentions:
-        """Read the target so far: `last_hidden_state` (B, L, E), of which the last predicts the next token.
-
-        Args:
-            input_ids: (B, L) token ids of the target, the first of all `decoder_start_token_id`; or
-            inputs_embeds: (B, L, E) word vectors.
-            attention_mask: (B, past + L), 1 for real tokens; none needed for padding at the end.
-            encoder_hidden_states, encoder_attention_mask: (B, S, E) and (B, S), the source as the encoder left it.
-            past_key_values: what an earlier call returned.
-            use_cache, output_attentions, output_hidden_states: as in `MiniSeq2SeqModel`.
-
-        Raises:
-            ValueError: no tokens, more than there are positions, or an id out of range.
-        """
-        inputs = _one_of(input_ids, inputs_embeds, "decoder_input_ids or decoder_inputs_embeds")
-        if output_attentions is None:
-            output_attentions = self.config.output_attentions
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
-        if use_cache is None:
-            use_cache = self.config.use_cache and not self.training
-        if use_cache and past_key_values is None:
-            past_key_values = EncoderDecoderCache(growing_cache(self.config), DynamicCache(config=self.config))
-        implementation = _implementation(self.config, output_attentions)
-        cache = None if past_key_values is None else past_key_values.self_attention_cache
-        check_mask_length(attention_mask, inputs.shape[1], cache)
-        past = 0 if cache is None else cache.get_seq_length()
-        position_ids = torch.arange(inputs.shape[1], device=inputs.device)[None] + past
-        if isinstance(past, int):
-            self.embeddings.check_length(past + inputs.shape[1])
-        hidden_states = self.embed(input_ids, position_ids, inputs_embeds)
-        mask = prepare_causal_mask(self.config, hidden_states, attention_mask, implementation, None, cache)
-        source_mask = prepare_cross_mask(
-            self.config, hidden_states, encoder_hidden_states, encoder_attention_mask, implementation
-        )
-        bias = None
-        if self.relative_positions is not None:
-            keys = inputs.shape[1] if cache is None else cache.get_mask_sizes(inputs.shape[1], 0)[0]
-            bias = self.relative_positions(inputs.shape[1], keys, past).to(hidden_states.dtype)
-        all_hidden_states, all_weights, all_source_weights = [], [], []
-        for layer in self.layers:
-            all_hidden_states.append(hidden_states)
-            hidden_states, weights, source_weights = layer(
-                hidden_states,
-                encoder_hidden_states,
-                mask,
-                source_mask,
-                past_key_values,
-                bias,
-                implementation=implementation,
-                **kwargs,
-            )
-            all_weights.append(weights)
-            all_source_weights.append(source_weights)
-        hidden_states = self.final_dropout(self.final_norm(hidden_states))
-        return BaseModelOutputWithPastAndCrossAttentions(
-            last_hidden_state=hidden_states,
-            past_key_values=past_key_values,
-            hidden_states=(*all_hidden_states, hidden_states) if output_hidden_states else None,
-            attentions=tuple(all_weights) if output_attentions else None,
-            cross_attentions=tuple(all_source_weights) if output_attentions else None,
-        )
-
-
-def _implementation(config, output_attentions: bool) -> str:
-    """The attention function for one call: not every one gives weights."""
-    if output_attentions:
-        return "eager"
-    return "sdpa" if config._attn_implementation == PACKED else config._attn_implementation
+from .seq2seq_stacks import MiniSeq2SeqDecoder, MiniSeq2SeqEncoder
 
 
 class MiniSeq2SeqPreTrainedModel(PreTrainedModel):
@@ -504,6 +237,9 @@ class MiniSeq2SeqForConditionalGeneration(MiniSeq2SeqPreTrainedModel, Generation
             use_cache = False
             if decoder_input_ids is None and decoder_inputs_embeds is None:
                 decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
+            if decoder_attention_mask is None and self.config._attn_implementation == PACKED:
+                # What stands behind the last label is padding, and need not be computed.
+                decoder_attention_mask = (labels != IGNORE_INDEX).flip(1).cummax(dim=1).values.flip(1)
         outputs = self.miniseq2seq(
             input_ids,
             attention_mask,

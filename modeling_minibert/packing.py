@@ -94,18 +94,28 @@ class Packing:
     padded_shape: tuple[int, int] = (0, 0)
 
     @classmethod
-    def of_padded(cls, batch_size: int, length: int, attention_mask: torch.Tensor | None, device) -> "Packing":
+    def of_padded(
+        cls,
+        batch_size: int,
+        length: int,
+        attention_mask: torch.Tensor | None,
+        device,
+        order: torch.Tensor | None = None,
+    ) -> "Packing":
         """The packing of a padded batch; `attention_mask` (B, L), 1 for real tokens, or None for no pads at all.
 
-        Sequences are put in the order of their lengths: those of equal length are computed together.
+        Sequences are put in the order of their lengths, those of equal length being computed together; or in the
+        `order` (B,) that is given.
         """
+        if attention_mask is None and order is not None:
+            attention_mask = torch.ones(batch_size, length, dtype=torch.bool, device=device)
         if attention_mask is None:
             cu_seq_lens = torch.arange(0, (batch_size + 1) * length, length, dtype=torch.int32, device=device)
             places = torch.arange(batch_size * length, device=device)
             return cls(cu_seq_lens, length, places, (batch_size, length))
         mask = attention_mask.bool()
         lengths = mask.sum(dim=1)
-        order = lengths.argsort(stable=True)
+        order = lengths.argsort(stable=True) if order is None else order
         rows, columns = mask[order].nonzero(as_tuple=True)
         ends = lengths[order].cumsum(0).to(torch.int32)
         cu_seq_lens = torch.nn.functional.pad(ends, (1, 0))
@@ -169,3 +179,28 @@ class Packing:
         """What packed and flash attention functions want to know, by the names that transformers gives it."""
         ends, longest = self.cu_seq_lens, self.max_length
         return {"cu_seq_lens_q": ends, "cu_seq_lens_k": ends, "max_length_q": longest, "max_length_k": longest}
+
+
+def pack_pairs(
+    targets: torch.Tensor,
+    target_mask: torch.Tensor | None,
+    sources: torch.Tensor,
+    source_mask: torch.Tensor | None,
+) -> tuple[Packing, Packing]:
+    """How to pack two padded batches in one order of their rows: by lengths of targets, among equals of sources.
+
+    Args:
+        targets, sources: ids or vectors, (B, L, …) and (B, S, …), for the shapes.
+        target_mask, source_mask: (B, L) and (B, S), 1 for real tokens, or None for no pads at all.
+    """
+    (batch_size, length), source_length = targets.shape[:2], sources.shape[1]
+    rank = torch.zeros(batch_size, dtype=torch.long, device=targets.device)
+    if target_mask is not None:
+        rank += target_mask.bool().sum(dim=1) * (source_length + 1)
+    if source_mask is not None:
+        rank += source_mask.bool().sum(dim=1)
+    order = rank.argsort(stable=True)
+    return (
+        Packing.of_padded(batch_size, length, target_mask, targets.device, order),
+        Packing.of_padded(batch_size, source_length, source_mask, sources.device, order),
+    )

@@ -232,7 +232,9 @@ def test_dropout_of_attention_weights_is_the_formula_with_the_same_mask():
     cu_seq_lens, length, dropout, scaling = torch.tensor([0, 5, 14, 23], dtype=torch.int32), 9, 0.3, 0.37
     query, key, value, d_mixed = (torch.randn(23, 3, 4, dtype=torch.float64) for _ in range(4))
     mixed, weights, kept = attend_forward(query, key, value, cu_seq_lens, length, scaling, dropout)
-    gradients = attend_backward(d_mixed, query, key, value, weights, kept, cu_seq_lens, length, scaling, dropout)
+    tensors = (d_mixed, query, key, value, weights, kept)
+    *gradients, no_bias = attend_backward(*tensors, cu_seq_lens, length, scaling, dropout)
+    assert not no_bias.numel()
     # The second and third sequence: one run; its mask begins where the tokens of the first end.
     part, size = slice(5, 23), 2 * 3 * 9 * 9
     mask = kept[5 * 3 * 9 : 5 * 3 * 9 + size].view(2, 3, 9, 9)
@@ -259,11 +261,25 @@ def test_hand_derived_gradients_equal_numerical_ones():
     assert torch.autograd.gradcheck(attend, (query, key, value))
 
 
+@pytest.mark.parametrize("has_bias", [False, True])
+def test_hand_derived_gradients_from_one_sequence_to_another_equal_numerical_ones(has_bias):
+    query, key, value = (torch.randn(length, 3, 5, dtype=torch.float64, requires_grad=True) for length in (11, 9, 9))
+    bias = torch.randn(1, 3, 7, 5, dtype=torch.float64, requires_grad=True) if has_bias else None
+    ends = [torch.tensor(ends, dtype=torch.int32) for ends in ([0, 2, 4, 4, 11, 11], [0, 2, 4, 4, 9, 9])]
+
+    def attend(query, key, value, bias):
+        return packed_attention(query, key, value, ends[0], 5, 0.3, 0.0, False, ends[1], bias)[0]
+
+    assert torch.autograd.gradcheck(attend, (query, key, value, bias))
+
+
 def test_the_operator_keeps_torchs_contract():
     arguments = (*(torch.randn(11, 3, 5, requires_grad=True) for _ in range(3)), torch.tensor([0, 4, 11]), 7, 0.3)
     checks = ("test_schema", "test_autograd_registration", "test_faketensor")
     for dropout in (0.0, 0.2):
         torch.library.opcheck(packed_attention, (*arguments, dropout), test_utils=checks)
+    bias = torch.randn(1, 3, 7, 7, requires_grad=True)
+    torch.library.opcheck(packed_attention, (*arguments, 0.0, False, torch.tensor([0, 6, 11]), bias), test_utils=checks)
 
 
 @pytest.mark.slow
@@ -339,9 +355,12 @@ def test_half_precision_meets_few_shapes():
 
 
 def test_runs_are_neighbours_of_one_length():
-    assert runs_of_equal_length([0, 2, 4, 7]) == [(0, 2, 2), (4, 1, 3)]
-    assert runs_of_equal_length([0, 3, 3, 6, 7]) == [(0, 2, 3), (6, 1, 1)]
-    assert runs_of_equal_length([0]) == []
+    ends = [0, 2, 4, 7]
+    assert runs_of_equal_length(ends, ends) == [(0, 0, 2, 2, 2), (4, 4, 1, 3, 3)]
+    ends = [0, 3, 3, 6, 7]
+    assert runs_of_equal_length(ends, ends) == [(0, 0, 2, 3, 3), (6, 6, 1, 1, 1)]
+    assert runs_of_equal_length([0, 2, 4, 6], [0, 5, 10, 13]) == [(0, 0, 2, 2, 5), (4, 10, 1, 2, 3)]
+    assert runs_of_equal_length([0], [0]) == []
 
 
 def test_splitting_a_stream_gives_one_row_per_sequence():
