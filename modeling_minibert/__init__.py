@@ -42,6 +42,11 @@ from .modeling_miniseq2seq import (
     MiniSeq2SeqModel,
     MiniSeq2SeqPreTrainedModel,
 )
+from .pipeline_question_answering import QuestionAnsweringPipeline
+from .pipeline_registration import register_returning_pipelines
+from .pipeline_summarization import SummarizationPipeline
+from .pipeline_text2text_generation import Text2TextGenerationPipeline
+from .pipeline_translation import TranslationPipeline
 from .pipeline_windowed_classification import WindowedTextClassificationPipeline
 
 __version__ = "0.1.0"
@@ -69,6 +74,10 @@ __all__ = [
     "MiniSeq2SeqModel",
     "MiniSeq2SeqPreTrainedModel",
     "MultiHeadAttention",
+    "QuestionAnsweringPipeline",
+    "SummarizationPipeline",
+    "Text2TextGenerationPipeline",
+    "TranslationPipeline",
     "WindowedTextClassificationPipeline",
     "scaled_dot_product_attention",
 ]
@@ -90,6 +99,7 @@ _register(MiniGPTConfig, _minigpt)
 # By this list, and by nothing else, Trainer's label smoothing knows that labels are those of the next token.
 models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[MiniGPTConfig.model_type] = "MiniGPTForCausalLM"
 _register(MiniSeq2SeqConfig, _miniseq2seq)
+register_returning_pipelines()
 PIPELINE_REGISTRY.register_pipeline(
     "windowed-text-classification",
     pipeline_class=WindowedTextClassificationPipeline,

@@ -6,6 +6,8 @@ to know the sizes and choices of a model needs only that one.
 
 from dataclasses import fields
 
+from transformers.pipelines import PIPELINE_REGISTRY
+
 NORM_POSITIONS = ("post", "pre")
 
 
@@ -45,6 +47,11 @@ class CommonConfig:
         # ("you/model--modeling_minibert.…"): every save copies them.
         kwargs.pop("auto_map", None)
         self.auto_map = dict(self.auto_classes)
+        # The pipelines that were saved with a model run code from its folder, for which transformers asks
+        # trust_remote_code=True; where they are registered, no such code is needed.
+        saved = {task: entry for task, entry in kwargs.pop("custom_pipelines", {}).items() if not _is_registered(task)}
+        if saved:
+            kwargs["custom_pipelines"] = saved
         super().__post_init__(**kwargs)
         self.check()
 
@@ -110,3 +117,12 @@ class CommonConfig:
 
     def validate_output_attentions(self) -> None:
         """Nothing to refuse."""
+
+
+def _is_registered(task: str) -> bool:
+    """Whether `pipeline` knows a task."""
+    try:
+        PIPELINE_REGISTRY.check_task(task)
+    except KeyError:
+        return False
+    return True

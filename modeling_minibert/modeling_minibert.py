@@ -37,6 +37,8 @@ from .losses import IGNORE_INDEX, cross_entropy, divisor, infer_problem_type, se
 from .normalization import build_norm
 from .packed_attention import PACKED
 from .packing import Packing, find_packing, rows_to_round_up
+from .pipeline_common import SavedWithPipelines
+from .pipeline_question_answering import QuestionAnsweringPipeline
 from .precision import autocast_dtype
 
 
@@ -469,8 +471,10 @@ class MiniBertForTokenClassification(MiniBertPreTrainedModel):
         )
 
 
-class MiniBertForQuestionAnswering(MiniBertPreTrainedModel):
+class MiniBertForQuestionAnswering(SavedWithPipelines, MiniBertPreTrainedModel):
     """Find an answer in a text: which token it starts at, and which it ends at."""
+
+    pipeline_classes = (QuestionAnsweringPipeline,)
 
     def __init__(self, config: MiniBertConfig):
         super().__init__(config)
