@@ -107,6 +107,8 @@ class MiniSeq2SeqConfig(CommonConfig, PreTrainedConfig):
         scale_embedding: multiply word vectors by √hidden_size (Vaswani et al. 2017, section 3.4).
         scale_attention: multiply attention scores by 1/√D.
         scale_output: multiply the decoder's vectors by 1/√E before the output layer, as T5 with tied embeddings.
+        target_tokenizer: the sub-folder with a tokenizer for the target, where it has one of its own; see
+            `pipeline_text2text_generation.py`.
         label_smoothing: the share of each label that is spread over all words while training (section 5.4); 0 to 1.
 
     Example:
@@ -160,6 +162,7 @@ class MiniSeq2SeqConfig(CommonConfig, PreTrainedConfig):
     scale_attention: bool = True
     scale_output: bool = False
     label_smoothing: float | int = 0.0
+    target_tokenizer: str | None = None
 
     def check(self) -> None:
         """Raise a ValueError for fields that contradict each other; models call it again when they are built."""

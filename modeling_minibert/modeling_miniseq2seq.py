@@ -23,6 +23,10 @@ from .growing_cache import growing_cache
 from .heads import vocabulary_loss
 from .losses import IGNORE_INDEX, check_labels, cross_entropy
 from .packed_attention import PACKED
+from .pipeline_common import SavedWithPipelines
+from .pipeline_summarization import SummarizationPipeline
+from .pipeline_text2text_generation import Text2TextGenerationPipeline
+from .pipeline_translation import TranslationPipeline
 from .seq2seq_stacks import MiniSeq2SeqDecoder, MiniSeq2SeqEncoder
 
 
@@ -169,9 +173,10 @@ def shift_right(labels: torch.Tensor, start_token_id: int, pad_token_id: int) ->
     return shifted.masked_fill(shifted == IGNORE_INDEX, pad_token_id)
 
 
-class MiniSeq2SeqForConditionalGeneration(MiniSeq2SeqPreTrainedModel, GenerationMixin):
+class MiniSeq2SeqForConditionalGeneration(SavedWithPipelines, MiniSeq2SeqPreTrainedModel, GenerationMixin):
     """Write a target for a source, one token after the other: translation, summarization, `model.generate`."""
 
+    pipeline_classes = (TranslationPipeline, SummarizationPipeline, Text2TextGenerationPipeline)
     _tied_weights_keys = {"lm_head.weight": "miniseq2seq.decoder.embeddings.word_embeddings.weight"}
 
     def __init__(self, config: MiniSeq2SeqConfig):

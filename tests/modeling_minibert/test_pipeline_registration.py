@@ -1,0 +1,162 @@
+"""The tasks that transformers 5 removed are back, and travel with saved models into processes without this package."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+import transformers
+from test_pipeline_question_answering import CONTEXT, QUESTION, random_pipeline
+from test_pipeline_text2text import SOURCE, TARGET, TEXTS, random_model
+from test_save_and_load import WITHOUT_PACKAGE
+from transformers import pipeline
+from transformers.pipelines import PIPELINE_REGISTRY
+
+from modeling_minibert import (
+    MiniSeq2SeqConfig,
+    MiniSeq2SeqForConditionalGeneration,
+    QuestionAnsweringPipeline,
+    SummarizationPipeline,
+    Text2TextGenerationPipeline,
+    TranslationPipeline,
+)
+
+TASKS = {
+    "question-answering": QuestionAnsweringPipeline,
+    "summarization": SummarizationPipeline,
+    "text2text-generation": Text2TextGenerationPipeline,
+    "translation": TranslationPipeline,
+    "translation_de_to_en": TranslationPipeline,
+}
+SETTINGS = dict(num_beams=2, max_new_tokens=5, no_repeat_ngram_size=1)
+
+# Opens every folder that is named, asks it, saves it again and asks once more; prints the answers.
+ASK = """
+import json, sys
+from transformers import pipeline
+for task, folder, asked, settings in json.loads(sys.argv[1]):
+    pipe = pipeline(task, folder, trust_remote_code=True)
+    answer = pipe(asked, **settings)
+    pipe.save_pretrained(folder + "_again")
+    again = pipeline(task, folder + "_again", trust_remote_code=True)
+    print("answer", json.dumps([type(again).__module__, answer, again(asked, **settings)]))
+"""
+
+
+def seq2seq():
+    """A MiniSeq2Seq that reads words of one vocabulary and writes those of another."""
+    config = MiniSeq2SeqConfig.from_preset(
+        "lecture", vocab_size=len(SOURCE), decoder_vocab_size=len(TARGET), pad_token_id=0, bos_token_id=None,
+        eos_token_id=1, decoder_start_token_id=0, target_tokenizer="target_tokenizer",
+    )  # fmt: skip
+    model = MiniSeq2SeqForConditionalGeneration(config).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "norm" not in name:
+                parameter.normal_(std=0.4)
+    return model
+
+
+def save_seq2seq(folder):
+    """As a trainer does: without a pipeline."""
+    model = seq2seq()
+    model.save_pretrained(folder)
+    SOURCE.save_pretrained(folder)
+    TARGET.save_pretrained(folder / "target_tokenizer")
+    return model
+
+
+@pytest.mark.lecture("S3-25")
+@pytest.mark.parametrize("task", TASKS)
+def test_the_names_of_version_4_mean_our_pipelines(task):
+    removed = getattr(transformers.pipelines, "REMOVED_TASKS", {})
+    assert task.split("_")[0] not in removed, (
+        "transformers still refuses it: see modeling_minibert/pipeline_registration.py"
+    )
+    try:
+        name, entry, languages = transformers.pipelines.check_task(task)
+    except KeyError as error:
+        pytest.fail(f"transformers has changed how it looks up {task!r}; mend pipeline_registration.py ({error})")
+    assert entry["impl"] is TASKS[task] and name == TASKS[task].default_task
+    assert languages == (("de", "en") if "_" in task else None)
+
+
+def test_other_names_are_looked_up_as_ever():
+    for task in ("fill-mask", "sentiment-analysis", "windowed-text-classification"):
+        assert PIPELINE_REGISTRY.check_task(task) == type(PIPELINE_REGISTRY).check_task(PIPELINE_REGISTRY, task)
+    with pytest.raises(KeyError, match="Unknown task translation_de"):
+        pipeline("translation_de")
+    with pytest.raises(KeyError, match="image-to-image has been removed"):
+        pipeline("image-to-image")
+
+
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [
+        ("question-answering", "distilbert/distilbert-base-cased-distilled-squad"),
+        ("summarization", "sshleifer/distilbart-cnn-12-6"),
+        ("translation_en_to_fr", "google-t5/t5-base"),
+    ],
+)
+def test_without_a_model_it_is_the_one_of_version_4(task, name, tmp_path, monkeypatch):
+    # There is no network here, and nothing in this cache: the name is in the error.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(OSError, match=name):
+        pipeline(task)
+    with pytest.raises(ValueError, match="does not provide any default models"):
+        pipeline("translation_xx_to_yy")
+
+
+@pytest.mark.lecture("S3-25")
+def test_saved_folders_answer_without_the_package(tmp_path):
+    answer = random_pipeline("mini")
+    answer.model.save_pretrained(tmp_path / "qa")
+    answer.tokenizer.save_pretrained(tmp_path / "qa")
+    random_pipeline("bert").save_pretrained(tmp_path / "stock_qa")
+    marian = random_model("marian", decoder_vocabulary=len(TARGET))
+    options = dict(model=marian, tokenizer=SOURCE, target_tokenizer=TARGET)
+    pipeline("translation_de_to_en", **options).save_pretrained(tmp_path / "marian")
+    save_seq2seq(tmp_path / "seq2seq")
+    example = {"question": QUESTION, "context": CONTEXT}
+    asked = [
+        ["question-answering", "qa", example, {"top_k": 2}],
+        ["question-answering", "stock_qa", example, {}],
+        ["translation_de_to_en", "marian", TEXTS, SETTINGS],
+        *([task, "seq2seq", TEXTS, SETTINGS] for task in ("translation", "summarization", "text2text-generation")),
+    ]
+    asked = [[task, str(tmp_path / name), *rest] for task, name, *rest in asked]
+    script = "import sys\n" + WITHOUT_PACKAGE["block"] + ASK
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(asked)], cwd=tmp_path, stdin=subprocess.DEVNULL, text=True,
+        env={**os.environ, "HF_MODULES_CACHE": str(tmp_path / "modules")}, capture_output=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line[7:]) for line in done.stdout.splitlines() if line.startswith("answer ")]
+    for (task, folder, question, settings), (module, answer, again) in zip(asked, answers, strict=True):
+        assert module.startswith("transformers_modules.")
+        assert answer == again
+        here = pipeline(task, folder, trust_remote_code=True)(question, **settings)
+        if task == "question-answering":
+            here, answer = ([one["answer"] for one in several] for several in (here, answer)) if settings else (
+                here["answer"], answer["answer"])  # fmt: skip
+        assert answer == here
+
+
+def test_where_the_package_is_imported_our_folders_need_no_trust(tmp_path):
+    model = save_seq2seq(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text())["custom_pipelines"].keys() == TASKS.keys() - {
+        "question-answering",
+        "translation_de_to_en",
+    }
+    for task in ("translation", "translation_id_to_en", "summarization"):
+        pipe = pipeline(task, str(tmp_path))
+        assert type(pipe) is TASKS[task.replace("_id_", "_de_")]
+        assert pipe.target_tokenizer.get_vocab() == TARGET.get_vocab()
+    ids = model.generate(**SOURCE(TEXTS[0], return_tensors="pt"), **SETTINGS)[0]
+    expected = TARGET.decode(ids, skip_special_tokens=True)
+    assert pipeline("translation", str(tmp_path))(TEXTS[0], **SETTINGS) == [{"translation_text": expected}]
+    # Another pipeline's folder holds the target tokenizer too.
+    pipe.save_pretrained(tmp_path / "summaries")
+    assert pipeline("summarization", str(tmp_path / "summaries"))(TEXTS[0], **SETTINGS) == [{"summary_text": expected}]
