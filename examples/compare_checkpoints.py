@@ -198,7 +198,7 @@ def main(arguments: list[str] | None = None) -> list[dict]:
     """Check, train, measure; returns the table."""
     # 1. All that can be wrong is found before the first run
     compare, data_args, flags = parse_arguments(arguments)
-    model_args, _, args = finetune_classifier.parse_arguments(flags)  # ends with an error at an unknown flag
+    model_args, _, args, _ = finetune_classifier.parse_arguments(flags)  # ends with an error at an unknown flag
     if model_args.model_name_or_path:
         raise ValueError(f"name {model_args.model_name_or_path} after --checkpoints, not --model_name_or_path")
     splits, _ = finetune_classifier.load_splits(data_args, args.data_seed or 0)

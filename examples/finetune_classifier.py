@@ -28,7 +28,6 @@ import transformers
 from datasets import Dataset, DatasetDict
 from huggingface_hub import upload_folder
 from transformers import (
-    AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     DataCollatorWithPadding,
@@ -50,13 +49,17 @@ from modeling_minibert.data import (
 from modeling_minibert.deploy import write_model_card
 from modeling_minibert.evaluation import ClassificationMetrics, average_by_text
 from modeling_minibert.training import (
+    IMPLEMENTATIONS,
     AnyDeviceArguments,
     AuxiliaryLossTrainer,
+    PhasedTrainer,
+    UnfreezingArguments,
     check_output_folder,
     end_processes,
     expand_recipe,
     is_causal,
     last_checkpoint,
+    load_checkpoint,
     parse_options,
     plot_training_curve,
     predict_in_order,
@@ -76,6 +79,14 @@ class ModelArguments:
 
     model_name_or_path: str | None = field(
         default=None, metadata={"help": "a checkpoint to start from (folder or Hub name); none: train from scratch"}
+    )
+    implementation: str | None = field(
+        default=None,
+        metadata={
+            "help": "mini: train a BERT or GPT checkpoint as ours, packed; stock: as the class of transformers; none: "
+            "as it was saved",
+            "choices": IMPLEMENTATIONS,
+        },
     )
     preset: str = field(default="tiny", metadata={"help": "from scratch: the MiniBert preset"})
     config_overrides: str | None = field(
@@ -180,13 +191,9 @@ def build_model(args: ModelArguments, tokenizer, labels: list[str]):
         "problem_type": "single_label_classification",
     }
     if args.model_name_or_path:
-        config = AutoConfig.from_pretrained(args.model_name_or_path, **task, **parse_options(args.config_overrides))
-        packed = {"attn_implementation": "packed"} if config.model_type in OURS else {}
-        model = AutoModelForSequenceClassification.from_pretrained(
-            args.model_name_or_path,
-            config=config,
-            ignore_mismatched_sizes=True,  # a classifier of other classes
-            **packed,
+        overrides = parse_options(args.config_overrides)
+        model = load_checkpoint(
+            AutoModelForSequenceClassification, args.model_name_or_path, args.implementation, overrides, **task
         )
         if is_causal(model):
             add_task_tokens(tokenizer, model)
@@ -262,11 +269,13 @@ def show_predictions(folder: str, test: Dataset, labels: list[str], task: str) -
 
 def parse_arguments(
     arguments: list[str] | None = None,
-) -> tuple[ModelArguments, DataArguments, ClassifierTrainingArguments]:
+) -> tuple[ModelArguments, DataArguments, ClassifierTrainingArguments, UnfreezingArguments]:
     """Read the command line, or the file after --recipe, and settle what depends on the start."""
-    parser = HfArgumentParser((ModelArguments, DataArguments, ClassifierTrainingArguments))
+    parser = HfArgumentParser((ModelArguments, DataArguments, ClassifierTrainingArguments, UnfreezingArguments))
     parser.epilog = "--recipe FILE reads flags from a file, such as those of examples/recipes; flags given besides win."
-    model_args, data_args, args = parser.parse_args_into_dataclasses(expand_recipe(arguments), look_for_args_file=False)
+    model_args, data_args, args, unfreezing = parser.parse_args_into_dataclasses(
+        expand_recipe(arguments), look_for_args_file=False
+    )
     from_scratch = model_args.model_name_or_path is None
     if args.learning_rate is None:
         args.learning_rate = 1e-3 if from_scratch else 2e-5
@@ -274,7 +283,7 @@ def parse_arguments(
         args.num_train_epochs = 8 if from_scratch else 3
     if data_args.window_average and data_args.text_pair_column_name:
         raise ValueError("--window_average is for single texts; leave it out, or leave out --text_pair_column_name")
-    return model_args, data_args, args
+    return model_args, data_args, args, unfreezing
 
 
 def settle_length(data_args: DataArguments, tokenizer, model) -> int:
@@ -296,11 +305,21 @@ def load_unlabelled(args: DataArguments, tokenizer, max_length: int) -> Dataset 
     return build_causal_examples(documents, tokenizer, max_length)
 
 
+class ClassifierTrainer(AuxiliaryLossTrainer, PhasedTrainer):
+    """A plain `Trainer` where neither another loss nor another phase is asked for."""
+
+
 def build_trainer(
-    model, tokenizer, encoded: DatasetDict, unlabelled: Dataset | None, args: ClassifierTrainingArguments
+    model,
+    tokenizer,
+    encoded: DatasetDict,
+    unlabelled: Dataset | None,
+    args: ClassifierTrainingArguments,
+    unfreezing: UnfreezingArguments | None = None,
 ) -> Trainer:
-    """A `Trainer` with our progress lines in place of its own; a plain one where `auxiliary_lm_weight` is 0."""
-    trainer = AuxiliaryLossTrainer(
+    """A `Trainer` with our progress lines in place of its own."""
+    trainer = ClassifierTrainer(
+        unfreezing=unfreezing,
         auxiliary_lm_weight=args.auxiliary_lm_weight,
         unlabelled_dataset=unlabelled,
         model=model,
@@ -339,7 +358,7 @@ def save_companions(trainer: Trainer, task: str, labels: list[str], example: dic
 def main(arguments: list[str] | None = None):
     """Run the steps that the module describes, with the flags of the command line or these."""
     # 1. Arguments
-    model_args, data_args, args = parse_arguments(arguments)
+    model_args, data_args, args, unfreezing = parse_arguments(arguments)
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
     use_exact_fast_float32()
@@ -356,7 +375,7 @@ def main(arguments: list[str] | None = None):
     unlabelled = load_unlabelled(data_args, tokenizer, max_length)
 
     # 3. Training
-    trainer = build_trainer(model, tokenizer, encoded, unlabelled, args)
+    trainer = build_trainer(model, tokenizer, encoded, unlabelled, args, unfreezing)
     trained = trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model()
     trainer.save_state()

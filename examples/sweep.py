@@ -149,7 +149,7 @@ def main(arguments: list[str] | None = None) -> list[dict]:
     """Check, train, rank; returns the ranking."""
     # 1. All that can be wrong is found before the first run
     sweep, data_args, flags = parse_arguments(arguments)
-    model_args, _, args = finetune_classifier.parse_arguments(flags)  # ends with an error at an unknown flag
+    model_args, _, args, _ = finetune_classifier.parse_arguments(flags)  # ends with an error at an unknown flag
     MiniBertConfig.from_preset(model_args.preset)
     splits, _ = finetune_classifier.load_splits(data_args, args.data_seed or 0)
     splits.pop("test", None)

@@ -5,6 +5,8 @@ from .auxiliary_loss import AuxiliaryLossTrainer, is_causal
 from .curves import plot_training_curve
 from .epochs import SetEpoch
 from .float32 import use_exact_fast_float32
+from .implementation import IMPLEMENTATIONS, load_checkpoint
+from .layer_groups import layer_groups
 from .loss_meter import LossMeter, expected_losses
 from .options import expand_recipe, parse_options
 from .output_folder import check_output_folder, last_checkpoint
@@ -13,15 +15,20 @@ from .prediction import predict_in_order
 from .processes import end_processes
 from .progress import ProgressLines, show_progress_lines
 from .schedule import check_warmup
+from .two_phase import PhasedTrainer, Unfreezing, UnfreezingArguments
 
 __all__ = [
     "AnyDeviceArguments",
     "AuxiliaryLossTrainer",
+    "IMPLEMENTATIONS",
     "LossMeter",
     "PackedTrainer",
     "PackedTrainingArguments",
+    "PhasedTrainer",
     "ProgressLines",
     "SetEpoch",
+    "Unfreezing",
+    "UnfreezingArguments",
     "check_output_folder",
     "check_warmup",
     "expand_recipe",
@@ -29,6 +36,8 @@ __all__ = [
     "expected_losses",
     "is_causal",
     "last_checkpoint",
+    "layer_groups",
+    "load_checkpoint",
     "parse_options",
     "plot_training_curve",
     "predict_in_order",
