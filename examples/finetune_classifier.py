@@ -112,11 +112,17 @@ class DataArguments:
     dataset_name: str | None = field(default=None, metadata={"help": "a Hub name or a local folder"})
     dataset_config_name: str | None = field(default=None, metadata={"help": "which configuration of the data set"})
     train_file: str | None = field(default=None, metadata={"help": "csv, tsv, json lines or parquet"})
-    validation_file: str | None = field(default=None, metadata={"help": "none: a tenth of train is set apart"})
+    validation_file: str | None = field(default=None, metadata={"help": "none: a part of train is set apart"})
     test_file: str | None = field(default=None, metadata={"help": "scored once, at the end"})
     text_column_name: str = field(default="text", metadata={"help": "the column of the text"})
     text_pair_column_name: str | None = field(default=None, metadata={"help": "the column of a second text"})
     label_column_name: str = field(default="label", metadata={"help": "the column of the class"})
+    max_train_samples: int | None = field(
+        default=None, metadata={"help": "train on so many texts, drawn at random, each class in proportion"}
+    )
+    validation_fraction: float = field(
+        default=0.1, metadata={"help": "share of train that is set apart where there is no validation split"}
+    )
     max_seq_length: int | None = field(default=None, metadata={"help": "tokens; none: as long as the model reads"})
     unlabelled_file: str | None = field(
         default=None, metadata={"help": "text for --auxiliary_lm_weight (txt or as train_file); none: the train texts"}
@@ -164,7 +170,9 @@ def load_splits(args: DataArguments, seed: int) -> tuple[DatasetDict, list[str]]
         args.text_column_name,
         args.text_pair_column_name,
         args.label_column_name,
-        seed=seed,
+        args.validation_fraction,
+        seed,
+        args.max_train_samples,
     )
     sizes = ", ".join(f"{len(split):,} {name}" for name, split in splits.items())
     print(f"data: {sizes}; classes: {', '.join(labels)}")
@@ -281,6 +289,9 @@ def parse_arguments(
         args.learning_rate = 1e-3 if from_scratch else 2e-5
     if args.num_train_epochs is None:
         args.num_train_epochs = 8 if from_scratch else 3
+    if from_scratch and unfreezing.freezes:
+        raise ValueError("--freeze_epochs and --unfreeze_every are for an encoder that has learned something; give a "
+                         "--model_name_or_path")  # fmt: skip
     if data_args.window_average and data_args.text_pair_column_name:
         raise ValueError("--window_average is for single texts; leave it out, or leave out --text_pair_column_name")
     return model_args, data_args, args, unfreezing

@@ -25,6 +25,7 @@ def load_text_classification(
     label_column: str = "label",
     validation_share: float = 0.1,
     seed: int = 0,
+    max_train_samples: int | None = None,
 ) -> tuple[DatasetDict, list[str]]:
     """Load labelled text, check it, and make sure that there is a validation split apart from the test split.
 
@@ -35,8 +36,10 @@ def load_text_classification(
         dataset_name: a name on the Hub or a local folder, for `datasets.load_dataset`; or
         data_files: split name → csv, tsv, json (lines) or parquet file; `train` is needed.
         text_column, text_pair_column, label_column: names of the columns.
-        validation_share: how much of train becomes validation where none is given, 0 to 1.
-        seed: of the carving.
+        validation_share: how much of train becomes validation where none is given, above 0 and below 1.
+        seed: of the carving, and of the drawing.
+        max_train_samples: go on with so many rows of train, drawn at random, each class in proportion; a validation
+            split that is carved is part of them.
 
     Returns:
         The splits with columns `text`, `text_pair` (where there is one) and `label` (class ids), and the class names.
@@ -44,13 +47,17 @@ def load_text_classification(
     Raises:
         FileNotFoundError: a file is not there.
         ValueError: no rows, a missing column (names those there are), an unreadable file (names file and byte), one
-            class only, a missing label, or a label that train does not have.
+            class only, a missing label, a label that train does not have; a share or a number that leaves nothing.
 
     Warns:
         UserWarning: validation or test has one class only.
     """
     if (dataset_name is None) == (data_files is None):
         raise ValueError("give either dataset_name or data_files, and not both")
+    if not 0 < validation_share < 1:
+        raise ValueError(
+            f"the share of train that becomes validation is {validation_share}; it must lie between 0 and 1"
+        )
     if dataset_name:
         raw = load_dataset(dataset_name, dataset_config_name)
     else:
@@ -66,6 +73,7 @@ def load_text_classification(
     splits = DatasetDict({name: _encode_labels(split, names, name) for name, split in splits.items()})
     if "test" in splits:
         splits["train"] = _leave_out_test_texts(splits["train"], splits["test"])
+    splits["train"] = _draw(splits["train"], names, max_train_samples, seed)
     if "validation" not in splits:
         splits["train"], splits["validation"] = _carve_validation(splits["train"], names, validation_share, seed)
     for name, split in splits.items():
@@ -167,6 +175,17 @@ def _leave_out_test_texts(train: Dataset, test: Dataset) -> Dataset:
             f"train and test need different texts"
         )
     return train
+
+
+def _draw(train: Dataset, names: list[str], size: int | None, seed: int) -> Dataset:
+    """Take so many rows, each class in proportion; the first ones could be of one class."""
+    if size is None or size >= len(train):
+        return train
+    if size < len(names):
+        raise ValueError(
+            f"max_train_samples ({size}) is less than the {len(names)} classes; give at least one for each"
+        )
+    return train.train_test_split(train_size=size, stratify_by_column="label", seed=seed)["train"]
 
 
 def _carve_validation(train: Dataset, names: list[str], share: float, seed: int) -> tuple[Dataset, Dataset]:

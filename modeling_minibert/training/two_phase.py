@@ -201,7 +201,7 @@ class PhasedTrainer(Trainer):
         )
         if not isinstance(scheduler, LambdaLR):
             raise ValueError(
-                f"lr_scheduler_type {args.lr_scheduler_type.value} follows the scores, and cannot be divided into phases; "
-                f"choose one that follows the steps, such as linear or cosine"
+                f"lr_scheduler_type {args.lr_scheduler_type.value} follows the scores, and cannot be divided into "
+                f"phases; choose one that follows the steps, such as linear or cosine"
             )
         return scheduler.lr_lambdas[0]
