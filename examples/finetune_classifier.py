@@ -9,8 +9,11 @@ On your own data, two or more classes, a text or a pair of texts:
     python examples/finetune_classifier.py --train_file train.csv --test_file test.csv --output_dir out/mine
     python examples/finetune_classifier.py --dataset_name stanfordnlp/imdb --model_name_or_path bert-base-uncased
     python examples/finetune_classifier.py --recipe examples/recipes/imdb_tiny.args --dataset_name stanfordnlp/imdb
+    python examples/finetune_classifier.py --recipe examples/recipes/imdb_lecture.args --implementation mini
+    python examples/finetune_classifier.py --recipe examples/recipes/imdb_two_phase.args --output_dir out/two
     python examples/finetune_classifier.py --model_name_or_path out/minigpt --auxiliary_lm_weight 0.5
 
+`--implementation` trains one and the same BERT as ours or as the stock class; `--freeze_epochs` trains the head first.
 A decoder such as MiniGPT reads `[START] text [EXTRACT]`, and the last line goes on learning the next token besides, as
 in the first GPT: of the texts themselves, or of those in `--unlabelled_file`.
 It writes the model with its code and tokenizer, a model card and all_results.json into `--output_dir`. All arguments
