@@ -18,6 +18,7 @@ from .task_inputs import (
     multiple_choice_inputs,
     similarity_inputs,
 )
+from .text_pairs import PairCollator, encode_pairs, load_text_pairs
 from .windows import tokenize_windows
 from .word_cache import WordCache
 
@@ -25,6 +26,7 @@ __all__ = [
     "DataCollatorForCausalLM",
     "DataCollatorForPretraining",
     "DataCollatorWithPacking",
+    "PairCollator",
     "StreamedBatches",
     "TokenBudgetBatches",
     "WordCache",
@@ -32,11 +34,13 @@ __all__ = [
     "build_causal_examples",
     "build_examples",
     "classification_inputs",
+    "encode_pairs",
     "entailment_inputs",
     "load_documents",
     "load_pretraining_text",
     "load_question_answering",
     "load_text_classification",
+    "load_text_pairs",
     "mask_tokens",
     "multiple_choice_inputs",
     "question_features",

@@ -40,17 +40,20 @@ class TokenBudgetBatches(torch.utils.data.Dataset):
         max_tokens: tokens in a batch, counted in rounded lengths.
         seed: of the order among equals.
         bucket: 1 gives the fullest batches and mixes rows of one length only; a larger one mixes more.
+        columns: whose tokens count; two for pairs of texts.
 
     Raises:
         ValueError: no rows, a bucket below 1, or a row longer than max_tokens.
     """
 
-    def __init__(self, dataset, max_tokens: int, seed: int = 0, bucket: int = 8):
+    def __init__(
+        self, dataset, max_tokens: int, seed: int = 0, bucket: int = 8, columns: tuple[str, ...] = ("input_ids",)
+    ):
         if bucket < 1:
             raise ValueError(f"bucket ({bucket}) must be at least 1")
         if len(dataset) == 0:
             raise ValueError("there are no rows to make batches of")
-        lengths = _lengths(dataset)
+        lengths = sum(_lengths(dataset, column) for column in columns)
         if lengths.max() > max_tokens:
             raise ValueError(
                 f"row {lengths.argmax()} has {lengths.max()} tokens, more than max_tokens ({max_tokens}); raise "
@@ -81,13 +84,13 @@ class TokenBudgetBatches(torch.utils.data.Dataset):
         return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def _lengths(dataset) -> np.ndarray:
+def _lengths(dataset, column: str) -> np.ndarray:
     """Tokens of every row: (rows,)."""
     if not isinstance(dataset, Dataset):
-        return np.array([len(row["input_ids"]) for row in dataset])
+        return np.array([len(row[column]) for row in dataset])
     # As Arrow tables the lengths are there already; no list of ids is ever built.
-    tables = dataset.select_columns("input_ids").with_format("arrow").iter(batch_size=10_000)
-    return np.concatenate([np.asarray(table["input_ids"].combine_chunks().value_lengths()) for table in tables])
+    tables = dataset.select_columns(column).with_format("arrow").iter(batch_size=10_000)
+    return np.concatenate([np.asarray(table[column].combine_chunks().value_lengths()) for table in tables])
 
 
 def _fill(lengths: np.ndarray, max_tokens: int) -> list[int]:

@@ -11,6 +11,7 @@ from .decoding import (
     self_bleu,
     token_log_probs,
 )
+from .generation import GenerationMetrics
 from .language_modeling import count_next, language_modeling_scores
 from .pretraining import count_right, pretraining_scores
 from .question_answering import QuestionAnsweringMetrics
@@ -19,6 +20,7 @@ __all__ = [
     "ClassificationMetrics",
     "FoundAnswer",
     "QuestionAnsweringMetrics",
+    "GenerationMetrics",
     "average_by_text",
     "bootstrap_interval",
     "count_next",

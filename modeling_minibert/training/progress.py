@@ -10,7 +10,7 @@ from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCall
 
 from .schedule import check_warmup
 
-NO_SHARES = ("loss", "perplexity")  # what scores are called that are not shares of 1
+NO_SHARES = ("loss", "perplexity", "bleu", "chrf", "rouge1", "rouge2", "rougeL")  # scores that are not shares of 1
 
 
 class ProgressLines(TrainerCallback):
