@@ -1,0 +1,205 @@
+"""`examples/train_seq2seq.py`, its bundled pairs, and the nine pairs of the lectures."""
+
+import csv
+import importlib
+import json
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoTokenizer, pipeline
+
+from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGeneration
+from modeling_minibert.data import PairCollator
+
+FOLDER = Path(__file__).parents[2] / "examples" / "data" / "translation"
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:the vocabulary has"),
+    pytest.mark.filterwarnings("ignore:the warm-up"),
+]
+
+
+def read(split):
+    with open(FOLDER / f"{split}.csv", encoding="utf-8", newline="") as file:
+        return [(row["id"], row["en"]) for row in csv.DictReader(file)]
+
+
+# The bundled pairs
+
+
+def test_the_files_are_what_the_grammar_writes(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    importlib.import_module("make_pairs").main(tmp_path)
+    for path in FOLDER.glob("*.csv"):
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+def test_no_verb_and_object_of_the_test_split_stand_together_in_train(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    grammar = importlib.import_module("make_pairs")
+    verbs, objects = [verb for verb, _, _ in grammar.VERBS], [noun for noun, _ in grammar.OBJECTS]
+
+    def combinations(split):
+        found = set()
+        for source, _ in read(split):
+            words = source.split()
+            found.add((next(verb for verb in verbs if verb in words), next(noun for noun in objects if noun in words)))
+        return found
+
+    train, test = combinations("train"), combinations("test")
+    assert len(test) == 16 and not train & test and combinations("validation") <= train
+    assert {verb for verb, _ in train} == set(verbs) and {noun for _, noun in train} == set(objects)
+    pairs = [pair for split in ("train", "validation", "test") for pair in read(split)]
+    assert len(pairs) == len(set(pairs)) == 1300
+
+
+def test_english_conjugates_and_its_article_looks_ahead(monkeypatch):
+    monkeypatch.syspath_prepend(str(FOLDER))
+    grammar = importlib.import_module("make_pairs")
+    sell = ("sell", "sells", "sold")
+    forms = [grammar.conjugate(sell, third, tense, negated) for tense in ("present", "past", "future")
+             for negated in (False, True) for third in (False, True)]  # fmt: skip
+    assert forms == [
+        "sell", "sells", "do not sell", "does not sell", "sold", "sold", "did not sell", "did not sell",
+        "will sell", "will sell", "will not sell", "will not sell",
+    ]  # fmt: skip
+    assert [grammar.with_article(noun) for noun in ("old book", "red umbrella")] == ["an old book", "a red umbrella"]
+
+
+# The lectures
+
+
+@pytest.fixture(scope="module")
+def lecture(tmp_path_factory):
+    """The lectures' network, trained on their nine pairs as they do it: Adam, all pairs at once; and the seconds."""
+    from tokenization import train_tokenizer
+
+    pairs = read("lecture")
+    roles = {"pad_token": "[PAD]", "bos_token": "[SOS]", "eos_token": "[EOS]", "unk_token": "[UNK]"}
+    options = {"kind": "wordlevel", "min_frequency": 1, "special_tokens": roles}
+    source, target = (train_tokenizer([pair[side] for pair in pairs], **options) for side in (0, 1))
+    torch.manual_seed(0)
+    ids = {"bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
+    config = MiniSeq2SeqConfig.from_preset(
+        "lecture", vocab_size=len(source), decoder_vocab_size=len(target), target_tokenizer="target_tokenizer", **ids
+    )
+    model = MiniSeq2SeqForConditionalGeneration(config).train()
+    batch = PairCollator(source)(
+        [{"input_ids": source(text)["input_ids"], "labels": target(other)["input_ids"][1:]} for text, other in pairs]
+    )
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    start = time.process_time()
+    for _ in range(400):
+        loss = model(**batch).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    seconds = time.process_time() - start
+    folder = tmp_path_factory.mktemp("lecture")
+    model.eval().save_pretrained(folder)
+    source.save_pretrained(folder)
+    target.save_pretrained(folder / "target_tokenizer")
+    return model, source, target, folder, seconds
+
+
+def translate_a_doc(text, model, source, target, max_length=12):
+    """The lectures' own loop (S5, "Inference"): everything is computed anew for each word."""
+    ids, words = source(text, return_tensors="pt")["input_ids"], torch.tensor([[1]])
+    for _ in range(max_length - 1):
+        with torch.no_grad():
+            best = model(input_ids=ids, decoder_input_ids=words, use_cache=False).logits[0, -1].argmax()
+        words = torch.cat([words, best[None, None]], dim=1)
+        if best == 2:
+            break
+    return words
+
+
+@pytest.mark.lecture("S5-23", "S5-27", "S5-28", "S5-67")
+def test_the_nine_pairs_are_learned_exactly_in_less_than_a_minute(lecture):
+    model, source, target, folder, seconds = lecture
+    assert seconds < 60
+    translate = pipeline("translation", str(folder))
+    pairs = read("lecture")
+    results = translate([text for text, _ in pairs], max_length=12)
+    assert [result["translation_text"] for result in results] == [translation for _, translation in pairs]
+    assert translate("kamu datang dengan mobil", max_length=12)[0]["translation_text"] == "you come with a car"
+
+
+@pytest.mark.lecture("S5-28", "S5-29", "S5-75")
+def test_generate_writes_what_the_loop_of_the_lectures_writes_alone_and_in_a_batch(lecture):
+    model, source, target, *_ = lecture
+    texts = [text for text, _ in read("lecture")] + ["kamu datang ke depok", "saya pergi dengan motor"]
+    batch = source(texts, padding=True, return_tensors="pt", return_token_type_ids=False)
+    together = model.generate(**batch, max_length=12, do_sample=False)
+    for text, row in zip(texts, together, strict=True):
+        expected = translate_a_doc(text, model, source, target)[0]
+        alone = model.generate(**source(text, return_tensors="pt", return_token_type_ids=False), max_length=12)[0]
+        assert alone.tolist() == expected.tolist()
+        assert row.tolist() == expected.tolist() + [0] * (len(row) - len(expected))
+
+
+# The script
+
+SMALL = ["--config_overrides", "hidden_size=16,num_attention_heads=2,intermediate_size=32,num_encoder_layers=1,"
+         "num_decoder_layers=1,hidden_dropout_prob=0.1", "--report_to", "none", "--max_tokens", "256"]  # fmt: skip
+
+
+def few_files(tmp_path):
+    flags = []
+    for split, count in (("train", 60), ("validation", 9), ("test", 7)):
+        with open(tmp_path / f"{split}.csv", "w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("id", "en"), *read(split)[:count]])
+        flags += [f"--{split}_file", str(tmp_path / f"{split}.csv")]
+    return flags
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_run_scores_and_saves_what_the_pipeline_opens(shared, load_example, tmp_path, capsys):
+    out = tmp_path / "out"
+    load_example("train_seq2seq").run(
+        *few_files(tmp_path), *SMALL, "--shared_vocabulary", shared, "--num_train_epochs", 2, "--num_beams", 2,
+        "--output_dir", out,
+    )  # fmt: skip
+    printed = capsys.readouterr().out
+    assert "pairs: 60 train, 9 validation, 7 test" in printed and "test, 2 beams:" in printed
+    results = json.loads((out / "all_results.json").read_text())
+    assert f"BLEU {results['bleu']:.1f}" in printed and results["num_beams"] == 2
+    assert (out / "target_tokenizer").is_dir() != shared
+    # The figures are those of what the saved model generates.
+    translate = pipeline("translation", str(out), num_beams=2)
+    texts = [result["translation_text"] for result in translate([source for source, _ in read("test")[:7]])]
+    from sacrebleu.metrics import CHRF
+
+    references = [target for _, target in read("test")[:7]]
+    assert results["chrf"] == pytest.approx(CHRF().corpus_score(texts, [references]).score, abs=1e-6)
+
+
+@pytest.mark.slow
+def test_a_stopped_run_ends_as_one_that_was_not(load_example, tmp_path):
+    flags = [*few_files(tmp_path), *SMALL, "--num_train_epochs", 3, "--num_beams", 1]
+    script = load_example("train_seq2seq")
+    script.run(*flags, "--output_dir", tmp_path / "whole")
+    script.run(*flags, "--output_dir", tmp_path / "part", "--save_total_limit", 9)
+    checkpoints = sorted((tmp_path / "part").glob("checkpoint-*"), key=lambda path: int(path.name[11:]))
+    assert len(checkpoints) == 3
+    script.run(*flags, "--output_dir", tmp_path / "part", "--resume_from_checkpoint", checkpoints[0])
+    both = [MiniSeq2SeqForConditionalGeneration.from_pretrained(tmp_path / name) for name in ("whole", "part")]
+    for (name, whole), part in zip(both[0].named_parameters(), both[1].parameters(), strict=True):
+        assert whole.equal(part), name
+    assert AutoTokenizer.from_pretrained(tmp_path / "part" / "target_tokenizer").get_vocab()
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--num_beams", "0"], r"num_beams \(0\) must be at least 1"),
+        (["--target_column", "fr"], "no column 'fr' for the target"),
+        (["--dataset_name", "x", "--train_file", "y.csv"], "exclude each other"),
+    ],
+)
+def test_bad_input_is_refused_before_training(flags, message, load_example, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        load_example("train_seq2seq").run(*flags, "--output_dir", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
