@@ -1,0 +1,87 @@
+"""Many heads: several attentions side by side, each over its own share of the features.
+
+    python examples/lessons/05_heads.py
+
+A head of size D looks at the tokens in one way; H heads look in H ways, with the parameters and the arithmetic of one
+large head of size H · D. Letters: B texts, L tokens, E features, H heads, D features of a head. It prints:
+
+    two linear layers of 2 → 3 features, or one of 4 → 6 with a block-diagonal weight: the same to 12 digits: True
+    weight of the large one: 24 numbers, 12 of them fixed at 0
+    attention over 512 features: 1 head 1,050,624 parameters, 8 heads 1,050,624, 64 heads 1,050,624
+    4 x (512 x 512 + 512) = 1,050,624
+    weights of 8 heads for 10 tokens: (2, 8, 10, 10), every row sums to 1.00
+    the output is a sum of what each head adds: the same to 12 digits: True
+    cat and dog swapped: one head, half on each, notices: False; two heads, one on each, notice: True
+"""
+
+import torch
+from torch import nn
+
+from modeling_minibert import MiniBertConfig, MultiHeadAttention, scaled_dot_product_attention
+
+CONFIG = MiniBertConfig(hidden_size=64, num_attention_heads=8, attn_implementation="eager")
+
+
+def multi_head_linear() -> tuple[float, torch.Tensor]:
+    """The slides' multi-head linear layer against one layer; the largest difference, and the weight of the one."""
+    heads, share, width = 2, 2, 3
+    layers = [nn.Linear(share, width, dtype=torch.double) for _ in range(heads)]
+    tokens = torch.randn(1, 3, heads * share, dtype=torch.double)
+    split = tokens.reshape(1, 3, heads, share)
+    by_heads = torch.stack([layer(split[:, :, i]) for i, layer in enumerate(layers)], dim=2).flatten(2)
+    weight = torch.block_diag(*[layer.weight for layer in layers])  # (H · width, H · share)
+    in_one = nn.functional.linear(tokens, weight, torch.cat([layer.bias for layer in layers]))
+    return (by_heads - in_one).abs().max().item(), weight
+
+
+def count(**fields) -> int:
+    """Parameters of an attention layer over 512 features."""
+    return sum(p.numel() for p in MultiHeadAttention(MiniBertConfig(hidden_size=512, **fields)).parameters())
+
+
+@torch.no_grad()
+def what_each_head_adds(attention: MultiHeadAttention, tokens: torch.Tensor) -> torch.Tensor:
+    """The output of attention with all heads but one cut off from it, for each head: (H, B, L, E)."""
+    weight, added = attention.output.weight.clone(), []
+    for columns in torch.arange(weight.shape[1]).split(attention.head_dim):
+        attention.output.weight.zero_()[:, columns] = weight[:, columns]
+        added.append(attention(tokens)[0] - attention.output.bias)
+    attention.output.weight.copy_(weight)
+    return torch.stack(added)
+
+
+def look(words: torch.Tensor, heads: int) -> torch.Tensor:
+    """Let a query look at two words: one head half at each, or two heads at one each."""
+    scores = torch.tensor([[0.0, 0.0]]) if heads == 1 else torch.tensor([[100.0, 0.0], [0.0, 100.0]])
+    keys, value = torch.eye(2).expand(1, heads, 2, 2), words.expand(1, heads, 2, 2)
+    return scaled_dot_product_attention(scores.view(1, heads, 1, 2), keys, value)[0].flatten()
+
+
+def main():
+    """Linear layers, parameters, weights, the sum over heads, and what a second head is good for."""
+    torch.manual_seed(0)
+    difference, weight = multi_head_linear()
+    print(f"two linear layers of 2 → 3 features, or one of 4 → 6 with a block-diagonal weight: "
+          f"the same to 12 digits: {difference < 1e-12}")  # fmt: skip
+    print(f"weight of the large one: {weight.numel()} numbers, {(weight == 0).sum()} of them fixed at 0")
+
+    counts = {heads: count(num_attention_heads=heads) for heads in (1, 8, 64)}
+    print(f"attention over 512 features: 1 head {counts[1]:,} parameters, 8 heads {counts[8]:,}, "
+          f"64 heads {counts[64]:,}")  # fmt: skip
+    print(f"4 x (512 x 512 + 512) = {4 * (512 * 512 + 512):,}")
+
+    attention = MultiHeadAttention(CONFIG).eval().double()
+    tokens = torch.randn(2, 10, 64, dtype=torch.double)
+    mixed, weights = attention(tokens)
+    print(f"weights of 8 heads for 10 tokens: {tuple(weights.shape)}, every row sums to {weights.sum(-1).min():.2f}")
+    rebuilt = what_each_head_adds(attention, tokens).sum(0) + attention.output.bias
+    close = bool((mixed - rebuilt).abs().max() < 1e-12)
+    print(f"the output is a sum of what each head adds: the same to 12 digits: {close}")
+
+    cat_dog = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    one, two = (not torch.equal(look(cat_dog, heads), look(cat_dog.flip(0), heads)) for heads in (1, 2))
+    print(f"cat and dog swapped: one head, half on each, notices: {one}; two heads, one on each, notice: {two}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""What it costs: a recurrent net walks through a text, attention compares all tokens at once.
+
+    python examples/lessons/06_cost.py
+
+L tokens of D features. A recurrent step multiplies a D × D matrix by a vector, L times, each waiting for the one
+before: 2 L D² operations in L steps. Attention multiplies query · keyᵀ and weights · value: 4 L² D operations in one
+step (S5, "Recurrent vs Self-Attention"; the projections of the inputs are left out on both sides). Operations are
+counted by torch, seconds are CPU time. It prints:
+
+                      recurrent net             attention
+       L     D       operations   steps        operations   steps
+     128    64        1,048,576     128         4,194,304       1
+     256    64        2,097,152     256        16,777,216       1
+     256   128        8,388,608     256        33,554,432       1
+    twice the tokens: recurrent x 2, attention x 4; twice the features: recurrent x 4, attention x 2
+    they cost the same at L = D / 2: 32 tokens of 64 features 262,144 and 262,144
+    measured, 512 → 2,048 tokens of 64 features: seconds grow with L to the power 0.9 and 1.9
+"""
+
+import math
+import time
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from modeling_minibert import scaled_dot_product_attention
+
+
+def recurrent(length: int, size: int) -> torch.Tensor:
+    """A plain recurrent net over random tokens, one step after the other."""
+    weight, tokens, state = torch.randn(size, size), torch.randn(length, size), torch.zeros(size, 1)
+    for token in tokens:
+        state = torch.tanh(weight @ state + token[:, None])
+    return state
+
+
+def attention(length: int, size: int) -> torch.Tensor:
+    """One head over random tokens."""
+    return scaled_dot_product_attention(*torch.randn(3, 1, 1, length, size))[0]
+
+
+def operations(net, length: int, size: int) -> int:
+    """Multiplications and additions, counted by torch."""
+    with FlopCounterMode(display=False) as counter:
+        net(length, size)
+    return counter.get_total_flops()
+
+
+def growth(net, short: int = 512, long: int = 2048, size: int = 64) -> float:
+    """The power of L with which CPU seconds grow, from the fastest of seven runs of each length."""
+    seconds = {}
+    for length in (short, long):
+        net(length, size)  # the first run also allocates
+        times = []
+        for _ in range(7):
+            start = time.process_time()
+            net(length, size)
+            times.append(time.process_time() - start)
+        seconds[length] = min(times)
+    return math.log(seconds[long] / seconds[short]) / math.log(long / short)
+
+
+@torch.no_grad()
+def main():
+    """Count, then measure."""
+    torch.manual_seed(0)
+    print(f"{'recurrent net':>31} {'attention':>21}")
+    print("   L     D       operations   steps        operations   steps")
+    counts = {}
+    for length, size in ((128, 64), (256, 64), (256, 128)):
+        counts[length, size] = [operations(net, length, size) for net in (recurrent, attention)]
+        slow, wide = counts[length, size]
+        print(f"{length:>4} {size:>5} {slow:>16,} {length:>7} {wide:>17,} {1:>7}")
+    tokens = [counts[256, 64][i] // counts[128, 64][i] for i in (0, 1)]
+    features = [counts[256, 128][i] // counts[256, 64][i] for i in (0, 1)]
+    print(f"twice the tokens: recurrent x {tokens[0]}, attention x {tokens[1]}; "
+          f"twice the features: recurrent x {features[0]}, attention x {features[1]}")  # fmt: skip
+    same = [operations(net, 32, 64) for net in (recurrent, attention)]
+    print(f"they cost the same at L = D / 2: 32 tokens of 64 features {same[0]:,} and {same[1]:,}")
+    print(f"measured, 512 → 2,048 tokens of 64 features: seconds grow with L to the power "
+          f"{growth(recurrent):.1f} and {growth(attention):.1f}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

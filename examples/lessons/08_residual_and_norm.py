@@ -1,0 +1,86 @@
+"""Residual connections and norms: take them away, and see what a deep net can still learn.
+
+    python examples/lessons/08_residual_and_norm.py
+
+A layer adds to what was there (residual) and brings every token back to one scale (norm); S5, "Residual connection" and
+"Layer Normalization". Four nets of 4 layers, with and without each, have the easiest task there is: say for every token
+of a random text which of 12 tokens it is. Guessing has the loss ln 12 = 2.48. Without residuals a token has to come
+through four averages over the whole text; without norms the sums grow from layer to layer. 60 steps, three seeds; the
+spread is the standard deviation of the token vectors after the last layer, before training. It prints:
+
+    residual   norm   loss at the end   its deviation   spread
+         yes    yes              0.05            0.01      1.0
+         yes     no              9.32            2.56     38.8
+          no    yes              2.38            0.04      1.0
+          no     no              2.33            0.01      2.9
+    only the net with both has learned it: True
+"""
+
+import math
+
+import torch
+from torch import nn
+
+from modeling_minibert import MiniBertConfig, MiniBertForTokenClassification
+from modeling_minibert.modeling_minibert import MiniBertLayer
+
+VOCABULARY, STEPS, SEEDS = 12, 60, (0, 1, 2)
+
+
+class WithoutResidual(MiniBertLayer):
+    """The same layer, but each step replaces what was there."""
+
+    def forward(self, hidden_states, attention_mask=None, **kwargs):
+        mixed, weights = self.attention(hidden_states, attention_mask, **kwargs)
+        return self.feed_forward_norm(self.feed_forward(self.attention_norm(mixed))), weights
+
+
+def build(residual: bool, norm: bool) -> MiniBertForTokenClassification:
+    """A net that names every token, with random weights."""
+    config = MiniBertConfig(
+        vocab_size=VOCABULARY, num_labels=VOCABULARY, hidden_size=32, num_hidden_layers=4, num_attention_heads=4,
+        intermediate_size=64, type_vocab_size=0, pad_token_id=None, initializer_range=0.2, hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+    model = MiniBertForTokenClassification(config)
+    for layer in model.minibert.layers:
+        if not residual:
+            layer.__class__ = WithoutResidual  # the same parameters, another forward
+        if not norm:
+            layer.attention_norm, layer.feed_forward_norm = nn.Identity(), nn.Identity()
+    return model
+
+
+def learn(residual: bool, norm: bool, seed: int) -> tuple[float, float]:
+    """The mean loss of the last ten steps, and the spread before the first one."""
+    torch.manual_seed(seed)
+    model = build(residual, norm)
+    with torch.no_grad():
+        spread = model.minibert(torch.randint(VOCABULARY, (16, 10))).last_hidden_state.std().item()
+    optimizer, losses = torch.optim.AdamW(model.parameters(), lr=3e-3), []
+    for _ in range(STEPS):
+        tokens = torch.randint(VOCABULARY, (16, 10))
+        loss = model(tokens, labels=tokens).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return sum(losses[-10:]) / 10, spread
+
+
+def main():
+    """Train the four nets and compare."""
+    print("residual   norm   loss at the end   its deviation   spread")
+    means = {}
+    for residual in (True, False):
+        for norm in (True, False):
+            losses, spreads = torch.tensor([learn(residual, norm, seed) for seed in SEEDS]).unbind(1)
+            means[residual, norm] = losses.mean().item()
+            names = "yes" if residual else "no", "yes" if norm else "no"
+            print(f"{names[0]:>8} {names[1]:>6} {losses.mean():>17.2f} {losses.std():>15.2f} {spreads.mean():>8.1f}")
+    learned = [wiring for wiring, loss in means.items() if loss < math.log(VOCABULARY) / 2]
+    print(f"only the net with both has learned it: {learned == [(True, True)]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Next-sentence prediction: does B follow A?
+
+    python examples/lessons/11_next_sentence.py
+
+Of the pairs [CLS] A [SEP] B [SEP] one half is taken as it stands in a document (IsNext, 0), in the other half B comes
+from another document (NotNext, 1); segment 0 is A, segment 1 is B (S2, "NSP"). Five documents here, each about one
+place: market, school, rice field, sea, kitchen. A small net learns which sentences go together, and is then asked
+about pairs of sentences none of which it has seen: known persons, known actions, together for the first time. Guessing
+gives one half. It prints:
+
+    717 pairs to learn from, 52 % of them NotNext; 334 new ones
+    IsNext   [CLS] keranjang belanja . kakak membayar penjual ikan . ayah membawa keranjang belanja [SEP]
+             adik menawar harga sayur .  [SEP]
+    NotNext  [CLS] bibi membeli buah segar . [SEP]
+             ujian . paman membaca buku pelajaran . adik bertanya kepada guru .  [SEP]
+    right on 98 % of the pairs it has learned, on 91 % of the new ones (guessing: 50 %)
+"""
+
+import random
+
+import datasets
+import torch
+from transformers import DataCollatorWithPadding
+
+from modeling_minibert import MiniBertConfig, MiniBertForNextSentencePrediction
+from modeling_minibert.data import build_examples
+from tokenization import train_tokenizer
+
+PERSONS = "Ibu Ayah Kakak Adik Paman Bibi".split()
+PLACES = {
+    "market": ["membeli buah segar", "menawar harga sayur", "membayar penjual ikan", "membawa keranjang belanja"],
+    "school": ["membaca buku pelajaran", "menulis di papan tulis", "bertanya kepada guru", "mengerjakan soal ujian"],
+    "rice field": ["menanam bibit padi", "mengusir burung pipit", "memanen padi kuning", "membajak petak lumpur"],
+    "sea": ["menebar jala besar", "mendayung perahu kayu", "melihat ombak tinggi", "menjemur ikan asin"],
+    "kitchen": ["memotong bawang merah", "merebus air panas", "menggoreng tempe tipis", "mencuci piring kotor"],
+}
+
+
+def write_documents(held_out: bool, length: int, seed: int) -> datasets.Dataset:
+    """One document for each place, `length` sentences drawn at random; a third of the sentences is held out."""
+    draw, texts = random.Random(seed), []
+    for actions in PLACES.values():
+        sentences = [
+            f"{person} {action}."
+            for i, person in enumerate(PERSONS)
+            for j, action in enumerate(actions)
+            if ((i + j) % 3 == 0) == held_out
+        ]
+        texts.append(" ".join(draw.choices(sentences, k=length)))
+    return datasets.Dataset.from_dict({"text": texts})
+
+
+def build_pairs(documents: datasets.Dataset, tokenizer) -> datasets.Dataset:
+    """Pairs of at most 20 tokens."""
+    pairs = build_examples(documents, tokenizer, objective="nsp", max_length=20)
+    return pairs.rename_column("next_sentence_label", "labels")
+
+
+def learn(tokenizer, pairs: datasets.Dataset, steps: int = 300) -> MiniBertForNextSentencePrediction:
+    """Train on batches of 32 pairs."""
+    config = MiniBertConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_attention_heads=2, num_hidden_layers=2, intermediate_size=64,
+        max_position_embeddings=24, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, initializer_range=0.1,
+    )  # fmt: skip
+    model, rows, collate = MiniBertForNextSentencePrediction(config), list(pairs), DataCollatorWithPadding(tokenizer)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for _ in range(steps):
+        batch = collate([rows[i] for i in torch.randint(len(rows), (32,)).tolist()])
+        loss = model(**batch).loss
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model.eval()
+
+
+@torch.no_grad()
+def accuracy(model, tokenizer, pairs: datasets.Dataset) -> float:
+    """The share of pairs that the model is right about."""
+    batch = DataCollatorWithPadding(tokenizer)(list(pairs))
+    labels = batch.pop("labels")
+    return (model(**batch).logits.argmax(-1) == labels).double().mean().item()
+
+
+def main():
+    """Build pairs, look at two, train, and ask about sentences not seen."""
+    torch.manual_seed(0)
+    datasets.disable_progress_bars()
+    documents, new_documents = write_documents(False, 400, seed=0), write_documents(True, 200, seed=1)
+    tokenizer = train_tokenizer(
+        documents["text"], kind="wordlevel", vocab_size=70, min_frequency=1, show_progress=False
+    )
+    pairs, new_pairs = (build_pairs(texts, tokenizer) for texts in (documents, new_documents))
+    share = sum(pairs["labels"]) / len(pairs)
+    print(f"{len(pairs)} pairs to learn from, {100 * share:.0f} % of them NotNext; {len(new_pairs)} new ones")
+    for label, name in ((0, "IsNext"), (1, "NotNext")):
+        first, second, _ = tokenizer.decode(pairs[pairs["labels"].index(label)]["input_ids"]).split("[SEP]")
+        print(f"{name:<7}  {first}[SEP]\n        {second} [SEP]")
+    model = learn(tokenizer, pairs)
+    known, new = (accuracy(model, tokenizer, rows) for rows in (pairs, new_pairs))
+    print(f"right on {100 * known:.0f} % of the pairs it has learned, on {100 * new:.0f} % of the new ones "
+          "(guessing: 50 %)")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""The pages beside the lessons: their snippets are run, and the files, commands and tests they name are there."""
+
+import ast
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LESSONS = ROOT / "examples" / "lessons"
+BUG_ROWS = [
+    f"{document}-{number:02d}"
+    for document, first, last in (("S1", 25, 41), ("S2", 26, 39), ("S3", 43, 48), ("S4", 23, 26), ("S5", 64, 77))
+    for number in range(first, last + 1)
+]
+
+
+def page(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def sections(text):
+    """Heading → text, of the third level."""
+    parts = re.split(r"^### (.*)\n", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], (re.split(r"^## ", part, flags=re.MULTILINE)[0] for part in parts[2::2]), strict=True))
+
+
+def with_rows(heading, *values):
+    rows = re.findall(r"S\d-\d\d", heading)
+    return pytest.param(*values, id="-".join(rows), marks=pytest.mark.lecture(*rows))
+
+
+BUGS, QUESTIONS = sections(page("examples/lessons/bugs.md")), sections(page("examples/lessons/questions.md"))
+PAIRS = {heading: text for heading, text in BUGS.items() if "```" in text}
+
+
+def run_snippets(preamble, *snippets):
+    space = {}
+    for source in (preamble, *snippets):
+        exec(compile(source, "<snippet>", "exec"), space)
+
+
+@pytest.mark.parametrize("text", [with_rows(heading, text) for heading, text in PAIRS.items()])
+def test_the_wrong_snippet_fails_the_check_and_the_right_one_passes(text):
+    (preamble,) = blocks(page("examples/lessons/bugs.md"), "python preamble")
+    (right,), (check,) = blocks(text, "python right"), blocks(text, "python check")
+    ((error, wrong),) = re.findall(r"^```python wrong ?(\w*)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    run_snippets(preamble, right, check)
+    # Nothing but the check, or the one error that is announced: a slip in the snippet would raise another.
+    with pytest.raises({"": AssertionError, **vars(__import__("builtins"))}[error]):
+        run_snippets(preamble, wrong, "" if error else check)
+
+
+def test_the_page_has_every_bug_of_the_documents():
+    assert set(re.findall(r"S\d-\d\d", " ".join(BUGS))) == set(BUG_ROWS)
+    assert len(PAIRS) == len(BUGS) - 1  # a tick without a program behind it cannot be run
+
+
+def defined_tests(path):
+    return {node.name for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))) if hasattr(node, "name")}
+
+
+@pytest.mark.lecture("S1-41")
+@pytest.mark.parametrize("name", ["examples/lessons/bugs.md", "examples/lessons/README.md"])
+def test_every_test_that_a_page_names_is_there(name):
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page(name))
+    assert len(named) >= 7
+    for path, test in named:
+        assert test in defined_tests(path), f"{path}::{test}"
+    for heading, text in BUGS.items():
+        assert re.search(r"^Test: `tests/", text, flags=re.MULTILINE), heading
+
+
+@pytest.mark.lecture("S3-37")
+@pytest.mark.parametrize("heading", QUESTIONS)
+def test_every_answer_ends_with_evidence_and_the_snippets_hold(heading):
+    (preamble,) = blocks(page("examples/lessons/questions.md"), "python preamble")
+    text = QUESTIONS[heading]
+    assert text.rstrip().endswith("```")
+    for snippet in blocks(text, "python"):
+        assert "assert " in snippet
+        run_snippets(preamble, snippet)
+
+
+def test_the_ten_review_questions_are_there_in_order():
+    numbered = [heading for heading in QUESTIONS if heading[0].isdigit()]
+    assert [int(heading.split(".")[0]) for heading in numbered] == list(range(1, 11))
+    topics = "RNN self-attention positional BERT multi-head transfer tasks WordPiece size weights".split()
+    assert all(topic in heading for topic, heading in zip(topics, numbered, strict=True))
+
+
+def commands(text):
+    lines = "\n".join(blocks(text, "bash")).splitlines() + re.findall(r"`(python [^`]+)`", text)
+    return [part.strip() for line in lines if not line.startswith("#") for part in line.split("&&")]
+
+
+@pytest.mark.parametrize("name", ["README.id.md", "examples/lessons/README.md", "examples/lessons/questions.md"])
+def test_every_command_of_a_page_runs_a_script_that_is_there_with_flags_that_it_has(name):
+    found = commands(page(name))
+    assert len(found) >= 5
+    for command in found:
+        words = shlex.split(command)
+        if words[0] == "python" and words[1] == "-m":
+            assert words[2] == "pytest" or (ROOT / words[2].replace(".", "/")).exists(), command
+        elif words[0] == "python":
+            source = page(words[1])
+            for flag in (word[2:] for word in words if word.startswith("--")):
+                assert re.search(rf"\b{flag}\b", source), (command, flag)
+
+
+@pytest.mark.lecture("S2-01", "S2-13", "S3-01")
+def test_the_index_has_every_lesson_in_order_and_every_file_it_names():
+    index = page("examples/lessons/README.md")
+    lessons = sorted(path.name for path in LESSONS.glob("*.py"))
+    assert re.findall(r"^\| \[`(\d\d_\w+\.py)`\]\(\1\)", index, flags=re.MULTILINE) == lessons
+    assert all(f"python examples/lessons/{name}" in page(f"examples/lessons/{name}") for name in lessons)
+    assert all(len(page(f"examples/lessons/{name}").splitlines()) <= 120 for name in lessons)
+    for name in re.findall(r"`([\w/]+\.py)`", index):
+        assert (LESSONS / name).is_file() or (ROOT / name).is_file(), name
+    # Five pieces of the puzzle, seven outcomes.
+    puzzle, outcomes = index.split("\n## ")[1:]
+    assert puzzle.count("\n| ") == 5 + 1 and outcomes.count("\n| ") == 7 + 1
+
+
+@pytest.mark.parametrize("name", ["README.id.md", "examples/lessons/README.md"])
+def test_every_link_leads_to_a_file(name):
+    folder = (ROOT / name).parent
+    links = re.findall(r"\]\(([^)]+)\)", page(name))
+    assert links and all((folder / link).exists() for link in links if "://" not in link)
+
+
+def test_the_indonesian_first_screen_has_the_commands_and_the_output_of_the_english_one():
+    english, indonesian = page("README.md"), page("README.id.md")
+    assert blocks(indonesian, "bash")[0] == blocks(english, "bash")[0]
+    assert blocks(indonesian, "text")[0] == blocks(english, "text")[0]
+    assert blocks(indonesian, "python")[0] == blocks(english, "python")[0]
+    rows = re.compile(r"^\| \[`(\d\d_\w+\.py)`\]", flags=re.MULTILINE)
+    assert rows.findall(indonesian) == rows.findall(page("examples/lessons/README.md"))
