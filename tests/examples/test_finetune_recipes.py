@@ -158,6 +158,7 @@ def test_the_recipe_of_s2_draws_from_a_sorted_file_and_sets_a_fifth_apart_by_cla
         script.run(*flags, "--validation_fraction", "1")
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S4-15", "S5-33")
 def test_the_script_trains_in_phases_and_resumes_with_a_frozen_encoder(script, start, tiny_files, tmp_path, capsys):
     flags = [*tiny_files, "--model_name_or_path", start, "--implementation", "mini", *QUICK]
