@@ -27,7 +27,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 BASELINES = ("pad", "mask", "zero")
 TOLERANCE = 0.01  # how far the sum of integrated gradients may be from the difference it should be, as a share of it
-FIRST_STEPS, MOST_STEPS = 16, 512
+STEPS = (16, 32, 64, 128, 256, 512)  # points on the way from the baseline, until the sum is right
 TOKENS_AT_ONCE = 1024  # that many token vectors go through the model together; bounds the memory
 
 Score = Callable[[Tensor], Tensor]  # word vectors (N, L, E) → one number each (N,)
@@ -165,26 +165,21 @@ def integrated_gradients(
             whose output has no logits to choose from.
     """
     inputs, words = _encode(model, tokenizer, text)
-    embed, ids = model.get_input_embeddings(), inputs["input_ids"]
-    vectors = embed(ids)[0].detach()
-    blank = _baseline_vector(embed, tokenizer, baseline)
-    kept = [token in tokenizer.all_special_ids and token != tokenizer.unk_token_id for token in ids[0].tolist()]
-    start = torch.where(torch.tensor(kept, device=ids.device)[:, None], vectors, blank)
+    vectors = model.get_input_embeddings()(inputs["input_ids"])[0].detach()
+    start = _baseline_vectors(model.get_input_embeddings(), tokenizer, inputs["input_ids"][0], baseline)
     score, name = _output(model, tokenizer, inputs, target)
-    output, baseline_output, steps = _value(score, vectors), _value(score, start), FIRST_STEPS
-    while True:
+    output, baseline_output = _value(score, vectors), _value(score, start)
+    for steps in STEPS:
         scores = integrate(score, vectors, start, steps).sum(dim=-1).cpu().numpy()
         result = Attribution(**words, scores=scores, target=name, output=output,
                              baseline_output=baseline_output, steps=steps)  # fmt: skip
-        if result.gap <= TOLERANCE or steps >= MOST_STEPS:
-            break
-        steps *= 2
-    if result.gap > TOLERANCE:
-        warnings.warn(
-            f"integrated gradients sum to {scores.sum():.4g}, but the output differs by {output - baseline_output:.4g} "
-            f"from that of the {baseline} baseline: a gap of {result.gap:.1%} after {steps} steps; try another one",
-            stacklevel=2,
-        )
+        if result.gap <= TOLERANCE:
+            return result
+    warnings.warn(
+        f"integrated gradients sum to {scores.sum():.4g}, but the output differs by {output - baseline_output:.4g} "
+        f"from that of the {baseline} baseline: a gap of {result.gap:.1%} after {steps} steps; try another one",
+        stacklevel=2,
+    )
     return result
 
 
@@ -206,16 +201,21 @@ def _encode(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: st
     return inputs.to(model.device), {"tokens": tokens, "words": words, "word_of_token": word_of_token}
 
 
-def _baseline_vector(embed: torch.nn.Embedding, tokenizer: PreTrainedTokenizerBase, baseline: str) -> Tensor:
-    """The vector (E,) that stands for a word that says nothing."""
+def _baseline_vectors(
+    embed: torch.nn.Embedding, tokenizer: PreTrainedTokenizerBase, ids: Tensor, baseline: str
+) -> Tensor:
+    """The word vectors (L, E) of a text that says nothing: special tokens as they are, every word replaced."""
     if baseline not in BASELINES:
         raise ValueError(f"baseline {baseline!r} is not one of {', '.join(BASELINES)}")
-    if baseline == "zero":
-        return torch.zeros_like(embed.weight[0])
-    token_id = {"pad": tokenizer.pad_token_id, "mask": tokenizer.mask_token_id}[baseline]
-    if token_id is None:
-        raise ValueError(f"the tokenizer has no {baseline} token for the baseline {baseline!r}; take 'zero'")
-    return embed.weight[token_id].detach()
+    blank = torch.zeros_like(embed.weight[0])
+    if baseline != "zero":
+        token_id = tokenizer.pad_token_id if baseline == "pad" else tokenizer.mask_token_id
+        if token_id is None:
+            raise ValueError(f"the tokenizer has no {baseline} token for the baseline {baseline!r}; take 'zero'")
+        blank = embed.weight[token_id].detach()
+    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}  # an unknown word is a word
+    kept = torch.tensor([token in special for token in ids.tolist()], device=ids.device)
+    return torch.where(kept[:, None], embed(ids).detach(), blank)
 
 
 def _value(score: Score, vectors: Tensor) -> float:

@@ -141,9 +141,9 @@ def head_roles(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts
     for text in texts:
         tokens, weights = attention_weights(model, tokenizer, text)
         shape = weights.shape[:2]
-        in_sight = (
-            np.tril(np.ones(weights.shape[2:])) if not np.triu(weights, k=1).any() else np.ones(weights.shape[2:])
-        )
+        in_sight = np.ones(weights.shape[2:])
+        if not np.triu(weights, k=1).any():  # a decoder
+            in_sight = np.tril(in_sight)
         alike = in_sight / in_sight.sum(axis=1, keepdims=True)
         heads = np.concatenate([weights.reshape(-1, *alike.shape), alike[None]])
         separators = np.array([token == tokenizer.sep_token for token in tokens])

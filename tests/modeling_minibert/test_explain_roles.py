@@ -111,6 +111,8 @@ def test_the_shares_of_toy_heads_are_known():
     assert [roles.role(0, head) for head in range(6)] == names
     mixed = {name: np.full((1, 1), 0.3) for name in mean}  # nothing has half of the attention
     assert HeadRoles(mixed, {}).role(0, 0) == ""
+    two = mixed | {"previous": np.full((1, 1), 0.6), "first": np.full((1, 1), 0.8), "same": np.full((1, 1), 0.5)}
+    assert HeadRoles(two, {}).role(0, 0) == "first"  # the larger one
 
 
 def test_a_decoder_s_first_query_and_next_tokens_are_left_out():
