@@ -45,28 +45,29 @@ def test_every_script_and_module_that_a_command_names_is_there(readme, repositor
             assert (repository / words[1]).is_file(), command
 
 
-def test_every_flag_of_the_classifier_commands_exists(readme, repository, load_example):
-    script = load_example("finetune_classifier")
-    parser = HfArgumentParser((script.ModelArguments, script.DataArguments, script.ClassifierTrainingArguments))
+SCRIPTS = {
+    "finetune_classifier": ("ModelArguments", "DataArguments", "UnfreezingArguments", "ClassifierTrainingArguments"),
+    "finetune_qa": ("ModelArguments", "DataArguments", "QuestionTrainingArguments"),
+    "pretrain_minibert": ("ModelArguments", "DataArguments", "PretrainingArguments"),
+    "train_seq2seq": ("ModelArguments", "DataArguments", "TranslationTrainingArguments"),
+}
+OTHER_RECIPES = {"squad_lecture": "finetune_qa", "multi30k": "train_seq2seq"}  # all others are of the classifier
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_flag_of_the_commands_and_recipes_exists(name, readme, repository, load_example):
+    script = load_example(name)
+    parser = HfArgumentParser([getattr(script, arguments) for arguments in SCRIPTS[name]])
     known = {option for action in parser._actions for option in action.option_strings} | {"--recipe"}
-    recipes = [path.read_text(encoding="utf-8") for path in (repository / "examples" / "recipes").glob("*.args")]
-    assert recipes
-    for text in (*(c for c in commands(readme) if "finetune_classifier" in c), *recipes):
+    pages = readme + (repository / "examples" / "README.md").read_text(encoding="utf-8")
+    texts = [text.partition(f"{name}.py")[2] for text in commands(pages) if f"{name}.py" in text]
+    assert texts
+    for recipe in (repository / "examples" / "recipes").glob("*.args"):
+        if OTHER_RECIPES.get(recipe.stem, "finetune_classifier") == name:
+            texts.append(recipe.read_text(encoding="utf-8"))
+    for text in texts:
         flags = {word.partition("=")[0] for word in text.split() if word.startswith("--")}
         assert flags <= known, flags - known
-
-
-def test_every_flag_of_the_pretraining_commands_exists(readme, repository, load_example):
-    script = load_example("pretrain_minibert")
-    parser = HfArgumentParser((script.ModelArguments, script.DataArguments, script.PretrainingArguments))
-    known = {option for action in parser._actions for option in action.option_strings}
-    more = commands((repository / "examples" / "README.md").read_text(encoding="utf-8"))
-    texts = [
-        text.partition("pretrain_minibert.py")[2] for text in commands(readme) + more if "pretrain_minibert" in text
-    ]
-    assert len(texts) >= 5
-    for text in texts:
-        assert {word.partition("=")[0] for word in text.split() if word.startswith("--")} <= known, text
 
 
 def test_the_index_of_the_scripts_names_every_one_that_takes_arguments(repository):
