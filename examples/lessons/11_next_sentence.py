@@ -13,7 +13,7 @@ gives one half. It prints:
              adik menawar harga sayur .  [SEP]
     NotNext  [CLS] bibi membeli buah segar . [SEP]
              ujian . paman membaca buku pelajaran . adik bertanya kepada guru .  [SEP]
-    right on 98 % of the pairs it has learned, on 91 % of the new ones (guessing: 50 %)
+    right on 93 % of the pairs it has learned, on 86 % of the new ones (guessing: 50 %)
 """
 
 import random
@@ -56,7 +56,7 @@ def build_pairs(documents: datasets.Dataset, tokenizer) -> datasets.Dataset:
     return pairs.rename_column("next_sentence_label", "labels")
 
 
-def learn(tokenizer, pairs: datasets.Dataset, steps: int = 300) -> MiniBertForNextSentencePrediction:
+def learn(tokenizer, pairs: datasets.Dataset, steps: int = 220) -> MiniBertForNextSentencePrediction:
     """Train on batches of 32 pairs."""
     config = MiniBertConfig(
         vocab_size=len(tokenizer), hidden_size=32, num_attention_heads=2, num_hidden_layers=2, intermediate_size=64,

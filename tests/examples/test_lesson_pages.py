@@ -1,6 +1,7 @@
 """The pages beside the lessons: their snippets are run, and the files, commands and tests they name are there."""
 
 import ast
+import functools
 import re
 import shlex
 from pathlib import Path
@@ -61,6 +62,7 @@ def test_the_page_has_every_bug_of_the_documents():
     assert len(PAIRS) == len(BUGS) - 1  # a tick without a program behind it cannot be run
 
 
+@functools.cache
 def defined_tests(path):
     return {node.name for node in ast.walk(ast.parse((ROOT / path).read_text("utf-8"))) if hasattr(node, "name")}
 
@@ -95,8 +97,8 @@ def test_the_ten_review_questions_are_there_in_order():
 
 
 def commands(text):
-    lines = "\n".join(blocks(text, "bash")).splitlines() + re.findall(r"`(python [^`]+)`", text)
-    return [part.strip() for line in lines if not line.startswith("#") for part in line.split("&&")]
+    lines = "\n".join(blocks(text, "bash")).splitlines() + re.findall(r"\| `(python [^`\n]+)` \|", text)
+    return [part.strip() for line in lines if line and not line.startswith("#") for part in line.split("&&")]
 
 
 @pytest.mark.parametrize("name", ["README.id.md", "examples/lessons/README.md", "examples/lessons/questions.md"])
@@ -139,5 +141,10 @@ def test_the_indonesian_first_screen_has_the_commands_and_the_output_of_the_engl
     assert blocks(indonesian, "bash")[0] == blocks(english, "bash")[0]
     assert blocks(indonesian, "text")[0] == blocks(english, "text")[0]
     assert blocks(indonesian, "python")[0] == blocks(english, "python")[0]
+    figures = [
+        re.findall(r"^\| I.* (\d+\.\d ± \d\.\d) % \| (\d+\.\d) %", text, flags=re.MULTILINE)
+        for text in (english, indonesian.replace(",", "."))
+    ]
+    assert figures[0] == figures[1] and len(figures[0]) == 2
     rows = re.compile(r"^\| \[`(\d\d_\w+\.py)`\]", flags=re.MULTILINE)
     assert rows.findall(indonesian) == rows.findall(page("examples/lessons/README.md"))
