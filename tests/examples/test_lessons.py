@@ -209,6 +209,17 @@ def test_gpt(run_lesson, repository):
     assert printed.count("True") == 2
 
 
+@pytest.mark.lecture("S3-14", "S5-20", "S5-28")
+def test_encoder_and_decoder(run_lesson):
+    printed = run_lesson("13_encoder_decoder", digits=False)
+    # As on the slides: what is read is what is to be written, one place later.
+    assert line_with(printed, "decoder reads").endswith("[SOS] you come with a car")
+    assert line_with(printed, "to write").endswith("you come with a car [EOS]")
+    assert "(1, 4, 6, 6)" in line_with(printed, "cross-attention")
+    assert "'kamu datang dengan mobil' → 'you come with a car'" in printed
+    assert numbers(line_with(printed, "word for word")) == [9, 9, 1]
+
+
 @pytest.mark.lecture("S5-50", "S5-52", "S5-55", "S5-56", "S5-57")
 def test_decoding(run_lesson):
     printed = run_lesson("14_decoding")
