@@ -245,6 +245,11 @@ def causal_mask(
     return visible[None, None] & real[:, None, None, :]
 
 
+def join_beams(query: torch.Tensor, beams: int) -> torch.Tensor:
+    """Rows of queries that share their keys become one: (B · beams, H, L, D) → (B, H, beams · L, D)."""
+    return query if beams == 1 else query.unflatten(0, (-1, beams)).transpose(1, 2).flatten(2, 3)
+
+
 class MultiHeadAttention(nn.Module):
     """H attentions side by side, each over its own D features of the projected tokens (section 3.2.2).
 
@@ -278,14 +283,20 @@ class MultiHeadAttention(nn.Module):
     def _split_heads(self, projected: torch.Tensor) -> torch.Tensor:
         return projected.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, L, H·D) → (B, H, L, D)
 
-    def _keys_kept(self, source: torch.Tensor, cache: EncoderDecoderCache) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keys and values of a source that stays the same while the decoder writes token after token."""
-        if cache.is_updated.get(self.layer_index):
-            layer = cache.cross_attention_cache.layers[self.layer_index]
-            return layer.keys, layer.values
-        cache.is_updated[self.layer_index] = True
-        key, value = self._split_heads(self.key(source)), self._split_heads(self.value(source))
-        return cache.cross_attention_cache.update(key, value, self.layer_index)
+    def _keys_kept(self, source: torch.Tensor, cache: EncoderDecoderCache) -> tuple[torch.Tensor, torch.Tensor, int]:
+        """Keys and values of a source that stays the same while the decoder writes token after token.
+
+        Returns:
+            Each (B, H, S, D), and how many rows of queries share each of these; see `SourceLayer`.
+        """
+        kept = cache.cross_attention_cache
+        beams = getattr(kept.layers[self.layer_index], "beams", 1) if self.layer_index < len(kept.layers) else 1
+        if not cache.is_updated.get(self.layer_index):
+            cache.is_updated[self.layer_index] = True
+            source = source[::beams]
+            key, value = self._split_heads(self.key(source)), self._split_heads(self.value(source))
+            return *kept.update(key, value, self.layer_index), beams
+        return kept.layers[self.layer_index].keys, kept.layers[self.layer_index].values, beams
 
     def forward(
         self,
@@ -311,9 +322,11 @@ class MultiHeadAttention(nn.Module):
         Returns:
             (B, L, E), and the weights (B, H, L, S), which only the eager implementation computes (None otherwise).
         """
-        query = self._split_heads(self.query(hidden_states))
+        query, beams = self._split_heads(self.query(hidden_states)), 1
         if isinstance(past_key_values, EncoderDecoderCache):
-            key, value = self._keys_kept(key_value_states, past_key_values)
+            key, value, beams = self._keys_kept(key_value_states, past_key_values)
+            query = join_beams(query, beams)
+            attention_mask = attention_mask if attention_mask is None else attention_mask[::beams]
         else:
             source = hidden_states if key_value_states is None else key_value_states
             key, value = self._split_heads(self.key(source)), self._split_heads(self.value(source))
@@ -329,4 +342,8 @@ class MultiHeadAttention(nn.Module):
         mixed, weights = attend(
             self, query, key, value, attention_mask, dropout=dropout, scaling=self.scaling, **kwargs
         )
-        return self.dropout(self.output(mixed.flatten(start_dim=-2))), weights  # heads side by side again
+        mixed = mixed.flatten(start_dim=-2)  # heads side by side again
+        if beams > 1:
+            mixed = mixed.unflatten(1, (beams, -1)).flatten(0, 1)
+            weights = weights if weights is None else weights.unflatten(2, (beams, -1)).transpose(1, 2).flatten(0, 1)
+        return self.dropout(self.output(mixed)), weights

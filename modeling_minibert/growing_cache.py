@@ -6,7 +6,7 @@ tensor than it needs, as lists of numbers do in most languages, and shows the pa
 """
 
 import torch
-from transformers import DynamicCache
+from transformers import DynamicCache, EncoderDecoderCache
 from transformers.cache_utils import DynamicLayer
 
 ROOM = 64  # tokens, or half as many again as there are, whichever is more
@@ -16,6 +16,7 @@ class GrowingLayer(DynamicLayer):
     """The keys and values of one layer, each (B, H, S, D)."""
 
     key_room = value_room = None
+    spare_key_room = spare_value_room = None
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs):
         """Add keys and values (B, H, L, D) of new tokens; returns all of them."""
@@ -27,14 +28,57 @@ class GrowingLayer(DynamicLayer):
         self.values, self.value_room = _append(self.values, value_states, self.value_room)
         return self.keys, self.values
 
+    def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
+        """Take over the rows that beam search goes on with; nothing is moved where each goes on with itself."""
+        if not self.get_seq_length() or torch.equal(beam_idx, torch.arange(len(self.keys), device=beam_idx.device)):
+            return
+        self.keys, self.key_room, self.spare_key_room = _select_rows(
+            self.keys, self.key_room, self.spare_key_room, beam_idx
+        )
+        self.values, self.value_room, self.spare_value_room = _select_rows(
+            self.values, self.value_room, self.spare_value_room, beam_idx
+        )
+
+
+class SourceLayer(DynamicLayer):
+    """The keys and values of a source, for cross-attention: computed once, and once for all beams of a sentence.
+
+    `generate` repeats every source for each of its beams. Here they share one; as they never leave their sentence,
+    reordering the beams changes nothing.
+
+    Args:
+        beams: how often each source is repeated, row after row.
+    """
+
+    def __init__(self, beams: int):
+        super().__init__()
+        self.beams = beams
+
+    def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
+        """Nothing to do."""
+
+
+def _is_part(held: torch.Tensor, room: torch.Tensor | None) -> bool:
+    """Whether `held` is the beginning of `room`; rows that someone else selected are a tensor of their own."""
+    return room is not None and held.data_ptr() == room.data_ptr() and len(held) == len(room)
+
+
+def _select_rows(held, room, spare, rows) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+    """Copy `rows` of `held` into another room; returns them, that room, and the old one, which is free now."""
+    if not _is_part(held, room) or room.is_inference() != torch.is_inference_mode_enabled():
+        return held.index_select(0, rows), None, None
+    if spare is None or spare.shape != room.shape:
+        spare = torch.empty_like(room)
+    selected = spare[:, :, : held.shape[-2]]
+    torch.index_select(held, 0, rows, out=selected)
+    return selected, spare, room
+
 
 def _append(held: torch.Tensor, new: torch.Tensor, room: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
     """Write `new` behind `held`; returns the filled part and the room that it is part of."""
     filled = held.shape[-2] if held.numel() else 0
     total = filled + new.shape[-2]
-    # Beams that were reordered or rows that were selected are tensors of their own, and no longer part of the room.
-    is_part = room is not None and held.data_ptr() == room.data_ptr() and len(held) == len(room)
-    if not is_part or total > room.shape[-2] or room.is_inference() != torch.is_inference_mode_enabled():
+    if not _is_part(held, room) or total > room.shape[-2] or room.is_inference() != torch.is_inference_mode_enabled():
         batch_size, heads, _, head_dim = new.shape
         room = new.new_empty(batch_size, heads, total + max(ROOM, total // 2), head_dim)
         if filled:
@@ -48,3 +92,10 @@ def growing_cache(config) -> DynamicCache:
     cache = DynamicCache(config=config)
     cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
+
+
+def encoder_decoder_cache(config, beams: int = 1) -> EncoderDecoderCache:
+    """An empty cache for a decoder with cross-attention; `beams` rows of the batch share each source."""
+    sources = DynamicCache(config=config)
+    sources.layers = [SourceLayer(beams) for _ in sources.layers]
+    return EncoderDecoderCache(growing_cache(config), sources)

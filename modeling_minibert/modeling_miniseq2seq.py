@@ -11,7 +11,7 @@ Sources: Vaswani et al. 2017 (norms after each sub-layer); Raffel et al. 2020 (T
 
 import torch
 from torch import nn
-from transformers import Cache, DynamicCache, EncoderDecoderCache, GenerationMixin, PreTrainedModel
+from transformers import Cache, GenerationMixin, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput, Seq2SeqModelOutput
 from transformers.utils.generic import can_return_tuple
@@ -19,7 +19,7 @@ from transformers.utils.generic import can_return_tuple
 from .attention import causal_mask
 from .configuration_miniseq2seq import MiniSeq2SeqConfig
 from .embeddings import SinusoidalPositions, sinusoidal_positions
-from .growing_cache import growing_cache
+from .growing_cache import encoder_decoder_cache
 from .heads import vocabulary_loss
 from .losses import IGNORE_INDEX, check_labels, cross_entropy
 from .packed_attention import PACKED
@@ -293,8 +293,10 @@ class MiniSeq2SeqForConditionalGeneration(SavedWithPipelines, MiniSeq2SeqPreTrai
         super()._prepare_cache_for_generation(generation_config, model_kwargs, *args)
         chosen = generation_config.cache_implementation not in (None, "dynamic")
         if given is None and not chosen and generation_config.use_cache is not False:
-            cross_cache = DynamicCache(config=self.config)
-            model_kwargs["past_key_values"] = EncoderDecoderCache(growing_cache(self.config), cross_cache)
+            beams = max(generation_config.num_beams, generation_config.num_return_sequences)
+            if self.config._attn_implementation not in ("eager", "sdpa", PACKED):
+                beams = 1  # others have masks that cannot be joined
+            model_kwargs["past_key_values"] = encoder_decoder_cache(self.config, beams)
 
     def _prepare_generated_length(self, generation_config, **kwargs):
         """Before any work: there must be beams, and the target must fit the positions that the model has."""

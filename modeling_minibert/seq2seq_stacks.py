@@ -11,7 +11,7 @@ Sources: Vaswani et al. 2017 (norms after each sub-layer); Raffel et al. 2020 (T
 
 import torch
 from torch import nn
-from transformers import DynamicCache, EncoderDecoderCache
+from transformers import EncoderDecoderCache
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutput, BaseModelOutputWithPastAndCrossAttentions
 from transformers.utils.generic import can_return_tuple
@@ -25,7 +25,7 @@ from .attention import (
 )
 from .embeddings import Embeddings
 from .feed_forward import FeedForward
-from .growing_cache import growing_cache
+from .growing_cache import encoder_decoder_cache
 from .normalization import build_norm
 from .packed_attention import PACKED
 from .packing import Packing, pack_pairs, rows_to_round_up
@@ -290,7 +290,7 @@ class MiniSeq2SeqDecoder(_Stack):
         if use_cache is None:
             use_cache = self.config.use_cache and not self.training
         if use_cache and past_key_values is None:
-            past_key_values = EncoderDecoderCache(growing_cache(self.config), DynamicCache(config=self.config))
+            past_key_values = encoder_decoder_cache(self.config)
         caching = past_key_values is not None
         implementation = _implementation(self.config, output_attentions, caching)
         cache = past_key_values.self_attention_cache if caching else None

@@ -174,7 +174,7 @@ def _build(twins: Twins, side: str, name: str, source: PreTrainedModel, weights:
     if missing or unexpected:
         raise ValueError(f"{model_class.__name__} would miss {missing}, and has no place for {unexpected}")
     twin.tie_weights()
-    if config.is_encoder_decoder:  # forced and forbidden tokens, beams: how such a model is meant to write
+    if config.is_encoder_decoder and source.can_generate():  # forced tokens, beams: how such a model is meant to write
         twin.generation_config = copy.deepcopy(source.generation_config)
     return twin.to(source.device).train(source.training)
 

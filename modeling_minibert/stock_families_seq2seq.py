@@ -6,9 +6,9 @@ The tables and the `Twins` of `stock_families.py`, for two stacks of layers.
 import torch
 from transformers import PreTrainedModel
 
-from .feed_forward import ACTIVATIONS
 from .stock_families import Twins
 
+ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh")  # of ours, see `feed_forward.py`
 ATTENTION_PARTS = ("query", "key", "value", "output")
 
 
@@ -221,7 +221,7 @@ def _fields_of_t5(theirs: dict) -> dict:
 
 
 def _needs_of_t5(model: PreTrainedModel) -> dict[str, tuple]:
-    return {"feed_forward_proj": tuple(ACTIVATIONS)}  # a gated one has a weight more
+    return {"feed_forward_proj": ACTIVATIONS}  # a gated one has a weight more
 
 
 T5 = Twins(

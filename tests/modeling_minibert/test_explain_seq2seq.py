@@ -13,7 +13,6 @@ from torch.testing import assert_close
 import modeling_minibert as ours
 from modeling_minibert.explain import trace, write_html
 
-pytest.importorskip("modeling_minibert.modeling_miniseq2seq", reason="this version has no MiniSeq2Seq")
 
 
 @pytest.fixture(scope="module")

@@ -207,17 +207,16 @@ def test_greedy_search_is_the_loop_of_the_lectures_and_reads_the_source_once(var
     model, batch = random_seq2seq(**fields), source_batch()
     with torch.no_grad():  # the end of a text in reach
         model.lm_head.weight[model.config.eos_token_id] *= 3.0
-    for implementation in IMPLEMENTATIONS:
+    rows = zip(batch["input_ids"], batch["attention_mask"].bool(), strict=True)
+    expected = [lecture_greedy(model, ids[real][None], 10) for ids, real in rows]
+    for implementation, use_cache in (("sdpa", True), ("packed", False)):
         model.set_attn_implementation(implementation)
-        for use_cache in (True, False):
-            calls = count_calls(model.get_encoder())
-            written = model.generate(**batch, max_length=12, use_cache=use_cache)
-            assert len(calls) == 1
-            for row in range(B):
-                source = batch["input_ids"][row, batch["attention_mask"][row].bool()][None]
-                expected = lecture_greedy(model, source, 12)
-                assert written[row, : len(expected)].tolist() == expected.tolist()
-                assert (written[row, len(expected) :] == model.config.pad_token_id).all()
+        calls = count_calls(model.get_encoder())
+        written = model.generate(**batch, max_length=10, use_cache=use_cache)
+        assert len(calls) == 1
+        for row, tokens in zip(written, expected, strict=True):
+            assert row[: len(tokens)].tolist() == tokens.tolist()
+            assert (row[len(tokens) :] == model.config.pad_token_id).all()
 
 
 @pytest.mark.lecture("S5-76")
@@ -226,7 +225,7 @@ def test_beam_search_writes_for_a_batch_what_it_writes_for_each_sentence(variant
     model, batch = random_seq2seq(**VARIANTS[variant]), source_batch()
     with torch.no_grad():
         model.lm_head.weight[model.config.eos_token_id] *= 2.0
-    options = {"num_beams": 4, "max_length": 12, "length_penalty": 0.6}
+    options = {"num_beams": 4, "max_length": 9, "length_penalty": 0.6}
     calls = count_calls(model.get_encoder())
     together = model.generate(**batch, **options)
     assert len(calls) == 1
@@ -235,6 +234,20 @@ def test_beam_search_writes_for_a_batch_what_it_writes_for_each_sentence(variant
         source = batch["input_ids"][row, batch["attention_mask"][row].bool()][None]
         alone = model.generate(source, **options)[0]
         assert together[row, : len(alone)].tolist() == alone.tolist()
+
+
+def test_beams_share_their_source_and_its_keys_are_never_moved():
+    """Held once for each sentence; the attention of each beam is the one that it has without a cache."""
+    model, batch = random_seq2seq(), source_batch()
+    options = {"num_beams": 4, "max_length": 7, "output_attentions": True, "return_dict_in_generate": True}
+    cached, plain = (model.generate(**batch, **options, use_cache=use_cache) for use_cache in (True, False))
+    assert torch.equal(cached.sequences, plain.sequences)
+    for layer in cached.past_key_values.cross_attention_cache.layers:
+        assert layer.keys.shape == (B, H, S, E // H)
+    assert cached.past_key_values.self_attention_cache.layers[0].keys.shape[0] == 4 * B
+    for weights, expected in zip(cached.cross_attentions, plain.cross_attentions, strict=True):
+        assert weights[2].shape == (4 * B, H, 1, S)
+        assert_close(weights[2], expected[2][:, :, -1:], **EXACT)
 
 
 def test_presets_have_the_published_sizes():

@@ -13,7 +13,7 @@ import transformers
 from transformers import AutoTokenizer, BertConfig, BertTokenizer, DistilBertConfig, DistilBertModel
 
 import modeling_minibert
-from modeling_minibert import MiniBertConfig, stock, stock_families
+from modeling_minibert import MiniBertConfig, stock, stock_families, stock_families_seq2seq
 from modeling_minibert.configuration_minibert import AUTO_MAP
 from modeling_minibert.stock import convert_folder, from_stock, to_stock
 from modeling_minibert.stock_families import FAMILIES, TRAINING_ONLY
@@ -196,10 +196,10 @@ def test_every_choice_that_bert_does_not_have_is_checked():
 
 
 def test_the_files_import_nothing_of_ours_but_each_other_and_so_travel_alone():
-    for module in (stock, stock_families):
+    for module in (stock, stock_families, stock_families_seq2seq):
         text = Path(module.__file__).read_text(encoding="utf-8")
         imports = re.findall(r"^\s*(?:from|import)\s+(\.\w*|modeling_minibert|tokenization)", text, flags=re.MULTILINE)
-        assert set(imports) <= {".stock_families"}
+        assert set(imports) <= {".stock_families", ".stock_families_seq2seq"}
 
 
 # Refusals
