@@ -174,9 +174,9 @@ def test_batches_of_like_lengths_give_the_answers_of_single_questions_in_order(k
         def __getitem__(self, place):
             return examples[place]
 
-    pipe, examples = random_pipeline(kind), random_examples(23)
+    pipe, examples = random_pipeline(kind), random_examples(11)
     expected = [pipe(example) for example in examples]
-    for batch_size in (1, 4, 64):
+    for batch_size in (4, 64):
         for got, right in zip(pipe(examples, batch_size=batch_size), expected, strict=True):
             assert got == right | {"score": pytest.approx(right["score"], rel=1e-4)}
     for lazy in (Examples(), (example for example in examples)):

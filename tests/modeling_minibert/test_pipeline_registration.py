@@ -32,16 +32,18 @@ TASKS = {
 }
 SETTINGS = dict(num_beams=2, max_new_tokens=5, no_repeat_ngram_size=1)
 
-# Opens every folder that is named, asks it, saves it again and asks once more; prints the answers.
+# Opens every folder that is named and asks it; saves it again and asks once more, if told so; prints the answers.
 ASK = """
 import json, sys
 from transformers import pipeline
-for task, folder, asked, settings in json.loads(sys.argv[1]):
+for task, folder, asked, settings, twice in json.loads(sys.argv[1]):
     pipe = pipeline(task, folder, trust_remote_code=True)
     answer = pipe(asked, **settings)
-    pipe.save_pretrained(folder + "_again")
-    again = pipeline(task, folder + "_again", trust_remote_code=True)
-    print("answer", json.dumps([type(again).__module__, answer, again(asked, **settings)]))
+    if twice:
+        pipe.save_pretrained(folder + "_again")
+        pipe = pipeline(task, folder + "_again", trust_remote_code=True)
+        assert pipe(asked, **settings) == answer
+    print("answer", json.dumps([type(pipe).__module__, answer]))
 """
 
 
@@ -100,10 +102,15 @@ def test_other_names_are_looked_up_as_ever():
         ("translation_en_to_fr", "google-t5/t5-base"),
     ],
 )
-def test_without_a_model_it_is_the_one_of_version_4(task, name, tmp_path, monkeypatch):
-    # There is no network here, and nothing in this cache: the name is in the error.
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(OSError, match=name):
+def test_without_a_model_it_is_the_one_of_version_4(task, name, monkeypatch):
+    class AskedForError(Exception):
+        pass
+
+    def look_no_further(model, *args, **kwargs):
+        raise AskedForError(model)
+
+    monkeypatch.setattr("transformers.pipelines.resolve_revision", look_no_further)
+    with pytest.raises(AskedForError, match=name):
         pipeline(task)
     with pytest.raises(ValueError, match="does not provide any default models"):
         pipeline("translation_xx_to_yy")
@@ -121,10 +128,12 @@ def test_saved_folders_answer_without_the_package(tmp_path):
     save_seq2seq(tmp_path / "seq2seq")
     example = {"question": QUESTION, "context": CONTEXT}
     asked = [
-        ["question-answering", "qa", example, {"top_k": 2}],
-        ["question-answering", "stock_qa", example, {}],
-        ["translation_de_to_en", "marian", TEXTS, SETTINGS],
-        *([task, "seq2seq", TEXTS, SETTINGS] for task in ("translation", "summarization", "text2text-generation")),
+        ["question-answering", "qa", example, {"top_k": 2}, True],
+        ["question-answering", "stock_qa", example, {}, False],
+        ["translation_de_to_en", "marian", TEXTS, SETTINGS, True],
+        ["translation", "seq2seq", TEXTS, SETTINGS, False],
+        ["summarization", "seq2seq", TEXTS, SETTINGS, False],
+        ["text2text-generation", "seq2seq", TEXTS, SETTINGS, False],
     ]
     asked = [[task, str(tmp_path / name), *rest] for task, name, *rest in asked]
     script = "import sys\n" + WITHOUT_PACKAGE["block"] + ASK
@@ -134,14 +143,15 @@ def test_saved_folders_answer_without_the_package(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line[7:]) for line in done.stdout.splitlines() if line.startswith("answer ")]
-    for (task, folder, question, settings), (module, answer, again) in zip(asked, answers, strict=True):
+    for (task, folder, question, settings, _), (module, answer) in zip(asked, answers, strict=True):
         assert module.startswith("transformers_modules.")
-        assert answer == again
-        here = pipeline(task, folder, trust_remote_code=True)(question, **settings)
-        if task == "question-answering":
-            here, answer = ([one["answer"] for one in several] for several in (here, answer)) if settings else (
-                here["answer"], answer["answer"])  # fmt: skip
-        assert answer == here
+        assert words(answer) == words(pipeline(task, folder, trust_remote_code=True)(question, **settings))
+
+
+def words(answers):
+    """Answers without their scores, which differ by rounding."""
+    answers = answers if isinstance(answers, list) else [answers]
+    return [{name: value for name, value in answer.items() if name != "score"} for answer in answers]
 
 
 def test_where_the_package_is_imported_our_folders_need_no_trust(tmp_path):
