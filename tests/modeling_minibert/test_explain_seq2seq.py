@@ -14,7 +14,6 @@ import modeling_minibert as ours
 from modeling_minibert.explain import trace, write_html
 
 
-
 @pytest.fixture(scope="module")
 def tokenizer():
     return word_tokenizer(WORDS)
