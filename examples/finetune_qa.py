@@ -47,19 +47,20 @@ from modeling_minibert.training import (
     last_checkpoint,
     parse_options,
     plot_training_curve,
-    predict_in_order,
     show_progress_lines,
     use_exact_fast_float32,
 )
 from tokenization import save_tokenizer, train_tokenizer
 
+# What the small net for the bundled questions needs; its width asks for larger random weights than BERT's 0.02.
+FROM_SCRATCH = "initializer_range=0.08,hidden_dropout_prob=0,attention_probs_dropout_prob=0"
 QUESTIONS = Path(__file__).parent / "data" / "questions"
 FRANCE = {
     "id": "france",
     "title": "",
     "question": "What is the capital of France?",
-    "context": "Berlin is the capital of Germany. Paris is the capital of France. Rome is the capital of Italy.",
-    "answers": {"text": ["Paris"], "answer_start": [34]},
+    "context": "Anna lives in Rome. Paris is the capital of France. The concert starts at nine o'clock.",
+    "answers": {"text": ["Paris"], "answer_start": [20]},
 }
 
 
@@ -76,10 +77,14 @@ class ModelArguments:
     )
     preset: str = field(default="tiny", metadata={"help": "from scratch: the MiniBert preset"})
     config_overrides: str | None = field(
-        default=None, metadata={"help": "fields of the configuration to change, as name=value,name=value"}
+        default=None,
+        metadata={
+            "help": "fields of the configuration to change, as name=value,name=value; from scratch, where nothing is "
+            f"given: {FROM_SCRATCH}"
+        },
     )
     tokenizer_options: str = field(
-        default="kind=wordpiece,vocab_size=2700,min_frequency=1",
+        default="kind=wordpiece,vocab_size=900,min_frequency=1",
         metadata={"help": "from scratch: arguments of tokenization.train_tokenizer, as name=value,name=value"},
     )
 
@@ -103,7 +108,9 @@ class DataArguments:
         default=None, metadata={"help": "train on as many questions, drawn at random"}
     )
     max_seq_length: int = field(default=384, metadata={"help": "tokens of a window, at most what the model reads"})
-    doc_stride: int = field(default=128, metadata={"help": "tokens that two windows of one context share"})
+    doc_stride: int | None = field(
+        default=None, metadata={"help": "tokens that two windows of one context share; none: a third of a window"}
+    )
     skip_bad_rows: bool = field(
         default=False, metadata={"help": "leave out rows whose answer is not in its context, and overlapping splits"}
     )
@@ -115,8 +122,8 @@ class QuestionTrainingArguments(AnyDeviceArguments):
 
     output_dir: str = field(default="out/qa", metadata={"help": "where everything is saved"})
     learning_rate: float | None = field(default=None, metadata={"help": "none: 1e-3 from scratch, 3e-5 otherwise"})
-    num_train_epochs: float | None = field(default=None, metadata={"help": "none: 20 from scratch, 3 otherwise"})
-    per_device_train_batch_size: int = field(default=16, metadata={"help": "windows per update"})
+    num_train_epochs: float | None = field(default=None, metadata={"help": "none: 8 from scratch, 3 otherwise"})
+    per_device_train_batch_size: int = field(default=32, metadata={"help": "windows per update"})
     per_device_eval_batch_size: int = field(default=64, metadata={"help": "windows at once in evaluation"})
     warmup_steps: float = field(default=0.1, metadata={"help": "steps, or below 1 a share of all steps"})
     weight_decay: float = field(default=0.01, metadata={"help": "AdamW's weight decay"})
@@ -137,7 +144,7 @@ def parse_arguments(
     if args.learning_rate is None:
         args.learning_rate = 1e-3 if from_scratch else 3e-5
     if args.num_train_epochs is None:
-        args.num_train_epochs = 20 if from_scratch else 3
+        args.num_train_epochs = 8 if from_scratch else 3
     if args.train_sampling_strategy == "group_by_length":
         raise ValueError(
             "--train_sampling_strategy group_by_length shuffles also what is scored; leave it out: a model of ours "
@@ -182,13 +189,13 @@ def build_tokenizer(args: ModelArguments, splits: DatasetDict, checkpoint: str |
 
 def build_model(args: ModelArguments, tokenizer):
     """Start from a checkpoint, or from random weights."""
-    overrides = parse_options(args.config_overrides)
     if args.model_name_or_path is None:
         ids = {"pad_token_id": tokenizer.pad_token_id, "mask_token_id": tokenizer.mask_token_id}
-        sizes = {"vocab_size": len(tokenizer), **ids}
-        config = MiniBertConfig.from_preset(args.preset, attn_implementation="packed", **(sizes | overrides))
+        overrides = {"vocab_size": len(tokenizer), **ids}
+        overrides |= parse_options(FROM_SCRATCH if args.config_overrides is None else args.config_overrides)
+        config = MiniBertConfig.from_preset(args.preset, attn_implementation="packed", **overrides)
         return MiniBertForQuestionAnswering(config)
-    config = AutoConfig.from_pretrained(args.model_name_or_path, **overrides)
+    config = AutoConfig.from_pretrained(args.model_name_or_path, **parse_options(args.config_overrides))
     model = AutoModelForQuestionAnswering.from_pretrained(args.model_name_or_path, config=config)
     if config.model_type == "bert" and args.implementation == "mini":
         model = from_stock(model)
@@ -197,11 +204,11 @@ def build_model(args: ModelArguments, tokenizer):
     return model
 
 
-def settle_length(args: DataArguments, tokenizer, model) -> int:
-    """Tokens of a window; saved with the tokenizer, so that pipelines cut as the training did."""
+def settle_lengths(args: DataArguments, tokenizer, model) -> tuple[int, int]:
+    """Tokens of a window, saved with the tokenizer, so that pipelines cut as the training did; and doc_stride."""
     longest = getattr(model.config, "max_position_embeddings", args.max_seq_length)
-    tokenizer.model_max_length = min(args.max_seq_length, longest)
-    return tokenizer.model_max_length
+    tokenizer.model_max_length = length = min(args.max_seq_length, longest)
+    return length, length // 3 if args.doc_stride is None else args.doc_stride
 
 
 def encode(rows: Dataset, tokenizer, max_length: int, doc_stride: int, with_offsets: bool = True) -> Dataset:
@@ -215,7 +222,7 @@ def encode(rows: Dataset, tokenizer, max_length: int, doc_stride: int, with_offs
         fn_kwargs={
             "tokenizer": tokenizer,
             "max_length": max_length,
-            "doc_stride": min(doc_stride, max_length // 3),
+            "doc_stride": doc_stride,
             "with_offsets": with_offsets,
         },
         desc="encoding",
@@ -243,15 +250,11 @@ def score(rows: Dataset, answers: list[FoundAnswer], version_2: bool, interval: 
     )
 
 
-def build_trainer(
-    model, tokenizer, splits: DatasetDict, features: dict[str, Dataset], version_2: bool, args
-) -> Trainer:
+def build_trainer(model, tokenizer, splits: DatasetDict, features: dict, version_2: bool, args) -> Trainer:
     """A `Trainer` that scores answers after every epoch, with our progress lines in place of its own."""
 
     def score_validation(output) -> dict[str, float]:
-        answers = find_answers(
-            splits["validation"], features["validation"], *output.predictions, no_answer_threshold=threshold(version_2)
-        )
+        answers = choose_answers(splits["validation"], features["validation"], output.predictions, version_2)
         scores = score(splits["validation"], answers, version_2)
         return {name: scores[name] / 100 for name in ("exact" if version_2 else "exact_match", "f1")}
 
@@ -270,16 +273,16 @@ def build_trainer(
     return trainer
 
 
-def threshold(version_2: bool) -> float | None:
-    """Where questions may have no answer, they have none if "none" scores above the best span."""
-    return 0.0 if version_2 else None
+def choose_answers(rows: Dataset, features: Dataset, logits: tuple, version_2: bool) -> list[FoundAnswer]:
+    """An answer per row; where questions may have none, they have none if that scores above the best span."""
+    return find_answers(rows, features, *logits, no_answer_threshold=0.0 if version_2 else None)
 
 
-def answer(trainer: Trainer, rows: Dataset, features: Dataset, version_2: bool) -> list[FoundAnswer]:
-    """Ask the model: an answer per row."""
+def ask(trainer: Trainer, rows: Dataset, features: Dataset, version_2: bool) -> list[FoundAnswer]:
+    """The model's answer to every row."""
     # Without labels: they would be scored as if they were the validation split's.
-    logits = predict_in_order(trainer, features.remove_columns(["start_positions", "end_positions"]))
-    return find_answers(rows, features, *logits, no_answer_threshold=threshold(version_2))
+    logits = trainer.predict(features.remove_columns(["start_positions", "end_positions"])).predictions
+    return choose_answers(rows, features, logits, version_2)
 
 
 def show_answers(rows: Dataset, answers: list[FoundAnswer]) -> None:
@@ -306,7 +309,7 @@ def main(arguments: list[str] | None = None):
     tokenizer = build_tokenizer(model_args, splits, checkpoint)
     model = build_model(model_args, tokenizer)
     check_output_folder(args.output_dir, model.config)
-    lengths = settle_length(data_args, tokenizer, model), data_args.doc_stride
+    lengths = settle_lengths(data_args, tokenizer, model)
     size = f"{model.num_parameters():,} parameters, reads {lengths[0]} tokens"
     print(f"model: {type(model).__name__}, {size}, on {args.device}")
     features = {split: encode(rows, tokenizer, *lengths, split != "train") for split, rows in splits.items()}
@@ -318,13 +321,13 @@ def main(arguments: list[str] | None = None):
     trainer.save_state()
     save_tokenizer(tokenizer, args.output_dir)
 
-    # 4. The score: on the test split, touched here and nowhere else
+    # 4. The score: on the test split where there is one, touched here and nowhere else
     judged = "test" if "test" in splits else "validation"
-    answers = answer(trainer, splits[judged], features[judged], version_2)
+    print(f"{judged} split: {len(splits[judged]):,} questions in {len(features[judged]):,} windows", flush=True)
+    answers = ask(trainer, splits[judged], features[judged], version_2)
     results = score(splits[judged], answers, version_2, interval=True)
-    print(f"{judged} split ({len(answers):,} questions)")
     for name, label in (("exact" if version_2 else "exact_match", "exact match"), ("f1", "F1")):
-        low, high = results[f"{name.replace('exact', 'exact_match') if version_2 else name}_interval"]
+        low, high = results[f"{name}_interval"]
         print(f"  {label}: {results[name]:.1f} (95 % interval {low:.1f} to {high:.1f})")
     results |= {"split": judged, "seed": args.seed, "train_seconds": trained.metrics["train_runtime"]}
     trainer.save_metrics("all", results, combined=False)
@@ -335,7 +338,7 @@ def main(arguments: list[str] | None = None):
         Path(args.output_dir, "predictions.json").write_text(json.dumps(predictions, ensure_ascii=False), "utf-8")
         plot_training_curve(trainer.state.log_history, Path(args.output_dir, "training_curve.png"))
     asked = Dataset.from_list([FRANCE, splits[judged][0], splits[judged][-1]], features=splits[judged].features)
-    show_answers(asked, answer(trainer, asked, encode(asked, tokenizer, *lengths), version_2))
+    show_answers(asked, ask(trainer, asked, encode(asked, tokenizer, *lengths), version_2))
     print(f"saved to {args.output_dir}; use it: pipeline('question-answering', {args.output_dir!r})")
     end_processes()
 

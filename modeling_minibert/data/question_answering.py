@@ -61,7 +61,8 @@ def question_features(
     for row, (texts, starts) in enumerate((answers["text"], answers["answer_start"]) for answers in batch["answers"]):
         if texts:
             windows = np.flatnonzero(rows == row)
-            for window, span in zip(windows, locate(texts[0], starts[0], [offsets[i] for i in windows]), strict=True):
+            found = locate(texts[0], starts[0], [offsets[window] for window in windows], doc_stride)
+            for window, span in zip(windows, found, strict=True):
                 spans[window] = span or spans[window]
     features = dict(encoding)
     features["start_positions"], features["end_positions"] = (list(ends) for ends in zip(*spans, strict=True))
@@ -72,7 +73,7 @@ def question_features(
     return features
 
 
-def locate(text: str, start: int, windows: list[np.ndarray]) -> list[tuple[int, int] | None]:
+def locate(text: str, start: int, windows: list[np.ndarray], doc_stride: int) -> list[tuple[int, int] | None]:
     """The first and the last token of an answer in each of the windows of one context.
 
     These are the first and the last token that cover any character of it: an answer that ends within a token
@@ -82,20 +83,30 @@ def locate(text: str, start: int, windows: list[np.ndarray]) -> list[tuple[int, 
         text: the answer; spaces around it do not count, as many tokenizers have no token for them.
         start: its first character in the context.
         windows: for each window (L, 2), the characters of each token, −1 where it is none of the context.
+        doc_stride: tokens of the context that two neighbouring windows share.
 
     Returns:
         For each window (first, last), or None where it does not hold all of the answer's tokens.
     """
     end = start + len(text.rstrip())
     start += len(text) - len(text.lstrip())
-    found, reach = [], []
-    for window in windows:
+    found, numbers = [], []
+    for window, shift in zip(windows, _shifts(windows, doc_stride), strict=True):
         tokens = np.flatnonzero((window[:, 0] < end) & (window[:, 1] > start))
         found.append((int(tokens[0]), int(tokens[-1])) if len(tokens) else None)
-        # How far the window's part of the answer reaches to the left, to the right, and how many tokens it has.
-        reach.append((-window[tokens[0], 0], window[tokens[-1], 1], len(tokens)) if len(tokens) else (-np.inf,) * 3)
-    whole = np.max(reach, axis=0)
-    return [span if span and (part == whole).all() else None for span, part in zip(found, np.array(reach), strict=True)]
+        numbers.append(set((tokens + shift).tolist()))
+    whole = set.union(*numbers)  # the answer's tokens, by their numbers in the context
+    return [span if part == whole else None for span, part in zip(found, numbers, strict=True)]
+
+
+def _shifts(windows: list[np.ndarray], doc_stride: int) -> list[int]:
+    """What to add to the places of a window's tokens so that a token of the context has one number in all windows."""
+    firsts = [int(np.argmax(window[:, 1] >= 0)) for window in windows]
+    sizes = [int((window[:, 1] >= 0).sum()) for window in windows]
+    steps = np.cumsum([0, *(size - doc_stride for size in sizes[:-1])])
+    if windows[-1][firsts[-1], 0] < windows[0][firsts[0], 0]:  # truncation_side="left" gives the last window first
+        steps = [-step - size for step, size in zip(steps, sizes, strict=True)]
+    return [int(step) - first for step, first in zip(steps, firsts, strict=True)]
 
 
 def _context_offsets(window: int, encoding) -> np.ndarray:

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 from datasets import Dataset, DatasetDict, Features, List, Value, load_dataset
 
+from .classification import SPLITS
 from .files import check_files, check_utf8, read_table
 
-SPLITS = ("train", "validation", "test")
 FEATURES = Features(
     {
         **{name: Value("string") for name in ("id", "title", "context", "question")},
@@ -212,12 +212,11 @@ def split_by_article(rows: Dataset, fraction: float, seed: int, what: str = "") 
     if not 0 < fraction < 1:
         raise ValueError(f"the fraction of articles to set apart is {fraction}; it must be above 0 and below 1")
     kind = "title" if all(title.strip() for title in rows["title"]) else "context"
-    articles = np.array(rows[kind], dtype=object)
-    names = sorted(set(articles))
+    names = sorted(set(rows[kind]))
     if len(names) < 2:
         raise ValueError(f"all {len(rows)} rows have the {kind} {names[0]!r:.60}; two are needed to split by {kind}")
     count = min(max(round(fraction * len(names)), 1), len(names) - 1)
-    drawn = set(np.random.default_rng(seed).permutation(len(names))[:count].tolist())
-    apart = np.isin(articles, [name for number, name in enumerate(names) if number in drawn])
+    drawn = {names[place] for place in np.random.default_rng(seed).permutation(len(names))[:count]}
+    apart = np.array([name in drawn for name in rows[kind]])
     print(f"{what}: {apart.sum():,} rows of {count} {kind}s out of {len(names)}, set apart by {kind}")
     return rows.select(np.flatnonzero(~apart)), rows.select(np.flatnonzero(apart))

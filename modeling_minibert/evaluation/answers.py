@@ -69,13 +69,15 @@ def find_answers(
             raise ValueError(f"the question with the id {name!r} has no feature; encode the same rows")
         spans, no_answer = {}, np.inf
         for number in windows_of[name]:
-            offsets, position = features[number]["offset_mapping"], features[number]["no_answer_position"]
+            feature = features[number]
+            offsets, position = feature["offset_mapping"], feature["no_answer_position"]
             start, end = start_logits[number][: len(offsets)], end_logits[number][: len(offsets)]
             # Every window may lack the answer; "none" holds for the context only if it holds for each.
             no_answer = min(no_answer, float(start[position]) + float(end[position]))
             for span in best_answer_spans(start, end, offsets[:, 1] > offsets[:, 0], n_best, max_answer_length):
                 place = _without_spaces(context, int(offsets[span.start, 0]), int(offsets[span.end, 1]))
-                spans[place] = max(span.score, spans.get(place, -np.inf))
+                if place[0] < place[1]:  # not a token of spaces alone
+                    spans[place] = max(span.score, spans.get(place, -np.inf))
         ranked = sorted(spans.items(), key=lambda item: (-item[1], item[0]))[:n_best]
         best = [{"text": context[a:b], "start": a, "end": b, "score": score} for (a, b), score in ranked]
         no_answer_score = no_answer - best[0]["score"] if best else np.inf

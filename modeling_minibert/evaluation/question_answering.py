@@ -74,7 +74,8 @@ class QuestionAnsweringMetrics(evaluate.Metric):
         version_2: count as evaluate-v2.0.py does.
         no_answer_probabilities: in v2, id → how likely the question has no answer, any number that grows with that.
         no_answer_threshold: in v2, a probability above it means "no answer", whatever the text.
-        interval: also `exact_match_interval` and `f1_interval`, 95 % bootstrap intervals over the questions.
+        interval: also the 95 % bootstrap intervals (low, high) over the questions: `exact_match_interval` (in v2
+            `exact_interval`) and `f1_interval`.
 
     Returns:
         v1.1: `exact_match`, `f1`. v2: `exact`, `f1`, `total`, the three again as `HasAns_…` and `NoAns_…` where there
@@ -111,7 +112,7 @@ class QuestionAnsweringMetrics(evaluate.Metric):
         raw = np.array([score_question(texts[name], golds[name], version_2) for name in golds])
         if not version_2:
             results = dict(zip(("exact_match", "f1"), (100 * raw.mean(axis=0)).tolist(), strict=True))
-            return results | (_intervals(raw) if interval else {})
+            return results | (_intervals(raw, "exact_match") if interval else {})
         # As in the official script: a gold answer counts here even if it has no word.
         has_answer = np.array([bool(gold) for gold in golds.values()])
         scores, best = raw, {}
@@ -120,7 +121,7 @@ class QuestionAnsweringMetrics(evaluate.Metric):
             probabilities = np.array([no_answer_probabilities[name] for name in golds])
             scores = np.where(probabilities[:, None] > no_answer_threshold, ~has_answer[:, None], raw)
             best = _best_thresholds(raw, probabilities, has_answer, [bool(texts[name]) for name in golds])
-        return _means(scores, has_answer) | best | (_intervals(scores) if interval else {})
+        return _means(scores, has_answer) | best | (_intervals(scores, "exact") if interval else {})
 
 
 def _check_same_ids(given: list[dict], golds: dict, what: str) -> None:
@@ -134,12 +135,12 @@ def _check_same_ids(given: list[dict], golds: dict, what: str) -> None:
         )
 
 
-def _intervals(scores: np.ndarray) -> dict[str, tuple[float, float]]:
-    """95 % bootstrap intervals of the mean exact match and F1, in percent; scores (N, 2)."""
+def _intervals(scores: np.ndarray, exact: str) -> dict[str, tuple[float, float]]:
+    """95 % bootstrap intervals of the mean exact match (called `exact`) and F1, in percent; scores (N, 2)."""
     nothing = np.zeros(len(scores))
     return {
         f"{name}_interval": bootstrap_interval(_mean_of_first, 100 * column, nothing)
-        for name, column in zip(("exact_match", "f1"), scores.T, strict=True)
+        for name, column in zip((exact, "f1"), scores.T, strict=True)
     }
 
 

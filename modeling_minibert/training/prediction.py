@@ -5,7 +5,7 @@ from datasets import Dataset
 from transformers import Trainer
 
 
-def predict_in_order(trainer: Trainer, dataset: Dataset) -> np.ndarray | tuple[np.ndarray, ...]:
+def predict_in_order(trainer: Trainer, dataset: Dataset) -> np.ndarray:
     """The logits of `Trainer.predict`, row i for row i of the data set.
 
     With `train_sampling_strategy="group_by_length"` transformers also shuffles what it evaluates, and returns the
@@ -16,7 +16,7 @@ def predict_in_order(trainer: Trainer, dataset: Dataset) -> np.ndarray | tuple[n
         dataset: encoded rows with a column `input_ids`.
 
     Returns:
-        (rows, C); a tuple of such arrays where the model has several logits, such as those of start and end.
+        (rows, C).
     """
     order = np.argsort([len(ids) for ids in dataset["input_ids"]], kind="stable")
     strategy, trainer.args.train_sampling_strategy = trainer.args.train_sampling_strategy, "sequential"
@@ -24,5 +24,6 @@ def predict_in_order(trainer: Trainer, dataset: Dataset) -> np.ndarray | tuple[n
         predictions = trainer.predict(dataset.select(order)).predictions
     finally:
         trainer.args.train_sampling_strategy = strategy
-    back = np.argsort(order)
-    return tuple(logits[back] for logits in predictions) if isinstance(predictions, tuple) else predictions[back]
+    logits = np.empty_like(predictions)
+    logits[order] = predictions
+    return logits

@@ -86,8 +86,8 @@ def squash(text):
     return "".join(c for c in unicodedata.normalize("NFKD", text) if unicodedata.category(c)[0] not in "MZC")
 
 
-def check_feature(feature, case, tokenizer):
-    """Exactly one start and one end; where they are not [CLS], the characters and the tokens are the answer's."""
+def check_feature(feature, case, tokens, tokenizer):
+    """Exactly one start and one end; where they are not [CLS], the characters and all the tokens are the answer's."""
     _, context, text, answer_start = case
     first, last = feature["start_positions"], feature["end_positions"]
     if (first, last) == (feature["no_answer_position"],) * 2:
@@ -99,7 +99,7 @@ def check_feature(feature, case, tokenizer):
     wanted = text.strip()
     at = answer_start + text.index(wanted)
     # Every character of the answer for which there is a token, and no token that has none of them.
-    assert offsets[0][1] > at and offsets[-1][0] < at + len(wanted) and first <= last
+    assert offsets[0][1] > at and offsets[-1][0] < at + len(wanted) and last - first + 1 == tokens
     inside = squash(context[max(start, at) : min(end, at + len(wanted))])
     assert inside == squash(wanted)
     decoded = tokenizer.decode(feature["input_ids"][first : last + 1])
@@ -108,11 +108,15 @@ def check_feature(feature, case, tokenizer):
     return True
 
 
-def token_count(offsets, case):
-    """How many tokens of the uncut context touch the answer."""
-    text, start = case[2], case[3]
-    end, start = start + len(text.rstrip()), start + len(text) - len(text.lstrip())
-    return int(((offsets[:, 0] < end) & (offsets[:, 1] > start)).sum())
+def count_tokens(cases, tokenizer):
+    """How many tokens of the uncut context touch the answer, for each case."""
+    uncut = tokenizer([case[1] for case in cases], add_special_tokens=False, return_offsets_mapping=True)
+    counts = []
+    for (*_, text, start), offsets in zip(cases, uncut["offset_mapping"], strict=True):
+        wanted = range(0) if text is None else range(start, start + len(text))
+        wanted = [at for at in wanted if not text[: at - start + 1].isspace() and not text[at - start :].isspace()]
+        counts.append(sum(bool(wanted) and left <= wanted[-1] and right > wanted[0] for left, right in offsets))
+    return counts
 
 
 @pytest.mark.lecture("S2-05", "S2-30")
@@ -130,15 +134,13 @@ def test_every_span_of_ten_thousand_random_cases_is_the_answer_or_cls(tokenizers
             assert len({len(column) for column in columns.values()}) == 1
             features = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
             assert max(len(feature["input_ids"]) for feature in features) <= length
-            holds = np.zeros(len(cases), int)
+            holds, tokens = np.zeros(len(cases), int), count_tokens(cases, tokenizer)
             for feature in features:
-                holds[feature["example_id"]] += check_feature(feature, cases[feature["example_id"]], tokenizer)
-            uncut = tokenizer(batch["context"], add_special_tokens=False, return_offsets_mapping=True)
-            for number, case in enumerate(cases):
-                if case[2] is None:
-                    assert holds[number] == 0
-                elif 0 < token_count(np.array(uncut["offset_mapping"][number]), case) <= stride + 1:
-                    assert holds[number] > 0  # as many tokens as that stand together in some window
+                number = feature["example_id"]
+                holds[number] += check_feature(feature, cases[number], tokens[number], tokenizer)
+            for number, count in enumerate(tokens):
+                # As many tokens as two windows share, and one more, stand together in some window.
+                assert holds[number] > 0 if 0 < count <= stride + 1 else count or not holds[number]
             found, cases_seen, several = found + holds.sum(), cases_seen + len(cases), several + (holds > 1).sum()
     # The premise: most cases do have a span, and some have one in two windows.
     assert cases_seen == 10_000 and found > 7_000 and several > 300, (found, several)
@@ -147,13 +149,15 @@ def test_every_span_of_ten_thousand_random_cases_is_the_answer_or_cls(tokenizers
 def test_an_answer_gets_all_tokens_that_cover_any_of_its_characters():
     # Of "in 1920s 🙂!" under some tokenizer: in | 19 | 20s | four bytes of one emoji | !
     window = np.array([(-1, -1), (0, 2), (3, 5), (5, 8), (9, 10), (9, 10), (9, 10), (9, 10), (10, 11), (-1, -1)])
-    assert locate("1920", 3, [window]) == [(2, 3)]
-    assert locate("🙂", 9, [window]) == [(4, 7)]
-    assert locate(" 🙂 ", 8, [window]) == [(4, 7)]
-    assert locate("s 🙂!", 7, [window]) == [(3, 8)]
-    # Cut within the emoji, neither half is all of it; a third window that has all of it is the one.
-    assert locate("🙂", 9, [window[:6], window[6:], window]) == [None, None, (4, 7)]
-    assert locate("in 19", 0, [window[2:]]) == [(0, 0)]  # no window at all has "in": what there is of it, is all
+    assert locate("1920", 3, [window], 0) == [(2, 3)]
+    assert locate("🙂", 9, [window], 0) == [(4, 7)]
+    assert locate(" 🙂 ", 8, [window], 0) == [(4, 7)]
+    assert locate("s 🙂!", 7, [window], 0) == [(3, 8)]
+    # Cut within the emoji, neither window has all of it; one that shares enough with its neighbour has.
+    assert locate("🙂", 9, [window[:6], window[6:]], 0) == [None, None]
+    assert locate("🙂", 9, [window[:6], window[4:]], 2) == [None, (0, 3)]
+    assert locate("🙂", 9, [window[4:], window[:6]], 2) == [(0, 3), None]  # truncation_side="left"
+    assert locate("🙂", 9, [window[6:], window[:6]], 0) == [None, None]
 
 
 def test_the_context_is_not_stripped_and_the_question_only_on_its_left(tokenizers):
@@ -164,8 +168,10 @@ def test_the_context_is_not_stripped_and_the_question_only_on_its_left(tokenizer
     features = question_features(row, tokenizer)
     ids, span = features["input_ids"][0], slice(features["start_positions"][0], features["end_positions"][0] + 1)
     assert tokenizer.decode(ids[span]) == "paris" and "paris" in tokenizer.decode(ids[: span.start])
+    byte_level = tokenizers["gpt2"]  # has tokens for spaces
+    ids = question_features(row, byte_level)["input_ids"]
     row["question"] = ["What is the capital? "]
-    assert question_features(row, tokenizer)["input_ids"] == [ids]
+    assert question_features(row, byte_level)["input_ids"] == ids
 
 
 @pytest.mark.lecture("S2-30")

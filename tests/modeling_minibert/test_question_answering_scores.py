@@ -215,14 +215,18 @@ def test_no_answer_must_beat_the_best_span_in_every_window():
     (answer,) = find_answers(rows, features, scores, scores, no_answer_threshold=1.5)
     assert answer.text == "Paris"
     assert find_answers(rows, features, scores, scores)[0].text == "Paris"  # v1.1: every question has one
+    scores[:, 0] = 1.5, 10
+    assert find_answers(rows, features, scores, scores)[0].no_answer_score == pytest.approx(3.0 - 4.0)
 
 
 def test_spaces_at_the_ends_of_tokens_are_no_part_of_the_answer():
     rows = Dataset.from_list([{"id": "a", "context": CONTEXT}])
-    features = Dataset.from_list([{"example_id": "a", "offset_mapping": [(-1, -1), (22, 26), (26, 32)],
-                                   "no_answer_position": 0}])  # fmt: skip
-    (answer,) = find_answers(rows, features, np.array([[0.0, 3, 0]]), np.array([[0.0, 3, 0]]), n_best=1)
-    assert answer.n_best == [{"text": "Ben", "start": 23, "end": 26, "score": 6.0}]
+    offsets = [(-1, -1), (22, 23), (22, 26), (26, 32)]  # the second token is a space alone
+    features = Dataset.from_list([{"example_id": "a", "offset_mapping": offsets, "no_answer_position": 0}])
+    (answer,) = find_answers(
+        rows, features, np.array([[0.0, 9, 3, 0]]), np.array([[0.0, 9, 3, 0]]), max_answer_length=1
+    )
+    assert answer.n_best[0] == {"text": "Ben", "start": 23, "end": 26, "score": 6.0} and len(answer.n_best) == 2
 
 
 def test_logits_and_features_must_belong_together():

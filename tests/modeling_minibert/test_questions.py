@@ -115,7 +115,7 @@ BAD = {
         "context": "Ben lives in Paris.", "answers": {"text": ["London"], "answer_start": [4]}},
     "the answer 'Paris' is not in its context at character 12, which reads ' Pari'": {
         "context": "Ben lives in Paris.", "answers": {"text": ["Paris"], "answer_start": [12]}},
-    "at character -1": {"context": "Paris", "answers": {"text": ["s"], "answer_start": [-1]}},
+    "at character -5": {"context": "Paris", "answers": {"text": ["Pari"], "answer_start": [-5]}},
     "it has an empty answer; a question without an answer has empty lists": {
         "answers": {"text": ["Paris", ""], "answer_start": [ANNA.index("Paris"), 0]}},
 }  # fmt: skip

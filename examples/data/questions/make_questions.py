@@ -1,10 +1,10 @@
 """Write train.parquet, validation.parquet and test.parquet: short texts with questions, in the columns of SQuAD v1.1.
 
 english.txt and indonesian.txt hold relations of a subject and a value, each under a `# name`: the subjects, the values,
-wordings of the fact after `- `, and questions for the value after `? `. Where the name says "(in pairs)", a subject has
-the value at its own place in the list (capitals); elsewhere any subject may have any value. A text states facts of two
-relations, each about two subjects, in any order, so that an answer takes the right relation and the right subject.
-Every pair of a subject and a value belongs to one split only: what is right in test was never right in train.
+wordings of the fact after `- `, and questions for the value after `? `. Any subject may have any value, so that only
+the text tells which; where the name says "(in pairs)", a subject has the value at its own place in the list (capitals).
+A text states facts of three relations in any order, in every other text two of the same one, so that an answer takes
+the right relation and then also the right subject.
 
     python make_questions.py [folder]
 
@@ -21,7 +21,6 @@ import pyarrow.parquet as pq
 FOLDER = Path(__file__).parent
 LANGUAGES = ("english", "indonesian")
 TEXTS = {"train": 1200, "validation": 40, "test": 100}  # half in each language
-SHARES = {"test": (0,), "validation": (1,), "train": (2, 3, 4, 5)}  # which sixths of the pairs belong to a split
 SEED = 0
 
 
@@ -35,7 +34,6 @@ def read_relations(language: str) -> dict[str, dict]:
             pairs = list(zip(subjects, values, strict=True))
         else:
             pairs = [(subject, value) for subject in subjects for value in values]
-            random.Random(SEED).shuffle(pairs)
         relations[name] = {
             "pairs": pairs,
             "wordings": [line[2:] for line in lines if line.startswith("- ")],
@@ -44,21 +42,18 @@ def read_relations(language: str) -> dict[str, dict]:
     return relations
 
 
-def draw_facts(pairs: list[tuple[str, str]], count: int, draw: random.Random) -> list[tuple[str, str]]:
-    """Pairs that share neither a subject nor a value."""
-    facts = []
-    for subject, value in draw.sample(pairs, len(pairs)):
-        if len(facts) < count and all(subject != other and value != given for other, given in facts):
-            facts.append((subject, value))
-    return facts
+def draw_pairs(pairs: list[tuple[str, str]], count: int, draw: random.Random) -> list[tuple[str, str]]:
+    """One pair, or two that share neither the subject nor the value."""
+    first = draw.choice(pairs)
+    others = [pair for pair in pairs if pair[0] != first[0] and pair[1] != first[1]]
+    return [first, draw.choice(others)][:count]
 
 
-def write_text(relations: dict[str, dict], split: str, draw: random.Random) -> tuple[str, list[dict]]:
+def write_text(relations: dict[str, dict], draw: random.Random) -> tuple[str, list[dict]]:
     """One text, and a question with its answer for each of its sentences."""
     facts = []
-    for name in draw.sample(sorted(relations), 2):
-        pairs = [pair for number, pair in enumerate(relations[name]["pairs"]) if number % 6 in SHARES[split]]
-        facts += [(relations[name], *pair) for pair in draw_facts(pairs, 2, draw)]
+    for name, count in zip(draw.sample(sorted(relations), 3), (draw.choice((1, 2)), 1, 1), strict=True):
+        facts += [(relations[name], *pair) for pair in draw_pairs(relations[name]["pairs"], count, draw)]
     context, questions = "", []
     for relation, subject, value in draw.sample(facts, len(facts)):
         before, after = draw.choice(relation["wordings"]).replace("{subject}", subject).split("{value}")
@@ -78,7 +73,7 @@ def rows_of(split: str) -> list[dict]:
         draw, relations = random.Random(f"{SEED} {language} {split}"), read_relations(language)
         for number in range(TEXTS[split] // len(LANGUAGES)):
             title = f"{language} {split} {number}"
-            context, questions = write_text(relations, split, draw)
+            context, questions = write_text(relations, draw)
             for index, question in enumerate(questions):
                 rows.append({"id": f"{title} {index}", "title": title, "context": context, **question})
     return rows
