@@ -71,8 +71,7 @@ class MiniSeq2SeqConfig(CommonConfig, PreTrainedConfig):
 
     Args:
         vocab_size: number of tokens (V) of the source, and of the target where `decoder_vocab_size` is None.
-        decoder_vocab_size: number of tokens of a target vocabulary of its own, with embeddings of its own; where None,
-            both sides share one vocabulary and its embeddings.
+        decoder_vocab_size: number of tokens of a target vocabulary of its own; where None, both sides share one.
         hidden_size: features of each token vector (E).
         num_encoder_layers: layers that read the source, each self-attention and feed-forward.
         num_decoder_layers: layers that write the target, each self-attention, cross-attention and feed-forward.
@@ -91,7 +90,8 @@ class MiniSeq2SeqConfig(CommonConfig, PreTrainedConfig):
         bos_token_id, eos_token_id: where a text begins and ends; `generate` stops at the second.
         decoder_start_token_id: what the decoder reads first, before any token of the target; Marian and T5 take the
             padding token, the lectures `[SOS]`.
-        tie_word_embeddings: the output layer shares the word embeddings of the decoder.
+        tie_word_embeddings: one matrix for the words that the decoder reads and those that it writes, and for those of
+            the source too where they share a vocabulary.
         use_cache: whether to return keys and values for the next call where the call does not say.
         head_dim: features of each head (D); `hidden_size / num_attention_heads` where None.
         attention_bias: biases in the query, key, value and output projections.

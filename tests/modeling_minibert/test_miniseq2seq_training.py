@@ -201,7 +201,7 @@ def test_the_nine_pairs_of_the_lectures_are_learned_and_translated():
     config = MiniSeq2SeqConfig.from_preset("lecture", **sizes)
     model = MiniSeq2SeqForConditionalGeneration(config).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
-    for _ in range(120):
+    for _ in range(200):
         model(**batch).loss.backward()
         optimizer.step()
         optimizer.zero_grad()
