@@ -257,7 +257,9 @@ def _read_examples(args: tuple, kwargs: dict):
         )
     if isinstance(examples, dict):
         return [examples]
-    if isinstance(examples, Iterator | torch.utils.data.Dataset):
+    if isinstance(examples, Iterator):
+        return (example for example in examples)  # of iterators transformers takes generators alone for streams
+    if isinstance(examples, torch.utils.data.Dataset):
         return examples
     if isinstance(examples, str) or not isinstance(examples, Iterable):
         raise ValueError(

@@ -2,7 +2,7 @@
 
 transformers 5 removed these pipelines, and refuses their names before it looks at its registry. Importing this package
 takes the four names off the list of the removed ones and registers ours, so that the calls of version 4 work as they
-stand, for any model. (Where a saved model names its pipelines itself, nothing of this is needed: `saved_pipelines.py`.)
+stand, for any model. (Where a saved model names its pipelines itself, nothing of this is needed: `pipeline_common.py`.)
 """
 
 import re

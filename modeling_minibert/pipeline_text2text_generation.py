@@ -96,8 +96,6 @@ class Text2TextGenerationPipeline(SavedPipeline, Pipeline):
         **generate_kwargs,
     ) -> tuple[dict, dict, dict]:
         """Sort the arguments of a call: for `preprocess`, for `generate`, for `postprocess`."""
-        if return_text is False and not return_tensors:
-            raise ValueError("return_text=False and return_tensors=False leave nothing to return; set one of them")
         if stop_sequence is not None:
             generate_kwargs["eos_token_id"] = self._first_token(stop_sequence)
         postprocess = given(
@@ -105,6 +103,9 @@ class Text2TextGenerationPipeline(SavedPipeline, Pipeline):
             return_text=return_text,
             clean_up_tokenization_spaces=clean_up_tokenization_spaces,
         )
+        wanted = getattr(self, "_postprocess_params", {}) | postprocess  # with what was said when the pipeline was made
+        if wanted.get("return_text") is False and not wanted.get("return_tensors"):
+            raise ValueError("return_text=False and return_tensors=False leave nothing to return; set one of them")
         return given(truncation=truncation), generate_kwargs, postprocess
 
     def _first_token(self, text: str) -> int:

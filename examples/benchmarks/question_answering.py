@@ -91,7 +91,8 @@ def load_pipeline(args: BenchmarkArguments, texts: list[str]):
         intermediate_size=1536,
         attn_implementation=args.attn_implementation,
     )
-    return pipeline("question-answering", MiniBertForQuestionAnswering(config), tokenizer=tokenizer, device="cpu")
+    model = MiniBertForQuestionAnswering(config).eval()
+    return pipeline("question-answering", model, tokenizer=tokenizer, device="cpu")
 
 
 def check_answers(variants: dict[str, Callable[[], list[dict]]]) -> None:

@@ -179,9 +179,20 @@ def test_batches_of_like_lengths_give_the_answers_of_single_questions_in_order(k
     for batch_size in (4, 64):
         for got, right in zip(pipe(examples, batch_size=batch_size), expected, strict=True):
             assert got == right | {"score": pytest.approx(right["score"], rel=1e-4)}
-    for lazy in (Examples(), (example for example in examples)):
+    for lazy in (Examples(), iter(examples)):
         got = [answer["answer"] for answer in pipe(lazy, batch_size=3)]
         assert got == [right["answer"] for right in expected]
+
+
+def test_a_tokenizer_that_pads_on_the_left_puts_the_context_first():
+    pipe = random_pipeline("bert")
+    pipe.tokenizer.padding_side = "left"
+    (window,) = pipe.preprocess({"question": QUESTION, "context": CONTEXT})
+    ids = np.array(window["encoding"].ids)
+    assert ids[window["allowed"]].tolist() == pipe.tokenizer(CONTEXT, add_special_tokens=False)["input_ids"]
+    assert window["allowed"][1] and not window["allowed"][-2]
+    answer = pipe(question=QUESTION, context=CONTEXT)
+    assert answer["answer"] and answer["answer"] == CONTEXT[answer["start"] : answer["end"]]
 
 
 def test_a_stream_is_read_as_it_is_needed():

@@ -259,3 +259,7 @@ def test_models_and_arguments_that_cannot_work_are_refused():
         TranslationPipeline(random_model("t5"))
     with pytest.raises(ValueError, match="return_text=False and return_tensors=False leave nothing"):
         pipeline("translation", model=random_model("t5"), tokenizer=SOURCE)(TEXTS, return_text=False)
+    ids_only = pipeline(
+        "translation", model=random_model("t5"), tokenizer=SOURCE, return_tensors=True, max_new_tokens=2
+    )
+    assert ids_only(TEXTS[0], return_text=False)[0].keys() == {"translation_token_ids"}
