@@ -16,7 +16,9 @@ import torch
 from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import Trainer, pipeline
+from transformers import Trainer, TrainingArguments, pipeline, set_seed
+
+from modeling_minibert import MiniBertConfig, MiniBertForSequenceClassification
 
 SCRIPTS = {"pretrain_minibert": "PretrainingArguments", "finetune_classifier": "ClassifierTrainingArguments"}
 TINY_NET = "hidden_size=16,num_attention_heads=2,intermediate_size=32,num_hidden_layers=1"
@@ -160,3 +162,26 @@ def test_the_commands_of_the_readme_pretrain_then_finetune_then_are_used(
     assert not shorter  # both scripts were run
     folder = shlex.split(command)[shlex.split(command).index("--output_dir") + 1]
     assert pipeline("sentiment-analysis", folder)("film ini bagus")[0]["label"] in ("True", "False")
+
+
+@pytest.fixture
+def _deterministic_again():
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.lecture("S5-09")
+def test_the_same_seed_gives_the_same_weights_to_the_last_bit(tmp_path, _deterministic_again):
+    rows = Dataset.from_dict({"input_ids": [[2, n % 7 + 5, n % 5 + 12, 3] for n in range(12)], "labels": [0, 1] * 6})
+
+    def train(seed):
+        set_seed(seed, deterministic=True)
+        sizes = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 32}
+        model = MiniBertForSequenceClassification(MiniBertConfig(vocab_size=20, attn_implementation="packed", **sizes))
+        args = TrainingArguments(str(tmp_path), seed=seed, max_steps=4, per_device_train_batch_size=4, use_cpu=True,
+                                 report_to="none", save_strategy="no", disable_tqdm=True)  # fmt: skip
+        Trainer(model, args, train_dataset=rows).train()
+        return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+    first, again, other = train(3), train(3), train(4)
+    assert first.equal(again) and not first.equal(other)

@@ -155,6 +155,7 @@ def test_a_run_on_csv_files_writes_a_model_that_anyone_can_open_and_that_scores_
     assert "| seed | 7 |" in card.text and f"{results['single_pass']['macro_f1']:.1%} (95 % interval" in card.text
 
 
+@pytest.mark.lecture("S5-04")  # a sentence and an aspect are such a pair
 def test_three_classes_and_a_text_with_its_second_text(script, tmp_path):
     labels = ["negatif", "netral", "positif"]
     rows = [("tadi malam", text, label) for text, label in make_rows(66, labels)]

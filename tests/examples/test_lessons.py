@@ -188,7 +188,7 @@ def test_masked_language_modeling(run_lesson):
     assert across < min(venom, can) - 0.02 < 0.99
 
 
-@pytest.mark.lecture("S2-24")
+@pytest.mark.lecture("S2-24", "S5-43")
 def test_next_sentence_prediction(run_lesson):
     printed = run_lesson("11_next_sentence", digits=False)
     pairs, share, new = numbers(printed.splitlines()[0])

@@ -227,6 +227,7 @@ def check_shown(shown, attention, head, query, queries, keys):
 
 
 @pytest.mark.slow
+@pytest.mark.lecture("S3-42")
 @pytest.mark.parametrize("kind", ["self", "causal", "cross"])
 def test_a_browser_shows_the_trace(kind, traces, tmp_path):
     traced, number = traces[kind], 2 if kind == "cross" else 0
@@ -308,6 +309,7 @@ def test_the_command_writes_and_prints(run, checkpoint, tmp_path, capsys):
     assert "all heads together" in capsys.readouterr().out
 
 
+@pytest.mark.lecture("S3-42")
 def test_the_command_opens_a_stock_folder(run, checkpoint, tokenizer, tmp_path, capsys):
     model = random_model("MiniGPTForCausalLM").float().to_stock()
     model.save_pretrained(tmp_path / "gpt2")
