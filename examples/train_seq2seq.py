@@ -20,6 +20,7 @@ It writes the model with its code and its tokenizers into `--output_dir`. A run 
 
 import json
 import sys
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -135,8 +136,8 @@ def load_pairs(args: DataArguments, seed: int) -> DatasetDict:
     columns = args.source_column, args.target_column
     bundled = {split: str(PAIRS / f"{split}.csv") for split in ("train", "validation", "test")}
     splits = load_text_pairs(None, bundled, *columns)
-    lecture = load_text_pairs(None, {"train": bundled["train"], "test": str(PAIRS / "lecture.csv")}, *columns)["test"]
-    splits["train"] = concatenate_datasets([splits["train"], *[lecture] * 3])
+    lecture = load_text_pairs(None, dict.fromkeys(("train", "validation"), str(PAIRS / "lecture.csv")), *columns)
+    splits["train"] = concatenate_datasets([splits["train"], *[lecture["train"]] * 3])
     return splits
 
 
@@ -148,6 +149,8 @@ def build_tokenizers(args: ModelArguments, train: Dataset, max_length: int, fold
         return source, AutoTokenizer.from_pretrained(Path(folder) / TARGET_TOKENIZER) if has_two else source
     options = {"special_tokens": SPECIAL_TOKENS, "model_max_length": max_length}
     options |= parse_options(args.tokenizer_options)
+    if options.get("kind") == "wordlevel" and "vocab_size" not in options:
+        warnings.filterwarnings("ignore", "the vocabulary has")  # as many words as the text has: none were asked for
     if args.shared_vocabulary:
         both = train_tokenizer([*train["source"], *train["target"]], **options)
         return both, both
