@@ -19,8 +19,14 @@ class SavedWithPipelines:
     def save_pretrained(self, save_directory: str | PathLike, **kwargs):
         """Save weights, configuration and code, as every model of transformers does, and name the pipelines."""
         own = {pipeline_class.default_task: _entry(pipeline_class) for pipeline_class in self.pipeline_classes}
-        self.config.custom_pipelines = getattr(self.config, "custom_pipelines", {}) | own
-        return super().save_pretrained(save_directory, **kwargs)
+        before = getattr(self.config, "custom_pipelines", {})
+        self.config.custom_pipelines = before | own
+        try:
+            return super().save_pretrained(save_directory, **kwargs)
+        finally:  # it describes the folder, not this model
+            self.config.custom_pipelines = before
+            if not before:
+                del self.config.custom_pipelines
 
 
 class SavedPipeline:

@@ -177,3 +177,15 @@ def test_every_token_mixer_is_compared_on_the_same_windows(benchmark, monkeypatc
     assert all(f"\n{row['tokens_per_second']:,.0f}" not in printed for row in written["64"].values())
     with pytest.raises(ValueError, match=r"lengths \[48, 141\] are not between 49.*and 140"):
         run(script, monkeypatch, ["--lengths", "48", "141", "--tokens_per_step", "140"])
+
+
+@pytest.mark.slow
+def test_question_answering_gives_the_same_answers_in_batches(benchmark, monkeypatch, capsys, tmp_path):
+    script, numbers = benchmark("question_answering"), tmp_path / "numbers.json"
+    arguments = f"--contexts 5 --batch_sizes 2 4 --rounds 1 --output_file {numbers}".split()
+    run(script, monkeypatch, arguments)
+    assert list(json.loads(numbers.read_text())["variants"]) == ["one by one", "batches of 2", "batches of 4"]
+    assert capsys.readouterr().out.count("5 of 5 answers word for word") == 2
+    answers = {"alone": lambda: [{"score": 0.5, "answer": "a"}], "batch": lambda: [{"score": 0.4, "answer": "a"}]}
+    with pytest.raises(AssertionError, match="question 0.*alone, but.*in batch"):
+        script.check_answers(answers)

@@ -116,6 +116,7 @@ def test_without_a_model_it_is_the_one_of_version_4(task, name, monkeypatch):
         pipeline("translation_xx_to_yy")
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S3-25")
 def test_saved_folders_answer_without_the_package(tmp_path):
     answer = random_pipeline("mini")
