@@ -32,7 +32,7 @@ class AblationArguments:
     """What to compare."""
 
     layers: int = field(default=6, metadata={"help": "of the encoder, and of the decoder"})
-    steps: int = field(default=300, metadata={"help": "of each training"})
+    steps: int = field(default=200, metadata={"help": "of each training"})
     warmup: float = field(default=0.2, metadata={"help": "the share of the steps in which the rate rises"})
     learning_rate: float = field(default=2e-3, metadata={"help": "the highest"})
     seed: int = field(default=0, metadata={"help": "of weights and order"})
