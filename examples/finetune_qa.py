@@ -38,13 +38,13 @@ from transformers import (
 from modeling_minibert import MiniBertConfig, MiniBertForQuestionAnswering
 from modeling_minibert.data import load_question_answering, question_features
 from modeling_minibert.evaluation import FoundAnswer, QuestionAnsweringMetrics, find_answers
-from modeling_minibert.stock import from_stock
 from modeling_minibert.training import (
     AnyDeviceArguments,
     check_output_folder,
     end_processes,
     expand_recipe,
     last_checkpoint,
+    load_checkpoint,
     parse_options,
     plot_training_curve,
     show_progress_lines,
@@ -195,13 +195,14 @@ def build_model(args: ModelArguments, tokenizer):
         overrides |= parse_options(FROM_SCRATCH if args.config_overrides is None else args.config_overrides)
         config = MiniBertConfig.from_preset(args.preset, attn_implementation="packed", **overrides)
         return MiniBertForQuestionAnswering(config)
-    config = AutoConfig.from_pretrained(args.model_name_or_path, **parse_options(args.config_overrides))
-    model = AutoModelForQuestionAnswering.from_pretrained(args.model_name_or_path, config=config)
-    if config.model_type == "bert" and args.implementation == "mini":
-        model = from_stock(model)
-    if isinstance(model, MiniBertForQuestionAnswering):
-        model.set_attn_implementation("packed")
-    return model
+    # Only BERT has a twin with this head; everything else is trained as it was saved.
+    is_bert = AutoConfig.from_pretrained(args.model_name_or_path).model_type == "bert"
+    return load_checkpoint(
+        AutoModelForQuestionAnswering,
+        args.model_name_or_path,
+        args.implementation if is_bert else None,
+        parse_options(args.config_overrides),
+    )
 
 
 def settle_lengths(args: DataArguments, tokenizer, model) -> tuple[int, int]:

@@ -42,7 +42,7 @@ from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGenera
 from modeling_minibert.data import PairCollator, TokenBudgetBatches, encode_pairs, load_text_pairs
 from modeling_minibert.evaluation import GenerationMetrics
 from modeling_minibert.training import (
-    AnyDeviceArguments,
+    BatchPerItemArguments,
     SetEpoch,
     check_output_folder,
     end_processes,
@@ -96,7 +96,7 @@ class DataArguments:
 
 
 @dataclass
-class TranslationTrainingArguments(AnyDeviceArguments, Seq2SeqTrainingArguments):
+class TranslationTrainingArguments(BatchPerItemArguments, Seq2SeqTrainingArguments):
     """How to train it: our defaults for some of the library's arguments, and two of our own."""
 
     output_dir: str = field(default="out/translator", metadata={"help": "where everything is saved"})
@@ -116,9 +116,7 @@ class TranslationTrainingArguments(AnyDeviceArguments, Seq2SeqTrainingArguments)
     logging_steps: float = field(default=0.05, metadata={"help": "steps, or below 1 a share of all steps"})
 
     def __post_init__(self):
-        self.per_device_train_batch_size = 1  # one item of the data set is a whole batch
         super().__post_init__()
-        self._n_gpu = min(self.n_gpu, 1)  # DataParallel would cut it apart; several GPUs: torchrun
         if self.num_beams < 1:
             raise ValueError(f"num_beams ({self.num_beams}) must be at least 1")
 
@@ -282,11 +280,10 @@ def main(arguments: list[str] | None = None):
     scorer.targets = splits[last]["target"]
     prediction = trainer.predict(rows[last], metric_key_prefix=last, num_beams=args.num_beams)
     if trainer.is_world_process_zero():
-        scores = {name: prediction.metrics[f"{last}_{name}"] for name in ("bleu", "chrf", "exact_match")}
-        scores |= {name: prediction.metrics[f"{last}_{name}"] for name in ("rouge1", "rouge2", "rougeL")}
         baseline = GenerationMetrics().compute(
             predictions=first_words(splits[last], splits["train"]), references=splits[last]["target"]
         )
+        scores = {name: prediction.metrics[f"{last}_{name}"] for name in baseline}
         results = {"split": last, "num_beams": args.num_beams, "seed": args.seed, **scores, "first_words": baseline}
         (Path(args.output_dir) / "all_results.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
         print(f"{last}, {args.num_beams} beams:         {describe(scores)}")

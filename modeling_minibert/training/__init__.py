@@ -1,6 +1,6 @@
 """What `Trainer` lacks."""
 
-from .arguments import AnyDeviceArguments
+from .arguments import AnyDeviceArguments, BatchPerItemArguments
 from .auxiliary_loss import AuxiliaryLossTrainer, is_causal
 from .curves import plot_training_curve
 from .epochs import SetEpoch
@@ -20,6 +20,7 @@ from .two_phase import PhasedTrainer, Unfreezing, UnfreezingArguments
 __all__ = [
     "AnyDeviceArguments",
     "AuxiliaryLossTrainer",
+    "BatchPerItemArguments",
     "IMPLEMENTATIONS",
     "LossMeter",
     "PackedTrainer",

@@ -10,17 +10,16 @@ from torch.utils.data import DataLoader
 from transformers import Trainer
 
 from ..data.streaming import StreamedBatches
-from .arguments import AnyDeviceArguments
+from .arguments import BatchPerItemArguments
 
 
 @dataclass
-class PackedTrainingArguments(AnyDeviceArguments):
-    """Arguments of a training whose batches are items of the data set."""
+class PackedTrainingArguments(BatchPerItemArguments):
+    """Arguments of a training whose batches, also those of evaluation, are items of the data set."""
 
     def __post_init__(self):
-        self.per_device_train_batch_size = self.per_device_eval_batch_size = 1  # one item is a whole batch
+        self.per_device_eval_batch_size = 1
         super().__post_init__()
-        self._n_gpu = min(self.n_gpu, 1)  # DataParallel would cut packed batches apart; several GPUs: torchrun
 
 
 class PackedTrainer(Trainer):
