@@ -69,13 +69,15 @@ def plot_log(log: list[dict]) -> Figure:
     panels = {"loss": losses, "validation score": shares}
     panels |= {name.removeprefix("eval_"): [name] for name in scores if name not in shares}
     panels |= {"learning rate": [name for name in found if name == "learning_rate"]}
-    panels = {label: names for label, names in panels.items() if names}
+    # A run that was shorter than its logging_steps has logged no loss; its picture is empty, and nothing fails.
+    panels = {label: names for label, names in panels.items() if names} or {"loss": []}
     figure = Figure(figsize=(4.5 * len(panels), 3.4), layout="constrained")
     for axes, (label, names) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for name in names:
             axes.plot(*found[name], marker=".", label=_curve_name(name))
         axes.set(xlabel="updates", ylabel=label)
-        axes.legend()
+        if names:
+            axes.legend()
     return figure
 
 

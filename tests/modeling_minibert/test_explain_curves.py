@@ -55,6 +55,8 @@ def test_every_curve_of_the_log_is_drawn_and_nothing_else():
 
 def test_a_run_without_validation_has_fewer_panels():
     assert list(drawn(plot_log(LOG[:2]))) == ["loss", "learning rate"]
+    # Shorter than its logging_steps: what `Trainer` logs at the end is no curve.
+    assert drawn(plot_log([{"step": 2, "train_loss": 0.7, "train_runtime": 1.0}])) == {"loss": {}}
 
 
 def test_the_log_is_found_in_the_folder_or_in_its_newest_checkpoint(tmp_path):
