@@ -61,6 +61,7 @@ from modeling_minibert.training import (
     end_processes,
     expand_recipe,
     is_causal,
+    keep_freed_memory,
     last_checkpoint,
     load_checkpoint,
     parse_options,
@@ -376,6 +377,7 @@ def main(arguments: list[str] | None = None):
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
     use_exact_fast_float32()
+    keep_freed_memory()
 
     # 2. Text, tokenizer, model
     splits, labels = load_splits(data_args, args.data_seed or 0)

@@ -43,6 +43,7 @@ from modeling_minibert.training import (
     check_output_folder,
     end_processes,
     expand_recipe,
+    keep_freed_memory,
     last_checkpoint,
     load_checkpoint,
     parse_options,
@@ -303,6 +304,7 @@ def main(arguments: list[str] | None = None):
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
     use_exact_fast_float32()
+    keep_freed_memory()
 
     # 2. Questions, tokenizer, model
     splits = load_splits(data_args, args.data_seed or 0)

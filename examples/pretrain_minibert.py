@@ -53,6 +53,7 @@ from modeling_minibert.training import (
     check_output_folder,
     end_processes,
     expected_losses,
+    keep_freed_memory,
     last_checkpoint,
     parse_options,
     show_progress_lines,
@@ -236,6 +237,7 @@ def main():
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
     use_exact_fast_float32()
+    keep_freed_memory()
 
     # 2. Text, tokenizer, model, examples
     documents = load_text(data_args, args.data_seed or 0)

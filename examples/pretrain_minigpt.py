@@ -41,6 +41,7 @@ from modeling_minibert.training import (
     check_output_folder,
     end_processes,
     expected_losses,
+    keep_freed_memory,
     last_checkpoint,
     parse_options,
     show_progress_lines,
@@ -188,6 +189,7 @@ def main():
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
     use_exact_fast_float32()
+    keep_freed_memory()
 
     # 2. Text, tokenizer, model, examples
     length = data_args.max_seq_length

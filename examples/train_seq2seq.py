@@ -47,6 +47,7 @@ from modeling_minibert.training import (
     check_output_folder,
     end_processes,
     expand_recipe,
+    keep_freed_memory,
     last_checkpoint,
     parse_options,
     show_progress_lines,
@@ -234,6 +235,7 @@ def main(arguments: list[str] | None = None):
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
     use_exact_fast_float32()
+    keep_freed_memory()
 
     # 2. Pairs, tokenizers, model
     splits = load_pairs(data_args, args.seed)

@@ -18,6 +18,7 @@ from transformers import Cache, EncoderDecoderCache
 from transformers.masking_utils import create_bidirectional_mask, create_causal_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from .dropout import Dropout
 from .embeddings import rotate
 from .packing import Packing
 
@@ -278,7 +279,7 @@ class MultiHeadAttention(nn.Module):
         self.output = nn.Linear(width, config.hidden_size, bias=config.attention_bias)
         self.scaling = 1.0 / math.sqrt(self.head_dim) if getattr(config, "scale_attention", True) else 1.0
         self.weight_dropout = config.attention_probs_dropout_prob
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.dropout = Dropout(config.hidden_dropout_prob)
 
     def _split_heads(self, projected: torch.Tensor) -> torch.Tensor:
         return projected.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, L, H·D) → (B, H, L, D)

@@ -12,6 +12,7 @@ import math
 import torch
 from torch import nn
 
+from .dropout import Dropout
 from .normalization import build_norm
 
 
@@ -125,7 +126,7 @@ class Embeddings(nn.Module):
         self.token_type_embeddings = nn.Embedding(segments, size) if segments else None
         self.norm = build_norm(config) if config.embedding_norm else nn.Identity()
         dropout = config.embedding_dropout_prob
-        self.dropout = nn.Dropout(config.hidden_dropout_prob if dropout is None else dropout)
+        self.dropout = Dropout(config.hidden_dropout_prob if dropout is None else dropout)
         self.word_dropout = getattr(config, "word_dropout_prob", 0.0)  # needs a [MASK], which decoders do not have
         self.mask_token_id = getattr(config, "mask_token_id", None)
         self.scale = math.sqrt(size) if config.scale_embedding else 1.0

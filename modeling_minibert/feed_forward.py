@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .dropout import Dropout
+
 
 def gelu(x: torch.Tensor) -> torch.Tensor:
     """x · Φ(x), the exact Gaussian error linear unit (Hendrycks and Gimpel 2016); BERT's activation."""
@@ -49,9 +51,9 @@ class FeedForward(nn.Module):
         bias = getattr(config, "feed_forward_bias", True)
         self.up = nn.Linear(config.hidden_size, config.intermediate_size, bias=bias)
         self.activation = ACTIVATIONS[config.hidden_act]
-        self.activation_dropout = nn.Dropout(getattr(config, "activation_dropout_prob", 0.0))
+        self.activation_dropout = Dropout(getattr(config, "activation_dropout_prob", 0.0))
         self.down = nn.Linear(config.intermediate_size, config.hidden_size, bias=bias)
-        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.dropout = Dropout(config.hidden_dropout_prob)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         activations = self.activation_dropout(self.activation(self.up(hidden_states)))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from .dropout import Dropout
 from .feed_forward import ACTIVATIONS
 from .linear_cross_entropy import linear_cross_entropy
 from .losses import IGNORE_INDEX, check_labels, cross_entropy
@@ -56,7 +57,7 @@ class Classifier(nn.Module):
     def __init__(self, config, num_labels: int):
         super().__init__()
         dropout = config.classifier_dropout
-        self.dropout = nn.Dropout(config.hidden_dropout_prob if dropout is None else dropout)
+        self.dropout = Dropout(config.hidden_dropout_prob if dropout is None else dropout)
         self.activation = ACTIVATIONS[config.hidden_act]
         width = config.classifier_hidden_size
         self.dense = nn.Linear(config.hidden_size, width) if width else None

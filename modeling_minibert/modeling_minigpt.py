@@ -28,6 +28,7 @@ from transformers.utils.generic import can_return_tuple
 
 from .attention import causal_mask, check_mask_length, prepare_causal_mask
 from .configuration_minigpt import MiniGPTConfig
+from .dropout import Dropout
 from .embeddings import Embeddings, SinusoidalPositions, rotary_angles, sinusoidal_positions
 from .feed_forward import FeedForward
 from .growing_cache import growing_cache
@@ -430,7 +431,7 @@ class MiniGPTForSequenceClassification(MiniGPTPreTrainedModel):
         super().__init__(config)
         self.num_labels = config.num_labels
         self.minigpt = MiniGPTModel(config)
-        self.dropout = nn.Dropout(config.classifier_dropout or 0.0)
+        self.dropout = Dropout(config.classifier_dropout or 0.0)
         self.score = nn.Linear(config.hidden_size, config.num_labels, bias=False)
         self.post_init()
 
@@ -531,7 +532,7 @@ class MiniGPTForMultipleChoice(MiniGPTPreTrainedModel):
     def __init__(self, config: MiniGPTConfig):
         super().__init__(config)
         self.minigpt = MiniGPTModel(config)
-        self.dropout = nn.Dropout(config.classifier_dropout or 0.0)
+        self.dropout = Dropout(config.classifier_dropout or 0.0)
         self.score = nn.Linear(config.hidden_size, 1, bias=False)
         self.post_init()
 

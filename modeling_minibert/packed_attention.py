@@ -22,6 +22,8 @@ import torch
 from torch import nn
 from transformers import AttentionInterface
 
+from .dropout import drop_limit, kept_scale, random_numbers
+
 PACKED = "packed"  # the name for attn_implementation
 
 
@@ -95,15 +97,16 @@ def attend_forward(
         bias: (1, H, L, S), added to the scores of every sequence, by place; L and S at least the longest lengths.
 
     Returns:
-        The mixed values (T, H, D); the weights, flat, for the backward pass; and which of them were kept (empty
+        The mixed values (T, H, D); the weights, flat, for the backward pass; and where they were dropped (empty
         without dropout).
     """
     tokens, heads, _ = query.shape
     mixed = torch.empty_like(query, memory_format=torch.contiguous_format)
     weights = query.new_empty(tokens * heads * max_length)
-    kept = query.new_empty(weights.numel() if dropout else 0, dtype=torch.bool)
+    drops = query.new_empty(weights.numel() if dropout else 0, dtype=torch.bool)
+    query = query * scaling  # rather than every score
     for run in _runs(cu_seq_lens, cu_seq_lens_k, heads, max_length):
-        scores = (run.queries(query) @ run.keys(key).transpose(-2, -1)).mul_(scaling)
+        scores = run.queries(query) @ run.keys(key).transpose(-2, -1)
         if bias is not None:
             scores.add_(bias[:, :, : run.length_q, : run.length_k])
         if is_causal:  # the backward pass needs no mask: where a weight is 0, so is the gradient of its score
@@ -111,37 +114,43 @@ def attend_forward(
             scores.masked_fill_(later, torch.finfo(scores.dtype).min)
         probabilities = torch.softmax(scores, dim=-1, out=run.weights(weights))
         if dropout:
-            mask = run.weights(kept).bernoulli_(1.0 - dropout)
-            probabilities = (probabilities * mask).div_(1.0 - dropout)
+            numbers = random_numbers(scores.shape, scores.device)
+            places = torch.lt(numbers, drop_limit(dropout), out=run.weights(drops))
+            probabilities = probabilities.masked_fill(places, 0.0)
         run.queries(mixed).copy_(probabilities @ run.keys(value))
+    if dropout:
+        mixed.mul_(kept_scale(dropout))  # rather than every weight
     _clear_behind(cu_seq_lens, mixed)
-    return mixed, weights, kept
+    return mixed, weights, drops
 
 
 def attend_backward(
-    d_mixed, query, key, value, weights, kept, cu_seq_lens, max_length, scaling, dropout, cu_seq_lens_k=None, bias=None
+    d_mixed, query, key, value, weights, drops, cu_seq_lens, max_length, scaling, dropout, cu_seq_lens_k=None, bias=None
 ):
     """The gradients of `attend_forward` with respect to query, key, value and bias (empty without one)."""
     d_query, d_key, d_value = (
         torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in (query, key, value)
     )
     d_bias = query.new_empty(0) if bias is None else torch.zeros_like(bias)
+    if dropout:
+        d_mixed = d_mixed * kept_scale(dropout)
     for run in _runs(cu_seq_lens, cu_seq_lens_k, query.shape[1], max_length):
         probabilities, d_output = run.weights(weights), run.queries(d_mixed)
         d_probabilities = d_output @ run.keys(value).transpose(-2, -1)
-        dropped = probabilities
+        used = probabilities
         if dropout:
-            mask = run.weights(kept)
-            dropped = (probabilities * mask).div_(1.0 - dropout)
-            d_probabilities = d_probabilities.mul_(mask).div_(1.0 - dropout)
-        run.keys(d_value).copy_(dropped.transpose(-2, -1) @ d_output)
+            places = run.weights(drops)
+            used = probabilities.masked_fill(places, 0.0)
+            d_probabilities.masked_fill_(places, 0.0)
+        run.keys(d_value).copy_(used.transpose(-2, -1) @ d_output)
         # torch's kernel for P ∘ (dP - rowsum(dP ∘ P)).
         d_scores = torch._softmax_backward_data(d_probabilities, probabilities, -1, probabilities.dtype)
         if bias is not None:
             d_bias[0, :, : run.length_q, : run.length_k] += d_scores.sum(dim=0)
-        d_scores.mul_(scaling)
         run.queries(d_query).copy_(d_scores @ run.keys(key))
         run.keys(d_key).copy_(d_scores.transpose(-2, -1) @ run.queries(query))
+    d_query.mul_(scaling)
+    d_key.mul_(scaling)
     _clear_behind(cu_seq_lens, d_query)
     _clear_behind(cu_seq_lens if cu_seq_lens_k is None else cu_seq_lens_k, d_key, d_value)
     return d_query, d_key, d_value, d_bias
@@ -172,7 +181,7 @@ def _packed_attention_backward(
     key: torch.Tensor,
     value: torch.Tensor,
     weights: torch.Tensor,
-    kept: torch.Tensor,
+    drops: torch.Tensor,
     cu_seq_lens: torch.Tensor,
     max_length: int,
     scaling: float,
@@ -181,28 +190,28 @@ def _packed_attention_backward(
     bias: torch.Tensor | None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     options = (cu_seq_lens, max_length, scaling, dropout, cu_seq_lens_k, bias)
-    return attend_backward(d_mixed, query, key, value, weights, kept, *options)
+    return attend_backward(d_mixed, query, key, value, weights, drops, *options)
 
 
 # What the compiler needs to know of an operator that it cannot look into: the shapes of its results.
 @packed_attention.register_fake
 def _(query, key, value, cu_seq_lens, max_length, scaling, dropout, is_causal=False, cu_seq_lens_k=None, bias=None):
     places = query.shape[0] * query.shape[1] * max_length
-    kept = query.new_empty(places if dropout else 0, dtype=torch.bool)
-    return torch.empty_like(query, memory_format=torch.contiguous_format), query.new_empty(places), kept
+    drops = query.new_empty(places if dropout else 0, dtype=torch.bool)
+    return torch.empty_like(query, memory_format=torch.contiguous_format), query.new_empty(places), drops
 
 
 @_packed_attention_backward.register_fake
-def _(d_mixed, query, key, value, weights, kept, cu_seq_lens, max_length, scaling, dropout, cu_seq_lens_k, bias):
+def _(d_mixed, query, key, value, weights, drops, cu_seq_lens, max_length, scaling, dropout, cu_seq_lens_k, bias):
     like_inputs = (torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in (query, key, value))
     return *like_inputs, query.new_empty(0) if bias is None else torch.empty_like(bias)
 
 
 def _keep_for_backward(ctx, inputs, output):
     query, key, value, cu_seq_lens, *ctx.options, _, cu_seq_lens_k, bias = inputs
-    _, weights, kept = output
-    ctx.save_for_backward(query, key, value, weights, kept, cu_seq_lens, cu_seq_lens_k, bias)
-    ctx.mark_non_differentiable(weights, kept)
+    _, weights, drops = output
+    ctx.save_for_backward(query, key, value, weights, drops, cu_seq_lens, cu_seq_lens_k, bias)
+    ctx.mark_non_differentiable(weights, drops)
     ctx.set_materialize_grads(False)  # no zeros for the gradients of the weights, which nobody asks for
 
 
@@ -261,7 +270,7 @@ def packed_attention_forward(
             f"{query.shape[0]}; our models pack their batches themselves, others take 'sdpa'"
         )
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    query, key, value = (tensor[0].transpose(0, 1) for tensor in (query, key, value))  # (T, H, D)
+    query, key, value = (tensor.squeeze(0).transpose(0, 1) for tensor in (query, key, value))  # (T, H, D)
     if cu_seq_lens_k is None:
         cu_seq_lens_k, max_length_k = cu_seq_lens_q, max_length_q
     if not dropout and position_bias is None and _has_flash_kernel(query):

@@ -23,6 +23,7 @@ from .attention import (
     prepare_causal_mask,
     prepare_cross_mask,
 )
+from .dropout import Dropout
 from .embeddings import Embeddings
 from .feed_forward import FeedForward
 from .growing_cache import encoder_decoder_cache
@@ -121,7 +122,7 @@ class _Stack(nn.Module):
         self.layers = nn.ModuleList(layers)
         # With norms before each sub-layer nothing has normalized the last sum yet.
         self.final_norm = build_norm(config) if config.norm_position == "pre" else nn.Identity()
-        self.final_dropout = nn.Dropout(config.final_dropout_prob)
+        self.final_dropout = Dropout(config.final_dropout_prob)
         self._set_initial_scales()
 
     def _set_initial_scales(self) -> None:
