@@ -20,6 +20,7 @@ well, such as `--bf16 true`, which is faster for larger models on a CPU with bfl
 
 import random
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,17 +52,19 @@ from modeling_minibert.training import (
     PackedTrainingArguments,
     SetEpoch,
     check_output_folder,
+    count_word_vectors,
     end_processes,
     expected_losses,
     keep_freed_memory,
     last_checkpoint,
     parse_options,
+    set_word_vectors,
     show_progress_lines,
     use_exact_fast_float32,
 )
 from tokenization import save_tokenizer, train_tokenizer
 
-TOKENIZER_DOCUMENTS = 100_000  # of a stream, from its start
+TOKENIZER_DOCUMENTS = COUNTED_EXAMPLES = 100_000  # of a stream, from its start
 STORIES = Path(__file__).parent / "data" / "stories"
 BLANKS = ["Setiap pagi kucing [MASK] di taman.", "Saya makan nasi di [MASK].", "The cat is sleeping on the [MASK]."]
 # On the stories a small model left the unigram plateau three times as early with fixed positions of full size beside
@@ -85,6 +88,9 @@ class ModelArguments:
         },
     )
     model_name_or_path: str | None = field(default=None, metadata={"help": "a checkpoint to go on with, instead"})
+    word_vectors: bool = field(
+        default=False, metadata={"help": "begin with word vectors counted from the text, not with random ones"}
+    )
     tokenizer_name: str | None = field(default=None, metadata={"help": "a trained tokenizer; none: train one"})
     tokenizer_options: str = field(
         default="kind=wordpiece,vocab_size=1500",
@@ -176,6 +182,18 @@ def build_model(args: ModelArguments, tokenizer, objective: str, max_length: int
     return MiniBertForMaskedLM(config) if objective == "mlm" else MiniBertForPreTraining(config)
 
 
+def begin_with_word_vectors(model, tokenizer, examples: Dataset | IterableDataset, seed: int) -> None:
+    """Give the model word vectors that know which tokens stand near each other."""
+    started = time.monotonic()
+    if isinstance(examples, IterableDataset):
+        rows = [row["input_ids"] for row in examples.take(COUNTED_EXAMPLES)]
+    else:
+        rows = examples.with_format("numpy")["input_ids"][:]
+    size, special_ids = model.config.hidden_size, tokenizer.all_special_ids
+    known = set_word_vectors(model, count_word_vectors(rows, len(tokenizer), size, special_ids, seed=seed))
+    print(f"word vectors: {known:,} of {len(tokenizer):,} tokens, counted in {time.monotonic() - started:.0f} s")
+
+
 def build_trainer(model, tokenizer, examples: dict[str, Dataset], args: PretrainingArguments, data_args: DataArguments):
     """A `Trainer` over packed batches."""
     seed = args.seed if args.data_seed is None else args.data_seed
@@ -260,6 +278,9 @@ def main():
     else:
         sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in examples.items())
         print(f"examples: {sizes}, of {len(documents['train']):,} documents")
+
+    if model_args.word_vectors and not checkpoint:
+        begin_with_word_vectors(model, tokenizer, examples["train"], args.seed)
 
     # 3. Training
     trainer = build_trainer(model, tokenizer, examples, args, data_args)

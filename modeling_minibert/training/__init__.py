@@ -17,6 +17,7 @@ from .processes import end_processes
 from .progress import ProgressLines, show_progress_lines
 from .schedule import check_warmup
 from .two_phase import PhasedTrainer, Unfreezing, UnfreezingArguments
+from .word_vectors import count_word_vectors, set_word_vectors
 
 __all__ = [
     "AnyDeviceArguments",
@@ -34,6 +35,7 @@ __all__ = [
     "check_output_folder",
     "check_warmup",
     "expand_recipe",
+    "count_word_vectors",
     "end_processes",
     "expected_losses",
     "is_causal",
@@ -44,6 +46,7 @@ __all__ = [
     "parse_options",
     "plot_training_curve",
     "predict_in_order",
+    "set_word_vectors",
     "show_progress_lines",
     "use_exact_fast_float32",
 ]

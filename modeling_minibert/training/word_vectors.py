@@ -1,0 +1,132 @@
+"""Word vectors from counts: which tokens stand near each other, known before the first training step.
+
+A small model that begins with random word vectors needs hours of masked words to learn what counting knows in two
+minutes: that "boring" and "dull" have the same neighbours. The recipe is that of Levy, Goldberg and Dagan (2015,
+TACL, "Improving Distributional Similarity with Lessons Learned from Word Embeddings"):
+
+    count     how often token j stands within `window` places of token i; frequent tokens are thinned out first
+    PPMI      max(0, ln p(i, j) / (p(i) p(j)^0.75)): how much more often than by chance
+    SVD       its `size` largest directions; each has the same variance, so that no learning rate favours one
+
+    vectors = count_word_vectors(rows, vocab_size=len(tokenizer), size=128, special_ids=tokenizer.all_special_ids)
+    set_word_vectors(model, vectors)
+
+Read `count_neighbours`, `positive_pmi`, `count_word_vectors` in this order.
+"""
+
+import numpy as np
+import torch
+from scipy.sparse import coo_matrix, csr_matrix
+from sklearn.utils.extmath import randomized_svd
+from transformers import PreTrainedModel
+
+BLOCK = 2_000_000  # tokens that are counted at once
+
+
+def count_neighbours(
+    rows, vocab_size: int, special_ids: list[int], window: int = 8, frequent: float = 1e-4, seed: int = 0
+) -> csr_matrix:
+    """Count how often any two tokens stand near each other in a row.
+
+    Tokens that are left out leave no gap, so that a window of 8 holds 8 tokens that say something.
+
+    Args:
+        rows: the token ids of each row, of any lengths.
+        vocab_size: V.
+        special_ids: tokens that are never counted.
+        window: how many places away a neighbour may stand.
+        frequent: a token with the share f of the text is counted with probability √(frequent / f), at most 1.
+        seed: of that draw.
+
+    Returns:
+        (V, V), symmetric.
+    """
+    lengths = np.array([len(row) for row in rows])
+    tokens = np.concatenate([np.asarray(row, dtype=np.int32) for row in rows])
+    row_of = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    shares = np.bincount(tokens, minlength=vocab_size) / len(tokens)
+    with np.errstate(divide="ignore"):
+        probabilities = np.minimum(1.0, np.sqrt(frequent / shares))
+    probabilities[special_ids] = 0.0
+    kept = np.random.default_rng(seed).random(len(tokens), dtype=np.float32) < probabilities[tokens]
+    tokens, row_of = tokens[kept], row_of[kept]
+    counts = csr_matrix((vocab_size, vocab_size), dtype=np.float32)
+    for start in range(0, len(tokens), BLOCK):
+        for distance in range(1, window + 1):
+            first = slice(start, min(start + BLOCK, len(tokens) - distance))
+            second = slice(start + distance, first.stop + distance)
+            same = row_of[first] == row_of[second]
+            pairs = (tokens[first][same], tokens[second][same])
+            ones = np.ones(len(pairs[0]), dtype=np.float32)
+            counts = counts + coo_matrix((ones, pairs), shape=counts.shape).tocsr()
+    return counts + counts.T
+
+
+def positive_pmi(counts: csr_matrix, context_power: float = 0.75) -> csr_matrix:
+    """Positive pointwise mutual information of a token and a neighbour.
+
+    Args:
+        counts: (V, V), how often they stand near each other.
+        context_power: neighbours are taken to be more alike in frequency than they are, by this power of it; otherwise
+            rare neighbours would have the largest values.
+
+    Returns:
+        (V, V), zero wherever two tokens stand together no more often than by chance.
+    """
+    totals = np.asarray(counts.sum(axis=1)).ravel()
+    contexts = totals**context_power
+    contexts /= contexts.sum()
+    result = counts.tocoo()
+    result.data = np.maximum(0.0, np.log(result.data / (totals[result.row] * contexts[result.col])))
+    result = result.tocsr()
+    result.eliminate_zeros()
+    return result
+
+
+def count_word_vectors(
+    rows, vocab_size: int, size: int, special_ids: list[int], window: int = 8, frequent: float = 1e-4, seed: int = 0
+) -> torch.Tensor:
+    """Count, weigh and shorten: one vector for each token.
+
+    Args:
+        rows, vocab_size, special_ids, window, frequent, seed: of `count_neighbours`.
+        size: features of a vector (E).
+
+    Returns:
+        (V, E), float32. Every feature has the mean 0 and the variance 1 over the tokens that have neighbours; the
+        others, special tokens among them, are zero.
+
+    Raises:
+        ValueError: fewer tokens than features.
+    """
+    weighted = positive_pmi(count_neighbours(rows, vocab_size, special_ids, window, frequent, seed))
+    known = np.flatnonzero(weighted.getnnz(axis=1))
+    if len(known) <= size:
+        raise ValueError(f"vectors of {size} features need more than {size} tokens with neighbours, got {len(known)}")
+    directions, _, _ = randomized_svd(weighted[known], n_components=size, n_iter=3, random_state=seed)
+    directions -= directions.mean(axis=0)
+    vectors = torch.zeros(vocab_size, size)
+    vectors[known] = torch.tensor(directions / directions.std(axis=0), dtype=torch.float32)
+    return vectors
+
+
+@torch.no_grad()
+def set_word_vectors(model: PreTrainedModel, vectors: torch.Tensor) -> int:
+    """Let the word embeddings of a new model begin as these vectors, with the spread that they have now.
+
+    Args:
+        model: any of transformers.
+        vectors: (V, E); a token whose vector is zero keeps its own.
+
+    Returns:
+        How many tokens have a new vector.
+
+    Raises:
+        ValueError: the embeddings have another shape.
+    """
+    embeddings = model.get_input_embeddings().weight
+    if embeddings.shape != vectors.shape:
+        raise ValueError(f"the vectors are {tuple(vectors.shape)}, the word embeddings {tuple(embeddings.shape)}")
+    known = vectors.any(dim=1)
+    embeddings[known] = (vectors[known] * embeddings[known].std()).to(embeddings)
+    return int(known.sum())
