@@ -51,7 +51,7 @@ SCRIPTS = {
     "pretrain_minibert": ("ModelArguments", "DataArguments", "PretrainingArguments"),
     "train_seq2seq": ("ModelArguments", "DataArguments", "TranslationTrainingArguments"),
 }
-OTHER_RECIPES = {"squad_lecture": "finetune_qa", "multi30k": "train_seq2seq"}  # all others are of the classifier
+OTHER_RECIPES = {"squad_lecture": "finetune_qa", "squad_minilm": "finetune_qa", "multi30k": "train_seq2seq"}
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -62,7 +62,7 @@ def test_every_flag_of_the_commands_and_recipes_exists(name, readme, repository,
     pages = readme + (repository / "examples" / "README.md").read_text(encoding="utf-8")
     texts = [text.partition(f"{name}.py")[2] for text in commands(pages) if f"{name}.py" in text]
     assert texts
-    for recipe in (repository / "examples" / "recipes").glob("*.args"):
+    for recipe in (repository / "examples" / "recipes").glob("*.args"):  # most are of the classifier
         if OTHER_RECIPES.get(recipe.stem, "finetune_classifier") == name:
             texts.append(recipe.read_text(encoding="utf-8"))
     for text in texts:
@@ -99,6 +99,9 @@ def test_the_figures_are_the_means_of_the_committed_runs(readme, repository):
         row = next(line for line in readme.splitlines() if f"`{folder.name}`" in line and line.startswith("|"))
         if "bleu" in numbers:  # translation, one seed
             assert all(f"| {numbers[name][0]:.1f} |" in row for name in ("bleu", "chrf")) and "one seed" in row
+            continue
+        if "exact_match" in numbers:  # question answering, one seed; in percent already
+            assert all(f"| {numbers[name][0]:.1f} |" in row for name in ("exact_match", "f1"))
             continue
         if "eval_clm_loss" in numbers:  # a language model
             mean, deviation, count = numbers["eval_clm_loss"]
