@@ -78,7 +78,7 @@ def test_every_test_that_a_page_names_is_there(name):
         assert re.search(r"^Test: `tests/", text, flags=re.MULTILINE), heading
 
 
-@pytest.mark.lecture("S3-37", "S5-49")
+@pytest.mark.lecture("S3-21", "S3-37", "S4-12", "S4-16", "S5-49")
 @pytest.mark.parametrize("heading", QUESTIONS)
 def test_every_answer_ends_with_evidence_and_the_snippets_hold(heading):
     (preamble,) = blocks(page("examples/lessons/questions.md"), "python preamble")
