@@ -94,7 +94,7 @@ def _check_range(ids: torch.Tensor, size: int, what: str, advice: str) -> None:
 
     Skipped on accelerators, where looking at a value would stall the device, and under `torch.compile`.
     """
-    if ids.device.type != "cpu" or ids.numel() == 0 or torch.compiler.is_compiling() or torch.jit.is_tracing():
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or ids.device.type != "cpu" or ids.numel() == 0:
         return
     low, high = ids.aminmax()
     if low < 0 or high >= size:
