@@ -138,16 +138,18 @@ def _split(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return split
 
 
-# What a stock model reads although its configuration does not list it.
-UNLISTED_FIELDS = {"decoder_start_token_id"}
+# What a stock model, or the pipeline that runs it, reads although its configuration does not list it.
+UNLISTED_FIELDS = {"decoder_start_token_id", "target_tokenizer"}
 
 
 def _twin_config(config_class: type, translate: Callable[[dict], dict], source: PreTrainedModel):
     """Every field that both configurations have, and those that neither has (labels of a pipeline, notes of a user)."""
     theirs, ours = ({field.name for field in fields(c)} for c in (type(source.config), config_class))
     # A field of ours that is none of theirs says something else there, as BERT's old "absolute" positions.
-    given = {name: value for name, value in source.config.to_dict().items() if name in theirs or name not in ours}
-    left_out = (theirs - ours - UNLISTED_FIELDS) | FOLDER_FIELDS
+    unlisted = {name for name in UNLISTED_FIELDS if getattr(source.config, name, None) is not None}
+    shared = theirs | unlisted
+    given = {name: value for name, value in source.config.to_dict().items() if name in shared or name not in ours}
+    left_out = (theirs - ours - unlisted) | FOLDER_FIELDS
     carried = {name: value for name, value in translate(given).items() if name not in left_out}
     decoder = source.get_output_embeddings()
     if decoder is not None:  # as it is, not as the configuration says: the two may have been pulled apart
@@ -195,7 +197,7 @@ def _load(path: str | Path, side: str) -> PreTrainedModel:
 
 
 def convert_folder(source: str | Path, destination: str | Path) -> PreTrainedModel:
-    """Convert a folder or a name on the Hub, with its tokenizer; open the result again, compare, say what was done.
+    """Convert a folder or a name on the Hub, with its tokenizers; open the result again, compare, say what was done.
 
     Raises:
         ValueError: no twin, or `destination` holds anything but an earlier conversion of the same model.
@@ -207,6 +209,9 @@ def convert_folder(source: str | Path, destination: str | Path) -> PreTrainedMod
     _check_destination(Path(destination), twin, source)
     twin.save_pretrained(destination)
     tokenizer = _carry_tokenizer(source, destination)
+    subfolder = getattr(model.config, "target_tokenizer", None)
+    if subfolder is not None:
+        tokenizer += f", {_carry_tokenizer(source, destination, subfolder)} in {subfolder}"
     twin = _load(destination, "ours" if to_ours else "stock")
     difference, size = _largest_difference(model, twin)
 
@@ -235,15 +240,15 @@ def _check_destination(folder: Path, twin: PreTrainedModel, source: str | Path) 
         raise ValueError(f"{folder} already holds files ({holds}); {source} becomes {name}{detail}; choose another")
 
 
-def _carry_tokenizer(source: str | Path, destination: str | Path) -> str:
+def _carry_tokenizer(source: str | Path, destination: str | Path, subfolder: str = "") -> str:
     files = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
-    there = [Path(source) / name for name in files if (Path(source) / name).is_file()]
+    there = [path for name in files if (path := Path(source) / subfolder / name).is_file()]
     if Path(source).is_dir() and not there:
         return "no tokenizer"
-    tokenizer = AutoTokenizer.from_pretrained(source)
-    tokenizer.save_pretrained(destination)
+    tokenizer = AutoTokenizer.from_pretrained(source, subfolder=subfolder)
+    tokenizer.save_pretrained(Path(destination) / subfolder)
     for path in there:  # to the letter: transformers 5 would save a class name that transformers 4 does not know
-        shutil.copy2(path, destination)
+        shutil.copy2(path, Path(destination) / subfolder)
     return f"{type(tokenizer).__name__} of {len(tokenizer):,} tokens"
 
 

@@ -10,9 +10,20 @@ from dataclasses import fields
 import pytest
 import torch
 from test_miniseq2seq import SIZES, random_seq2seq, source_batch, target_ids
+from tokenizers import Tokenizer, models
+from tokenizers.pre_tokenizers import WhitespaceSplit
 from torch import nn
 from torch.testing import assert_close
-from transformers import MarianConfig, MarianMTModel, T5Config, T5ForConditionalGeneration
+from transformers import (
+    AutoModelForSeq2SeqLM,
+    AutoTokenizer,
+    MarianConfig,
+    MarianMTModel,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+    pipeline,
+)
 
 from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGeneration, MiniSeq2SeqModel, feed_forward
 from modeling_minibert.relative_positions import distance_buckets
@@ -148,6 +159,49 @@ def test_theirs_computes_the_same_and_comes_back_bit_equal(name, tmp_path, capsy
     said = capsys.readouterr().out
     assert said.count("AutoModelForSeq2SeqLM") == 4 and said.count("differ by 0.0e+00") == 2
     assert_bit_equal(type(stock).from_pretrained(tmp_path / "back"), stock)
+
+
+@pytest.fixture
+def two_vocabularies(tmp_path):
+    """A folder with a tokenizer for the source, and in `target_tokenizer` one for the target; what it was made of."""
+    sides = []
+    for words in ("saya pergi ke depok", "i go with a car to depok"):
+        vocabulary = {word: place for place, word in enumerate(f"[PAD] [SOS] [EOS] [UNK] {words}".split())}
+        tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = WhitespaceSplit()
+        sides.append(PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", eos_token="[EOS]"))
+    sizes = {"vocab_size": len(sides[0]), "decoder_vocab_size": len(sides[1]), "target_tokenizer": "target_tokenizer"}
+    model = random_seq2seq(dtype=torch.float32, **sizes)
+    for saved, folder in ((model, ""), (sides[0], ""), (sides[1], "target_tokenizer")):
+        saved.save_pretrained(tmp_path / "ours" / folder)
+    return model, *sides
+
+
+def test_a_folder_with_two_vocabularies_keeps_both_tokenizers(two_vocabularies, tmp_path, capsys):
+    model, source, target = two_vocabularies
+    assert (len(source), len(target)) == (8, 11), "premise: the sizes differ"
+    convert_folder(tmp_path / "ours", tmp_path / "stock")
+    convert_folder(tmp_path / "stock", tmp_path / "back")
+    said = capsys.readouterr().out
+    assert said.count("of 8 tokens") == said.count("of 11 tokens in target_tokenizer") == 2
+    batch = source(["saya pergi", "ke depok saya"], padding=True, return_tensors="pt", return_token_type_ids=False)
+    decoder_input_ids = torch.randint(4, len(target), (2, 5))
+    expected = pipeline("translation", str(tmp_path / "ours"))("saya pergi ke", max_length=9)
+    assert all(word in target.get_vocab() for word in expected[0]["translation_text"].split())
+    for folder in ("stock", "back"):
+        twin = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / folder)
+        mine, theirs = (m(**batch, decoder_input_ids=decoder_input_ids).logits for m in (model, twin))
+        assert_close(theirs, mine, rtol=0, atol=1e-5)
+        assert torch.equal(*(m.generate(**batch, max_length=9) for m in (model, twin)))
+        for subfolder, tokenizer in (("", source), ("target_tokenizer", target)):
+            carried = AutoTokenizer.from_pretrained(tmp_path / folder, subfolder=subfolder)
+            assert carried.get_vocab() == tokenizer.get_vocab()
+        assert pipeline("translation", str(tmp_path / folder))("saya pergi ke", max_length=9) == expected
+    assert type(twin) is MiniSeq2SeqForConditionalGeneration and twin.config.target_tokenizer == "target_tokenizer"
+
+
+def test_one_vocabulary_leaves_no_trace_of_a_second_tokenizer():
+    assert "target_tokenizer" not in random_seq2seq().to_stock().config.to_dict()
 
 
 def test_a_bare_model_is_a_bare_marian():
