@@ -246,9 +246,10 @@ def main(arguments: list[str] | None = None):
         model_args, tokenizer, target_tokenizer, data_args.max_length, checkpoint or model_args.model_name_or_path
     )
     check_output_folder(args.output_dir, model.config)
-    save_tokenizer(tokenizer, args.output_dir)
-    if target_tokenizer is not tokenizer:
-        save_tokenizer(target_tokenizer, str(Path(args.output_dir) / TARGET_TOKENIZER))
+    if args.process_index == 0 and not checkpoint:  # others would read what is half written; a resumed run has them
+        save_tokenizer(tokenizer, args.output_dir)
+        if target_tokenizer is not tokenizer:
+            save_tokenizer(target_tokenizer, str(Path(args.output_dir) / TARGET_TOKENIZER))
     print(f"pairs: {sizes}; vocabularies: {len(tokenizer):,} and {len(target_tokenizer):,} tokens")
     print(f"model: {type(model).__name__}, {model.num_parameters():,} parameters, on {args.device}")
     start_id = model.config.decoder_start_token_id
