@@ -283,6 +283,7 @@ def main(arguments: list[str] | None = None):
     scorer.targets = splits[last]["target"]
     prediction = trainer.predict(rows[last], metric_key_prefix=last, num_beams=args.num_beams)
     if trainer.is_world_process_zero():
+        save_tokenizer(tokenizer, args.output_dir)  # Trainer names a class that transformers 4 does not know
         baseline = GenerationMetrics().compute(
             predictions=first_words(splits[last], splits["train"]), references=splits[last]["target"]
         )

@@ -170,6 +170,8 @@ def test_a_run_scores_and_saves_what_the_pipeline_opens(shared, load_example, tm
     results = json.loads((out / "all_results.json").read_text())
     assert f"BLEU {results['bleu']:.1f}" in printed and results["num_beams"] == 2
     assert (out / "target_tokenizer").is_dir() != shared
+    for file in out.rglob("tokenizer_config.json"):  # a class that transformers 4 knows as well
+        assert json.loads(file.read_text())["tokenizer_class"] == "PreTrainedTokenizerFast" or "checkpoint" in str(file)
     # The figures are those of what the saved model generates.
     translate = pipeline("translation", str(out), num_beams=2)
     texts = [result["translation_text"] for result in translate([source for source, _ in read("test")[:7]])]

@@ -21,8 +21,7 @@ def pairs_of_lengths(source_lengths, target_lengths):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("implementation", ["sdpa", "packed"])
-@pytest.mark.parametrize("variant", ["vanilla", "t5"])
+@pytest.mark.parametrize(("variant", "implementation"), [("vanilla", "packed"), ("t5", "sdpa")])
 def test_training_compiles_without_a_graph_break_and_not_again_for_each_batch(variant, implementation):
     torch._dynamo.reset()
     counter = torch._dynamo.testing.CompileCounterWithBackend("aot_eager")
