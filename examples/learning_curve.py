@@ -24,6 +24,7 @@ import numpy as np
 from classifier_runs import Run, check_finished, run_all, save_rows
 from datasets import Dataset, disable_progress_bars
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 from transformers import AutoConfig, AutoModel, AutoTokenizer, HfArgumentParser, set_seed
 from transformers.utils.logging import disable_progress_bar
 
@@ -117,9 +118,16 @@ def summarize(args: CurveArguments) -> list[dict]:
             way = "window_average" if "window_average.accuracy" in numbers else "single_pass"
             row = {"labels": count, "start": start, "seeds": args.seeds}
             for score in ("accuracy", "macro_f1"):
-                row[score], row[f"{score}_deviation"], _ = numbers[f"{way}.{score}"]
+                row[score], deviation, runs = numbers[f"{way}.{score}"]
+                row[f"{score}_deviation"] = deviation if runs > 1 else None
             rows.append(row)
     return rows
+
+
+def show(row: dict, score: str) -> str:
+    """The mean, and the standard deviation where there is more than one seed."""
+    deviation = row[f"{score}_deviation"]
+    return f"{row[score]:.1%}" + ("" if deviation is None else f" ± {deviation:.1%}")
 
 
 def table(rows: list[dict]) -> str:
@@ -127,11 +135,7 @@ def table(rows: list[dict]) -> str:
     header = ("labels", "accuracy: pretrained", "scratch", "macro-F1: pretrained", "scratch")
     lines = ["{:>7}  {:>21}  {:>14}  {:>21}  {:>14}".format(*header)]
     for pretrained, scratch in zip(rows[::2], rows[1::2], strict=True):
-        cells = [
-            f"{row[score]:.1%} ± {row[f'{score}_deviation']:.1%}"
-            for score in ("accuracy", "macro_f1")
-            for row in (pretrained, scratch)
-        ]
+        cells = [show(row, score) for score in ("accuracy", "macro_f1") for row in (pretrained, scratch)]
         lines.append("{:>7,}  {:>21}  {:>14}  {:>21}  {:>14}".format(pretrained["labels"], *cells))
     return "\n".join(lines)
 
@@ -143,10 +147,11 @@ def plot(rows: list[dict], path: Path) -> None:
     for start in STARTS:
         own = [row for row in rows if row["start"] == start]
         counts, means = [row["labels"] for row in own], [row["accuracy"] for row in own]
-        spread = np.nan_to_num([row["accuracy_deviation"] for row in own])  # nan for a single seed
+        spread = [row["accuracy_deviation"] or 0.0 for row in own]
         axes.errorbar(counts, means, yerr=spread, marker="o", capsize=3, label=start)
     axes.set(xscale="log", xlabel="labelled texts", ylabel="test accuracy")
     axes.set_xticks([row["labels"] for row in rows[::2]], [f"{row['labels']:,}" for row in rows[::2]])
+    axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
     axes.legend()
     figure.savefig(path, dpi=120)
 

@@ -54,7 +54,7 @@ def test_both_starts_run_on_the_same_labels_with_their_own_learning_rates(curve,
         (Path(option["--output_dir"]) / "all_results.json").write_text(json.dumps(results))
 
     monkeypatch.setattr(sys.modules["finetune_classifier"], "main", pretend)
-    asked = [*files, "--labels", 20, 60, "--seeds", 2, "--learning_rate", 5e-4, "--bf16", "false"]
+    asked = [*files, "--labels", 20, 60, "--learning_rate", 5e-4, "--seeds", 2, "--bf16", "false"]
     curve.run(*asked)
     assert len(options) == 8 and all(option["--bf16"] == "false" for option in options)
     for pretrained, scratch in zip(options[::2], options[1::2], strict=True):
@@ -69,6 +69,10 @@ def test_both_starts_run_on_the_same_labels_with_their_own_learning_rates(curve,
         (20, "pretrained"), (20, "scratch"), (60, "pretrained"), (60, "scratch")
     ]  # fmt: skip
     assert (tmp_path / "out/learning_curve.png").stat().st_size > 1000
+    curve.run(*asked[:-3], 1, *asked[-2:], "--output_dir", tmp_path / "single")  # one seed has no deviation
+    assert "20 90.0% 60.0% 70.0% 40.0%" in " ".join(capsys.readouterr().out.split())
+    assert "NaN" not in (tmp_path / "single/learning_curve.json").read_text()
+    del options[8:]
     curve.run(*asked)
     assert len(options) == 8  # nothing is run twice
     with pytest.raises(ValueError, match=r"scratch-20-0 holds a run with other flags.*0.001 .* 0.003 "):
