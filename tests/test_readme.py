@@ -93,8 +93,8 @@ def test_the_figures_are_the_means_of_the_committed_runs(readme, repository):
     runs = sorted((repository / "examples" / "results").iterdir())
     assert runs
     for folder in runs:
-        if (folder / "auxiliary_loss.json").is_file():
-            continue  # a comparison; see the next test
+        if (folder / "auxiliary_loss.json").is_file() or (folder / "learning_curve.json").is_file():
+            continue  # a comparison; see the next tests
         numbers = summarize_runs(folder.glob("*.json"))
         row = next(line for line in readme.splitlines() if f"`{folder.name}`" in line and line.startswith("|"))
         if "bleu" in numbers:  # translation, one seed
@@ -128,6 +128,16 @@ def test_the_comparison_of_lambda_is_that_of_the_committed_runs(readme, reposito
     assert len(results["zero"]["macro_f1"]) == 5
     # What is claimed: the loss on the texts themselves helps.
     assert mean(results["same_texts"]["difference"]) > 0
+
+
+def test_the_learning_curve_is_that_of_the_committed_runs(readme, repository):
+    results = json.loads((repository / "examples/results/learning_curve_imdb/learning_curve.json").read_text())
+    lines = readme.splitlines()
+    place = next(number for number, line in enumerate(lines) if "`learning_curve_imdb`" in line)
+    assert re.findall(r"([\d,]+) labels", lines[place]) == [f"{row['labels']:,}" for row in results[::2]]
+    for start, line in (("scratch", lines[place + 2]), ("pretrained", lines[place + 3])):
+        expected = [f"{100 * row['accuracy']:.1f}" for row in results if row["start"] == start]
+        assert re.findall(r"(\d+\.\d) %", line) == expected
 
 
 def test_the_files_table_counts_lines_as_they_are(readme, repository):
