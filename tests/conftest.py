@@ -63,6 +63,15 @@ def _fixed_seed():
     torch.manual_seed(0)
 
 
+@pytest.fixture
+def torchs_masks(monkeypatch):
+    """Our dropout draws as torch's does: with the same seed, both sides then drop the same numbers, if only they come
+    to the same tensors in the same order."""
+    from modeling_minibert.dropout import Dropout
+
+    monkeypatch.setattr(Dropout, "forward", torch.nn.Dropout.forward)
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder of real data sets; only for tests marked `data`."""

@@ -166,6 +166,7 @@ def test_learned_and_sinusoidal_positions_both_learn_word_order_and_none_does_no
     assert (accuracy == 1.0 and loss < 0.05) if learns else (accuracy == 0.5 and loss > 0.6)
 
 
+@pytest.mark.usefixtures("torchs_masks")
 @pytest.mark.lecture("S4-04")
 @pytest.mark.parametrize("training", [False, True])
 def test_a_layer_is_attention_dropout_add_norm_feed_forward_dropout_add_norm(training):

@@ -209,6 +209,7 @@ def test_two_hundred_steps_follow_the_loss_of_torch(optimizer):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-8)
 
 
+@pytest.mark.usefixtures("torchs_masks")
 @every_variant
 def test_dropout_with_the_same_masks_gives_the_same_training(fields, monkeypatch):
     """Torch gets its masks from a generator with the seed of ours; both draw in the order of the forward pass."""

@@ -232,6 +232,7 @@ def test_every_activation_is_that_of_stock_bert(activation):
     assert_same_outputs(ours(**inputs), stock(**inputs), inputs["attention_mask"], 1e-10)
 
 
+@pytest.mark.usefixtures("torchs_masks")
 @pytest.mark.parametrize("name", NAMES)
 def test_dropout_falls_on_the_same_numbers(name):
     dropouts = {"hidden_dropout_prob": 0.3, "attention_probs_dropout_prob": 0.2, "classifier_dropout": 0.4}
