@@ -377,7 +377,6 @@ def main(arguments: list[str] | None = None):
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
     use_exact_fast_float32()
-    keep_freed_memory()
 
     # 2. Text, tokenizer, model
     splits, labels = load_splits(data_args, args.data_seed or 0)
@@ -391,6 +390,7 @@ def main(arguments: list[str] | None = None):
     unlabelled = load_unlabelled(data_args, tokenizer, max_length)
 
     # 3. Training
+    keep_freed_memory()
     trainer = build_trainer(model, tokenizer, encoded, unlabelled, args, unfreezing)
     trained = trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model()

@@ -304,7 +304,6 @@ def main(arguments: list[str] | None = None):
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
     use_exact_fast_float32()
-    keep_freed_memory()
 
     # 2. Questions, tokenizer, model
     splits = load_splits(data_args, args.data_seed or 0)
@@ -318,6 +317,7 @@ def main(arguments: list[str] | None = None):
     features = {split: encode(rows, tokenizer, *lengths, split != "train") for split, rows in splits.items()}
 
     # 3. Training
+    keep_freed_memory()
     trainer = build_trainer(model, tokenizer, splits, features, version_2, args)
     trained = trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model()

@@ -124,7 +124,7 @@ def summarize(args: CurveArguments) -> list[dict]:
     return rows
 
 
-def show(row: dict, score: str) -> str:
+def mean_and_deviation(row: dict, score: str) -> str:
     """The mean, and the standard deviation where there is more than one seed."""
     deviation = row[f"{score}_deviation"]
     return f"{row[score]:.1%}" + ("" if deviation is None else f" ± {deviation:.1%}")
@@ -135,7 +135,7 @@ def table(rows: list[dict]) -> str:
     header = ("labels", "accuracy: pretrained", "scratch", "macro-F1: pretrained", "scratch")
     lines = ["{:>7}  {:>21}  {:>14}  {:>21}  {:>14}".format(*header)]
     for pretrained, scratch in zip(rows[::2], rows[1::2], strict=True):
-        cells = [show(row, score) for score in ("accuracy", "macro_f1") for row in (pretrained, scratch)]
+        cells = [mean_and_deviation(row, score) for score in ("accuracy", "macro_f1") for row in (pretrained, scratch)]
         lines.append("{:>7,}  {:>21}  {:>14}  {:>21}  {:>14}".format(pretrained["labels"], *cells))
     return "\n".join(lines)
 

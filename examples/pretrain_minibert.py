@@ -189,9 +189,10 @@ def begin_with_word_vectors(model, tokenizer, examples: Dataset | IterableDatase
         rows = [row["input_ids"] for row in examples.take(COUNTED_EXAMPLES)]
     else:
         rows = examples.with_format("numpy")["input_ids"][:]
-    size, special_ids = model.config.hidden_size, tokenizer.all_special_ids
-    known = set_word_vectors(model, count_word_vectors(rows, len(tokenizer), size, special_ids, seed=seed))
-    print(f"word vectors: {known:,} of {len(tokenizer):,} tokens, counted in {time.monotonic() - started:.0f} s")
+    vocab_size, size = model.get_input_embeddings().weight.shape
+    print(f"word vectors: counting the neighbours of {vocab_size:,} tokens in {len(rows):,} examples", flush=True)
+    known = set_word_vectors(model, count_word_vectors(rows, vocab_size, size, tokenizer.all_special_ids, seed=seed))
+    print(f"word vectors: {known:,} tokens have one, after {time.monotonic() - started:.0f} s")
 
 
 def build_trainer(model, tokenizer, examples: dict[str, Dataset], args: PretrainingArguments, data_args: DataArguments):
@@ -252,10 +253,14 @@ def main():
     model_args, data_args, args = parser.parse_args_into_dataclasses()
     if data_args.streaming and args.max_steps <= 0:
         raise ValueError("--streaming needs --max_steps: nothing knows how long a stream is")
+    if model_args.word_vectors and model_args.model_name_or_path:
+        raise ValueError(
+            f"--word_vectors would replace what {model_args.model_name_or_path} has learned of its words; leave out "
+            "one of --word_vectors and --model_name_or_path"
+        )
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
     use_exact_fast_float32()
-    keep_freed_memory()
 
     # 2. Text, tokenizer, model, examples
     documents = load_text(data_args, args.data_seed or 0)
@@ -283,6 +288,7 @@ def main():
         begin_with_word_vectors(model, tokenizer, examples["train"], args.seed)
 
     # 3. Training
+    keep_freed_memory()
     trainer = build_trainer(model, tokenizer, examples, args, data_args)
     trainer.train(resume_from_checkpoint=checkpoint)
     scores = trainer.evaluate()

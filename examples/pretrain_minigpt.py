@@ -189,7 +189,6 @@ def main():
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
     use_exact_fast_float32()
-    keep_freed_memory()
 
     # 2. Text, tokenizer, model, examples
     length = data_args.max_seq_length
@@ -205,6 +204,7 @@ def main():
     print(f"windows: {', '.join(f'{len(rows):,} {name}' for name, rows in examples.items())}")
 
     # 3. Training
+    keep_freed_memory()
     trainer = build_trainer(model, tokenizer, examples, args, data_args.max_tokens)
     trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_metrics("all", trainer.evaluate(), combined=False)

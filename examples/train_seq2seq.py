@@ -235,7 +235,6 @@ def main(arguments: list[str] | None = None):
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
     use_exact_fast_float32()
-    keep_freed_memory()
 
     # 2. Pairs, tokenizers, model
     splits = load_pairs(data_args, args.seed)
@@ -261,6 +260,7 @@ def main(arguments: list[str] | None = None):
         splits[name], rows[name] = by_length(splits[name], rows[name])
 
     # 3. Training
+    keep_freed_memory()
     batches = TokenBudgetBatches(rows["train"], args.max_tokens, args.seed, columns=("input_ids", "labels"))
     scorer = Scorer(target_tokenizer, splits["validation"]["target"])
     trainer = Seq2SeqTrainer(

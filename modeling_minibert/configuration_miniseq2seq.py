@@ -4,6 +4,8 @@ Field names are those of BERT's configuration, as in all families here (transfor
 encoder_ffn_dim, …; T5 says d_ff, num_heads, …). With the defaults it is the Transformer of 2017; the preset "t5" is T5.
 """
 
+import re
+
 from huggingface_hub.dataclasses import strict
 from transformers import PreTrainedConfig
 
@@ -11,6 +13,7 @@ from .configuration_common import NORM_POSITIONS, SIZES, CommonConfig
 from .feed_forward import ACTIVATIONS
 from .normalization import NORMS
 
+TARGET_FOLDER = re.compile(r"[\w-]+")
 POSITION_EMBEDDING_TYPES = ("learned", "sinusoidal", "relative", "none")
 
 # Everything that Auto* may be asked for, so that any saved head also opens as any other class of the family.
@@ -198,6 +201,11 @@ class MiniSeq2SeqConfig(CommonConfig, PreTrainedConfig):
             raise ValueError(
                 f"relative_max_distance ({self.relative_max_distance}) must be above half of relative_buckets "
                 f"({self.relative_buckets})"
+            )
+        # A folder is made by this name: no configuration from elsewhere decides where.
+        if self.target_tokenizer is not None and not TARGET_FOLDER.fullmatch(self.target_tokenizer):
+            raise ValueError(
+                f"target_tokenizer ({self.target_tokenizer!r}) must be the name of a sub-folder: letters, digits, _ and -"
             )
 
     def get_text_config(self, decoder: bool | None = None, encoder: bool | None = None) -> "MiniSeq2SeqConfig":

@@ -3,7 +3,8 @@
 torch draws a random number of 32 bits for every feature. Here one of 64 bits decides about four features: each quarter
 of it is a whole number from -32,768 to 32,767, and a feature is dropped where its number is below a limit. The share
 that is dropped is therefore a multiple of 1 / 65,536, and what is kept is scaled by that very share, so that no feature
-changes on average. The numbers come from torch's generator: the same seed drops the same features.
+changes on average, up to the rounding of its format. The numbers come from torch's generator: the same seed drops the
+same features.
 """
 
 import torch
@@ -35,12 +36,12 @@ def random_numbers(shape: torch.Size, device: torch.device) -> torch.Tensor:
 
 
 class Dropout(nn.Dropout):
-    """`nn.Dropout`, in half of its time on a CPU; on other devices, and where it is compiled, the very same."""
+    """`nn.Dropout`, in half of its time on a CPU; on other devices, compiled or traced, the very same."""
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         if not self.training or not self.p:
             return hidden_states
-        if hidden_states.device.type != "cpu" or torch.compiler.is_compiling():
+        if hidden_states.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():
             return super().forward(hidden_states)
         factors = torch.empty(hidden_states.shape, dtype=hidden_states.dtype)
         torch.ge(random_numbers(factors.shape, factors.device), drop_limit(self.p), out=factors)  # zeros and ones

@@ -1,6 +1,6 @@
 """Memory that is used again, instead of given back and asked for anew.
 
-glibc, the C library of most Linux systems, returns every large block to the system as soon as it is freed. The next
+glibc, the C library of most Linux systems, returns large blocks to the system as soon as they are freed. The next
 layer asks for one of the same size, and the system clears it page by page, which took a tenth of a training step of
 a small model on a CPU.
 """
@@ -14,7 +14,8 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 def keep_freed_memory() -> bool:
     """Let the process keep what it frees. It is a setting of the whole process; the memory of a GPU is another matter.
 
-    The memory of the process then stays at its peak until it ends.
+    Call it when the training begins: what was needed before is then given back. Afterwards the memory of the process
+    seldom falls again.
 
     Returns:
         Whether the setting was made. False: another C library, where nothing has changed.

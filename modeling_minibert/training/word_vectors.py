@@ -1,11 +1,11 @@
 """Word vectors from counts: which tokens stand near each other, known before the first training step.
 
-A small model that begins with random word vectors needs hours of masked words to learn what counting knows in two
-minutes: that "boring" and "dull" have the same neighbours. The recipe is that of Levy, Goldberg and Dagan (2015,
+A small model that begins with random word vectors needs long to learn from masked words what counting knows at
+once: that "boring" and "dull" have the same neighbours. The recipe is that of Levy, Goldberg and Dagan (2015,
 TACL, "Improving Distributional Similarity with Lessons Learned from Word Embeddings"):
 
     count     how often token j stands within `window` places of token i; frequent tokens are thinned out first
-    PPMI      max(0, ln p(i, j) / (p(i) p(j)^0.75)): how much more often than by chance
+    PPMI      max(0, ln p(i, j) / (p(i) q(j))), q(j) ~ p(j)^0.75: how much more often than by chance
     SVD       its `size` largest directions; each has the same variance, so that no learning rate favours one
 
     vectors = count_word_vectors(rows, vocab_size=len(tokenizer), size=128, special_ids=tokenizer.all_special_ids)
@@ -53,7 +53,7 @@ def count_neighbours(
     counts = csr_matrix((vocab_size, vocab_size), dtype=np.float32)
     for start in range(0, len(tokens), BLOCK):
         for distance in range(1, window + 1):
-            first = slice(start, min(start + BLOCK, len(tokens) - distance))
+            first = slice(start, max(start, min(start + BLOCK, len(tokens) - distance)))
             second = slice(start + distance, first.stop + distance)
             same = row_of[first] == row_of[second]
             pairs = (tokens[first][same], tokens[second][same])
@@ -97,12 +97,15 @@ def count_word_vectors(
         others, special tokens among them, are zero.
 
     Raises:
-        ValueError: fewer tokens than features.
+        ValueError: not more tokens with neighbours than features.
     """
     weighted = positive_pmi(count_neighbours(rows, vocab_size, special_ids, window, frequent, seed))
     known = np.flatnonzero(weighted.getnnz(axis=1))
     if len(known) <= size:
-        raise ValueError(f"vectors of {size} features need more than {size} tokens with neighbours, got {len(known)}")
+        raise ValueError(
+            f"vectors of {size} features need more than {size} tokens with neighbours, got {len(known)}: the text is "
+            f"too short, or thinned out too much (frequent={frequent})"
+        )
     directions, _, _ = randomized_svd(weighted[known], n_components=size, n_iter=3, random_state=seed)
     directions -= directions.mean(axis=0)
     vectors = torch.zeros(vocab_size, size)
@@ -127,6 +130,7 @@ def set_word_vectors(model: PreTrainedModel, vectors: torch.Tensor) -> int:
     embeddings = model.get_input_embeddings().weight
     if embeddings.shape != vectors.shape:
         raise ValueError(f"the vectors are {tuple(vectors.shape)}, the word embeddings {tuple(embeddings.shape)}")
+    vectors = vectors.to(embeddings)
     known = vectors.any(dim=1)
-    embeddings[known] = (vectors[known] * embeddings[known].std()).to(embeddings)
+    embeddings[known] = vectors[known] * embeddings[known].std()
     return int(known.sum())

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModel, pipeline
+from transformers import AutoModel, AutoModelForMaskedLM, pipeline
 
 from modeling_minibert import MiniBertForMaskedLM, MiniBertForPreTraining
 
@@ -102,6 +103,22 @@ def test_goes_on_with_a_checkpoint(script, tmp_path):
     script.run("--train_file", corpus, "--output_dir", second, "--max_steps", 2, "--learning_rate", 0,
                "--model_name_or_path", first, *TINY)  # fmt: skip
     assert same_weights(first, second)
+
+
+def test_word_vectors_are_counted_of_the_text_and_of_a_stream(script, tmp_path, capsys):
+    small = ["--config_overrides", "hidden_size=6,num_attention_heads=2,num_hidden_layers=1", "--objective", "mlm"]
+    corpus = ["--train_file", make_corpus(tmp_path / "corpus.txt"), *TINY, *small, "--word_vectors", "true"]
+    script.run(*corpus, "--num_train_epochs", 0, "--output_dir", tmp_path / "out")
+    (known,) = re.findall(r"word vectors: (\d+) tokens have one", capsys.readouterr().out)
+    weight = AutoModelForMaskedLM.from_pretrained(tmp_path / "out").get_input_embeddings().weight
+    assert int(known) > weight.shape[1]
+    means = weight.detach().mean(dim=0)  # the counted ones have none; the others are random
+    assert means.abs().max() < 0.5 * weight.std()
+    stream = [*streaming(tmp_path), *small, "--word_vectors", "true", "--max_steps", 2]
+    script.run(*stream, "--output_dir", tmp_path / "stream")
+    assert re.search(r"word vectors: \d+ tokens have one", capsys.readouterr().out)
+    with pytest.raises(ValueError, match="would replace what out/x has learned of its words"):
+        script.run(*corpus, "--model_name_or_path", "out/x", "--output_dir", tmp_path / "out")
 
 
 def test_a_resumed_run_ends_with_the_same_weights_bit_for_bit(script, tmp_path):

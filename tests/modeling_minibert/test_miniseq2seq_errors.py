@@ -72,6 +72,7 @@ def test_beams_and_masks(model):
         ({"decoder_start_token_id": 83, "decoder_vocab_size": 83}, ("decoder_start_token_id (83)", "83 tokens")),
         ({"pad_token_id": 90, "decoder_vocab_size": 83}, ("pad_token_id (90)", "83 tokens")),
         ({"position_embedding_type": "rotary"}, ("'rotary'", "relative")),
+        ({"target_tokenizer": "../../elsewhere"}, ("target_tokenizer ('../../elsewhere')", "sub-folder")),
         ({"relative_buckets": 7}, ("relative_buckets (7)", "even")),
         ({"relative_max_distance": 16}, ("relative_max_distance (16)", "(32)")),
         ({"label_smoothing": 1.0}, ("label_smoothing (1.0)", "below 1")),

@@ -24,6 +24,7 @@ from modeling_minibert import (
     heads,
 )
 from modeling_minibert import modeling_minibert as modeling
+from modeling_minibert.dropout import kept_scale
 from modeling_minibert.packed_attention import attend_backward, attend_forward, packed_attention, runs_of_equal_length
 from modeling_minibert.packing import Packing, rows_to_round_up
 
@@ -227,27 +228,41 @@ def test_the_output_of_transformers_flattening_collator_goes_in_as_it_is(with_le
     assert_close(model(**flat).logits[0], expected[batch["attention_mask"].bool()], **EXACT)
 
 
-def test_dropout_of_attention_weights_is_the_formula_with_the_same_mask():
+@pytest.mark.parametrize("is_causal", [False, True])
+@pytest.mark.parametrize("has_bias", [False, True])
+def test_dropout_of_attention_weights_is_the_formula_with_the_same_mask(has_bias, is_causal):
     torch.manual_seed(0)
-    cu_seq_lens, length, dropout, scaling = torch.tensor([0, 5, 14, 23], dtype=torch.int32), 9, 0.25, 0.37
+    cu_seq_lens, length, dropout, scaling = torch.tensor([0, 5, 14, 23], dtype=torch.int32), 9, 0.3, 0.37
     query, key, value, d_mixed = (torch.randn(23, 3, 4, dtype=torch.float64) for _ in range(4))
-    mixed, weights, drawn = attend_forward(query, key, value, cu_seq_lens, length, scaling, dropout)
-    tensors = (d_mixed, query, key, value, weights, drawn)
-    *gradients, no_bias = attend_backward(*tensors, cu_seq_lens, length, scaling, dropout)
-    assert not no_bias.numel()
-    # The second and third sequence: one run; its mask begins where the tokens of the first end.
+    bias = torch.randn(1, 3, 9, 9, dtype=torch.float64) if has_bias else None
+    mixed, weights, drops = attend_forward(
+        query, key, value, cu_seq_lens, length, scaling, dropout, is_causal, bias=bias
+    )
+    d_mixed[:5] = 0  # only the second and third sequence, which are one run; its mask begins behind the first
+    tensors = (d_mixed, query, key, value, weights, drops)
+    *gradients, d_bias = attend_backward(*tensors, cu_seq_lens, length, scaling, dropout, bias=bias)
     part, size = slice(5, 23), 2 * 3 * 9 * 9
-    mask = ~drawn[5 * 3 * 9 : 5 * 3 * 9 + size].view(2, 3, 9, 9)
+    mask = ~drops[5 * 3 * 9 : 5 * 3 * 9 + size].view(2, 3, 9, 9)
     inputs = [tensor[part].clone().requires_grad_() for tensor in (query, key, value)]
     heads = [tensor.view(2, 9, 3, 4).transpose(1, 2) for tensor in inputs]
-    dropped = (heads[0] @ heads[1].mT * scaling).softmax(-1) * mask / (1 - dropout)
+    scores = heads[0] @ heads[1].mT * scaling
+    if has_bias:
+        bias.requires_grad_()
+        scores = scores + bias
+    if is_causal:
+        scores = scores.masked_fill(torch.ones(9, 9, dtype=torch.bool).triu(1), -torch.inf)
+    dropped = scores.softmax(-1) * mask * kept_scale(dropout)
     expected = (dropped @ heads[2]).transpose(1, 2).reshape(18, 3, 4)
     assert_close(mixed[part], expected, **EXACT)
     expected.backward(d_mixed[part])
     for gradient, tensor in zip(gradients, inputs, strict=True):
         assert_close(gradient[part], tensor.grad, **EXACT)
-    # Binomial: 486 weights, kept with 0.75; three standard deviations are 0.059.
-    assert abs(mask.double().mean() - 0.75) < 0.059
+    if has_bias:
+        assert_close(d_bias, bias.grad, **EXACT)
+    else:
+        assert not d_bias.numel()
+    # Binomial: 486 weights, kept with 0.7; three standard deviations are 0.062.
+    assert abs(mask.double().mean() - 0.7) < 0.062
 
 
 def test_hand_derived_gradients_equal_numerical_ones():

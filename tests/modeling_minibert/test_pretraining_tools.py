@@ -233,4 +233,4 @@ def test_freed_memory_is_used_again():
     before, made, after = result.stdout.split()
     if made == "False":
         pytest.skip("this C library has no mallopt")
-    assert int(after) < 100 < 10 * 100 < int(before)
+    assert 5 * int(after) < int(before)  # where the pages are huge, those are few, too

@@ -106,6 +106,8 @@ def test_a_model_begins_with_them_and_keeps_what_they_lack():
 def test_errors_tell_the_sizes():
     with pytest.raises(ValueError, match="vectors of 30 features need more than 30 tokens with neighbours, got 21"):
         count_word_vectors(draw_rows(), VOCABULARY, 30, SPECIAL, frequent=math.inf)
+    with pytest.raises(ValueError, match="need more than 2 tokens with neighbours, got 2"):
+        count_word_vectors([[2, 3], [2], []], VOCABULARY, 2, SPECIAL, frequent=math.inf)  # shorter than the window
     model = MiniBertForMaskedLM(MiniBertConfig.from_preset("tiny", vocab_size=VOCABULARY))
     with pytest.raises(ValueError, match=r"the vectors are \(23, 5\), the word embeddings \(23, 128\)"):
         set_word_vectors(model, torch.ones(VOCABULARY, 5))
