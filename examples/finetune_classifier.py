@@ -61,7 +61,6 @@ from modeling_minibert.training import (
     end_processes,
     expand_recipe,
     is_causal,
-    keep_freed_memory,
     last_checkpoint,
     load_checkpoint,
     parse_options,
@@ -390,7 +389,6 @@ def main(arguments: list[str] | None = None):
     unlabelled = load_unlabelled(data_args, tokenizer, max_length)
 
     # 3. Training
-    keep_freed_memory()
     trainer = build_trainer(model, tokenizer, encoded, unlabelled, args, unfreezing)
     trained = trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model()

@@ -43,7 +43,6 @@ from modeling_minibert.training import (
     check_output_folder,
     end_processes,
     expand_recipe,
-    keep_freed_memory,
     last_checkpoint,
     load_checkpoint,
     parse_options,
@@ -317,7 +316,6 @@ def main(arguments: list[str] | None = None):
     features = {split: encode(rows, tokenizer, *lengths, split != "train") for split, rows in splits.items()}
 
     # 3. Training
-    keep_freed_memory()
     trainer = build_trainer(model, tokenizer, splits, features, version_2, args)
     trained = trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model()

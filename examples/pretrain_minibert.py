@@ -55,7 +55,6 @@ from modeling_minibert.training import (
     count_word_vectors,
     end_processes,
     expected_losses,
-    keep_freed_memory,
     last_checkpoint,
     parse_options,
     set_word_vectors,
@@ -288,7 +287,6 @@ def main():
         begin_with_word_vectors(model, tokenizer, examples["train"], args.seed)
 
     # 3. Training
-    keep_freed_memory()
     trainer = build_trainer(model, tokenizer, examples, args, data_args)
     trainer.train(resume_from_checkpoint=checkpoint)
     scores = trainer.evaluate()

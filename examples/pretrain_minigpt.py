@@ -41,7 +41,6 @@ from modeling_minibert.training import (
     check_output_folder,
     end_processes,
     expected_losses,
-    keep_freed_memory,
     last_checkpoint,
     parse_options,
     show_progress_lines,
@@ -204,7 +203,6 @@ def main():
     print(f"windows: {', '.join(f'{len(rows):,} {name}' for name, rows in examples.items())}")
 
     # 3. Training
-    keep_freed_memory()
     trainer = build_trainer(model, tokenizer, examples, args, data_args.max_tokens)
     trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_metrics("all", trainer.evaluate(), combined=False)

@@ -47,7 +47,6 @@ from modeling_minibert.training import (
     check_output_folder,
     end_processes,
     expand_recipe,
-    keep_freed_memory,
     last_checkpoint,
     parse_options,
     show_progress_lines,
@@ -260,7 +259,6 @@ def main(arguments: list[str] | None = None):
         splits[name], rows[name] = by_length(splits[name], rows[name])
 
     # 3. Training
-    keep_freed_memory()
     batches = TokenBudgetBatches(rows["train"], args.max_tokens, args.seed, columns=("input_ids", "labels"))
     scorer = Scorer(target_tokenizer, splits["validation"]["target"])
     trainer = Seq2SeqTrainer(

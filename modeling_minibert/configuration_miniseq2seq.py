@@ -205,7 +205,8 @@ class MiniSeq2SeqConfig(CommonConfig, PreTrainedConfig):
         # A folder is made by this name: no configuration from elsewhere decides where.
         if self.target_tokenizer is not None and not TARGET_FOLDER.fullmatch(self.target_tokenizer):
             raise ValueError(
-                f"target_tokenizer ({self.target_tokenizer!r}) must be the name of a sub-folder: letters, digits, _ and -"
+                f"target_tokenizer ({self.target_tokenizer!r}) must be the name of a sub-folder, of letters, digits, _ "
+                "and -"
             )
 
     def get_text_config(self, decoder: bool | None = None, encoder: bool | None = None) -> "MiniSeq2SeqConfig":

@@ -8,7 +8,6 @@ from .float32 import use_exact_fast_float32
 from .implementation import IMPLEMENTATIONS, load_checkpoint
 from .layer_groups import layer_groups
 from .loss_meter import LossMeter, expected_losses
-from .memory import keep_freed_memory
 from .options import expand_recipe, parse_options
 from .output_folder import check_output_folder, last_checkpoint
 from .packed_trainer import PackedTrainer, PackedTrainingArguments
@@ -39,7 +38,6 @@ __all__ = [
     "end_processes",
     "expected_losses",
     "is_causal",
-    "keep_freed_memory",
     "last_checkpoint",
     "layer_groups",
     "load_checkpoint",

@@ -1,8 +1,6 @@
 """The loss meter, the scores of held-out text, masks drawn once, and epochs that are told to those who need them."""
 
 import math
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -207,30 +205,3 @@ def test_the_pretraining_loss_is_the_sum_of_its_two_tasks():
     torch.testing.assert_close(outputs.loss, masked + pairs, rtol=0, atol=1e-12)
     torch.testing.assert_close(outputs.masked_lm_loss, masked, rtol=0, atol=1e-12)
     torch.testing.assert_close(outputs.next_sentence_loss, pairs, rtol=0, atol=1e-12)
-
-
-PAGES = """
-import resource
-import torch
-from modeling_minibert.training import keep_freed_memory
-
-def count_pages():
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(10):
-        torch.zeros(2**23)  # 32 MiB, freed at once
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-
-count_pages()
-print(count_pages(), keep_freed_memory(), end=" ")
-count_pages()
-print(count_pages())
-"""
-
-
-def test_freed_memory_is_used_again():
-    """The system hands out pages of 4 KiB: 10 × 8,192 of them while each block is given back, next to none after."""
-    result = subprocess.run([sys.executable, "-c", PAGES], capture_output=True, text=True, check=True)
-    before, made, after = result.stdout.split()
-    if made == "False":
-        pytest.skip("this C library has no mallopt")
-    assert 5 * int(after) < int(before)  # where the pages are huge, those are few, too
