@@ -52,13 +52,14 @@ def count_neighbours(
     tokens, row_of = tokens[kept], row_of[kept]
     counts = csr_matrix((vocab_size, vocab_size), dtype=np.float32)
     for start in range(0, len(tokens), BLOCK):
+        pairs = []
         for distance in range(1, window + 1):
             first = slice(start, max(start, min(start + BLOCK, len(tokens) - distance)))
             second = slice(start + distance, first.stop + distance)
             same = row_of[first] == row_of[second]
-            pairs = (tokens[first][same], tokens[second][same])
-            ones = np.ones(len(pairs[0]), dtype=np.float32)
-            counts = counts + coo_matrix((ones, pairs), shape=counts.shape).tocsr()
+            pairs.append(np.stack([tokens[first][same], tokens[second][same]]))
+        pairs = np.concatenate(pairs, axis=1)
+        counts += coo_matrix((np.ones(pairs.shape[1], dtype=np.float32), tuple(pairs)), shape=counts.shape).tocsr()
     return counts + counts.T
 
 
