@@ -45,6 +45,7 @@ from modeling_minibert.training import (
     expand_recipe,
     last_checkpoint,
     load_checkpoint,
+    longest_first,
     parse_options,
     plot_training_curve,
     show_progress_lines,
@@ -213,7 +214,7 @@ def settle_lengths(args: DataArguments, tokenizer, model) -> tuple[int, int]:
 
 
 def encode(rows: Dataset, tokenizer, max_length: int, doc_stride: int, with_offsets: bool = True) -> Dataset:
-    """Features of questions; those to be scored sorted by length, so that batches have few pads."""
+    """Features of questions; those to be scored the longest first, so that batches have few pads."""
     if len(rows) > 2000:
         datasets.enable_progress_bars()
     features = rows.map(
@@ -231,7 +232,7 @@ def encode(rows: Dataset, tokenizer, max_length: int, doc_stride: int, with_offs
     datasets.disable_progress_bars()
     if not with_offsets:
         return features
-    return features.select(np.argsort([len(ids) for ids in features["input_ids"]], kind="stable"))
+    return features.select(longest_first(features))
 
 
 def score(rows: Dataset, answers: list[FoundAnswer], version_2: bool, interval: bool = False) -> dict:

@@ -48,6 +48,7 @@ from modeling_minibert.training import (
     end_processes,
     expand_recipe,
     last_checkpoint,
+    longest_first,
     parse_options,
     show_progress_lines,
     use_exact_fast_float32,
@@ -200,7 +201,7 @@ class Scorer:
 
 def by_length(pairs: Dataset, rows: Dataset) -> tuple[Dataset, Dataset]:
     """Both in an order in which sources of alike lengths are neighbours, so that few pads are computed."""
-    order = np.argsort([len(ids) for ids in rows["input_ids"]], kind="stable")
+    order = longest_first(rows)
     return pairs.select(order), rows.select(order)
 
 

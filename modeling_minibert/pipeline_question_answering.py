@@ -120,11 +120,11 @@ class QuestionAnsweringPipeline(SavedPipeline, ChunkPipeline):
         return preprocess, {}, postprocess | answers
 
     def get_iterator(self, inputs, num_workers, batch_size, preprocess_params, forward_params, postprocess_params):
-        """Yield the answers in the order of the inputs, computed in the order of the windows' lengths."""
+        """Yield the answers in the order of the inputs, computed with the longest windows first."""
         inputs = iter(inputs)
         while examples := list(islice(inputs, batch_size * BATCHES_SORTED_TOGETHER)):
             windows_of = [self.preprocess(example, **preprocess_params) for example in examples]
-            by_length = sorted((w for windows in windows_of for w in windows), key=lambda w: len(w["allowed"]))
+            by_length = sorted((w for windows in windows_of for w in windows), key=lambda w: -len(w["allowed"]))
             for start in range(0, len(by_length), batch_size):
                 self._score(by_length[start : start + batch_size], forward_params)
             for windows in windows_of:

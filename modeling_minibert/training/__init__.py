@@ -11,7 +11,7 @@ from .loss_meter import LossMeter, expected_losses
 from .options import expand_recipe, parse_options
 from .output_folder import check_output_folder, last_checkpoint
 from .packed_trainer import PackedTrainer, PackedTrainingArguments
-from .prediction import predict_in_order
+from .prediction import longest_first, predict_in_order
 from .processes import end_processes
 from .progress import ProgressLines, show_progress_lines
 from .schedule import check_warmup
@@ -41,6 +41,7 @@ __all__ = [
     "last_checkpoint",
     "layer_groups",
     "load_checkpoint",
+    "longest_first",
     "parse_options",
     "plot_training_curve",
     "predict_in_order",
