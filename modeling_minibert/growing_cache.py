@@ -65,7 +65,8 @@ def _is_part(held: torch.Tensor, room: torch.Tensor | None) -> bool:
 
 def _select_rows(held, room, spare, rows) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
     """Copy `rows` of `held` into another room; returns them, that room, and the old one, which is free now."""
-    if not _is_part(held, room) or room.is_inference() != torch.is_inference_mode_enabled():
+    fits = _is_part(held, room) and len(rows) == len(room)  # contrastive search takes more rows, then fewer
+    if not fits or room.is_inference() != torch.is_inference_mode_enabled():
         return held.index_select(0, rows), None, None
     if spare is None or spare.shape != room.shape:
         spare = torch.empty_like(room)

@@ -27,13 +27,16 @@ def assert_same(cache, twin):
     "change",
     [
         lambda cache: cache.reorder_cache(torch.tensor([1, 1, 0])),
+        lambda cache: cache.reorder_cache(torch.tensor([1, 1, 0, 2, 2])),
+        lambda cache: cache.reorder_cache(torch.tensor([2, 0])),
         lambda cache: cache.batch_select_indices(torch.tensor([2, 0])),
         lambda cache: cache.batch_repeat_interleave(2),
         lambda cache: cache.crop(-3),
         lambda cache: cache.reset(),
     ],
-    ids=["reorder", "select", "repeat", "crop", "reset"],
+    ids=["reorder", "to more rows", "to fewer rows", "select", "repeat", "crop", "reset"],
 )
+@pytest.mark.filterwarnings("error")  # torch warns of what it writes into a tensor of another shape
 @torch.no_grad()
 def test_it_holds_what_a_dynamic_cache_holds(change):
     config = MiniGPTConfig(**CONFIG)
