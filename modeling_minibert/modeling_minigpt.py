@@ -31,6 +31,7 @@ from .configuration_minigpt import MiniGPTConfig
 from .dropout import Dropout
 from .embeddings import Embeddings, SinusoidalPositions, rotary_angles, sinusoidal_positions
 from .feed_forward import FeedForward
+from .generation_checks import check_generation
 from .growing_cache import growing_cache
 from .heads import Classifier, vocabulary_loss
 from .losses import IGNORE_INDEX, check_labels, cross_entropy, infer_problem_type, sequence_classification_loss
@@ -371,6 +372,12 @@ class MiniGPTForCausalLM(MiniGPTPreTrainedModel, GenerationMixin):
     def create_masks_for_generate(config, inputs_embeds, attention_mask, past_key_values, **kwargs):
         """What `generate` gives as mask along with a static cache, so that a compiled step sees one shape."""
         return causal_mask(inputs_embeds.shape[1], attention_mask, past_key_values, inputs_embeds.device)
+
+    def _prepare_generation_config(self, *args, **kwargs):
+        """What `generate` was told, with the model's own defaults; before any work, what means nothing is refused."""
+        generation_config, model_kwargs = super()._prepare_generation_config(*args, **kwargs)
+        check_generation(generation_config)
+        return generation_config, model_kwargs
 
     def _prepare_cache_for_generation(self, generation_config, model_kwargs, *args):
         """What `generate` keeps keys and values in, unless the caller has chosen something."""

@@ -19,6 +19,7 @@ from transformers.utils.generic import can_return_tuple
 from .attention import causal_mask
 from .configuration_miniseq2seq import MiniSeq2SeqConfig
 from .embeddings import SinusoidalPositions, sinusoidal_positions
+from .generation_checks import check_generation
 from .growing_cache import encoder_decoder_cache
 from .heads import vocabulary_loss
 from .losses import IGNORE_INDEX, check_labels, cross_entropy
@@ -287,6 +288,12 @@ class MiniSeq2SeqForConditionalGeneration(SavedWithPipelines, MiniSeq2SeqPreTrai
         """What `generate` gives as mask along with a static cache, so that a compiled step sees one shape."""
         return causal_mask(inputs_embeds.shape[1], attention_mask, past_key_values, inputs_embeds.device)
 
+    def _prepare_generation_config(self, *args, **kwargs):
+        """What `generate` was told, with the model's own defaults; before any work, what means nothing is refused."""
+        generation_config, model_kwargs = super()._prepare_generation_config(*args, **kwargs)
+        check_generation(generation_config)
+        return generation_config, model_kwargs
+
     def _prepare_cache_for_generation(self, generation_config, model_kwargs, *args):
         """What `generate` keeps keys and values in, unless the caller has chosen something."""
         given = model_kwargs.get("past_key_values")
@@ -299,11 +306,7 @@ class MiniSeq2SeqForConditionalGeneration(SavedWithPipelines, MiniSeq2SeqPreTrai
             model_kwargs["past_key_values"] = encoder_decoder_cache(self.config, beams)
 
     def _prepare_generated_length(self, generation_config, **kwargs):
-        """Before any work: there must be beams, and the target must fit the positions that the model has."""
-        if generation_config.num_beams < 1:
-            raise ValueError(
-                f"num_beams is {generation_config.num_beams}; give 1 for greedy search, or the number of beams"
-            )
+        """Before a token is written: the target must fit the positions that the model has."""
         generation_config = super()._prepare_generated_length(generation_config, **kwargs)
         limit = self.config.max_position_embeddings
         if self.config.has_position_limit and generation_config.max_length > limit:

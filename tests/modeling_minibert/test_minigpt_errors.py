@@ -144,10 +144,30 @@ def test_a_continuation_past_the_last_position_is_refused_before_any_work(untouc
             untouched.generate(random_ids(1, 23), **options)
 
 
-def test_an_empty_prompt_and_a_temperature_of_nothing_are_refused(untouched):
+def test_an_empty_prompt_is_refused(untouched):
     with pytest.raises(ValueError, match="the prompt has no tokens"):
         untouched.generate(torch.zeros(2, 0, dtype=torch.long), max_new_tokens=3)
     with pytest.raises(ValueError, match="`bos_token_id` has to be defined"):
         untouched.generate(max_new_tokens=3)
-    with pytest.raises(ValueError, match="temperature.*strictly positive"):
-        untouched.generate(random_ids(), max_new_tokens=3, do_sample=True, temperature=0.0)
+
+
+@pytest.mark.lecture("S5-48")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_beams": 0}, "num_beams is 0; give 1 for greedy search"),
+        ({"do_sample": True, "top_p": 1.5}, "top_p is 1.5; give more than 0 and at most 1"),
+        ({"do_sample": True, "top_p": 0.0}, "top_p is 0.0; give more than 0"),
+        ({"do_sample": True, "temperature": 0.0}, "temperature is 0.0; give more than 0, or do_sample=False"),
+        ({"do_sample": True, "temperature": -0.5}, "temperature is -0.5; give more than 0"),
+    ],
+)
+def test_settings_of_generate_that_mean_nothing_are_refused(options, message, untouched):
+    with pytest.raises(ValueError, match=message):
+        untouched.generate(random_ids(), max_new_tokens=3, **options)
+
+
+def test_what_greedy_search_does_not_read_is_not_looked_at():
+    """Premise: it is common to say temperature=0 for greedy search."""
+    output = random_gpt().generate(random_ids(), max_new_tokens=3, do_sample=False, temperature=0.0, top_p=2.0)
+    assert output.shape == (B, L + 3)

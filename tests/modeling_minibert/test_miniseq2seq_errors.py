@@ -57,9 +57,15 @@ def test_words_of_another_vocabulary(model):
     refused(lambda: model.resize_token_embeddings(200), "101", "83", "200")
 
 
-def test_beams_and_masks(model):
+def test_settings_of_generate_before_the_source_is_read(model, monkeypatch):
+    monkeypatch.setattr(model.miniseq2seq.encoder, "forward", lambda *args, **kwargs: pytest.fail("work was done"))
     batch = source_batch()
     refused(lambda: model.generate(**batch, num_beams=0), "num_beams is 0", "1 for greedy")
+    refused(lambda: model.generate(**batch, do_sample=True, top_p=1.5), "top_p is 1.5", "at most 1")
+
+
+def test_masks(model):
+    batch = source_batch()
     mask = torch.ones(3, 9, 9)
     refused(lambda: model(batch["input_ids"], mask, decoder_input_ids=target_ids()), "(3, 9, 9)", "(batch, tokens)")
     refused(lambda: model(**batch, decoder_input_ids=target_ids(), decoder_attention_mask=torch.ones(3, 5)), "5", "7")
