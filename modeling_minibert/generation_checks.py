@@ -8,11 +8,16 @@ def check_generation(config: GenerationConfig) -> None:
 
     transformers divides by `num_beams` 0, and samples from all tokens where `top_p` is above 1.
     """
-    if config.num_beams < 1:
-        raise ValueError(f"num_beams is {config.num_beams}; give 1 for greedy search, or the number of beams")
+    check_beams(config.num_beams)
     if config.do_sample and config.top_p is not None and not 0 < config.top_p <= 1:
         raise ValueError(f"top_p is {config.top_p}; give more than 0 and at most 1, which keeps all tokens")
     if config.do_sample and config.temperature is not None and not config.temperature > 0:
         raise ValueError(
             f"temperature is {config.temperature}; give more than 0, or do_sample=False, which is its limit"
         )
+
+
+def check_beams(num_beams: int | None) -> None:
+    """Raise a ValueError for fewer than one beam."""
+    if num_beams is not None and num_beams < 1:
+        raise ValueError(f"num_beams is {num_beams}; give 1 for greedy search, or the number of beams")

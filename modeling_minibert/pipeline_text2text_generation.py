@@ -15,6 +15,7 @@ import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.pipelines.base import Pipeline
 
+from .generation_checks import check_beams
 from .pipeline_common import SavedPipeline, given, position_limit
 
 logger = logging.getLogger(__name__)
@@ -50,8 +51,8 @@ class Text2TextGenerationPipeline(SavedPipeline, Pipeline):
         dict with `generated_text` and/or `generated_token_ids` ((L,) int64).
 
     Raises:
-        ValueError: the model is no encoder–decoder, or there is no tokenizer; a text is empty or no text, or longer
-            than the model reads.
+        ValueError: the model is no encoder–decoder, or there is no tokenizer, or one of another model; a text is empty
+            or no text, or longer than the model reads; fewer than one beam.
     """
 
     _load_tokenizer = True
@@ -98,6 +99,7 @@ class Text2TextGenerationPipeline(SavedPipeline, Pipeline):
         """Sort the arguments of a call: for `preprocess`, for `generate`, for `postprocess`."""
         if stop_sequence is not None:
             generate_kwargs["eos_token_id"] = self._first_token(stop_sequence)
+        check_beams(generate_kwargs.get("num_beams"))
         postprocess = given(
             return_tensors=return_tensors,
             return_text=return_text,
@@ -129,13 +131,25 @@ class Text2TextGenerationPipeline(SavedPipeline, Pipeline):
             kwargs["max_length"] = min(self.max_positions, self.tokenizer.model_max_length)
         inputs = (encode or self.tokenizer)(text, truncation=truncation, return_tensors="pt", **kwargs)
         inputs.pop("token_type_ids", None)  # some tokenizers make them, no encoder–decoder reads them
-        length = inputs["input_ids"].shape[1]
-        if self.max_positions is not None and length > self.max_positions:
+        self._check_ids(inputs["input_ids"][0], text)
+        return inputs
+
+    def _check_ids(self, ids: torch.Tensor, text: str) -> None:
+        """Raise a ValueError where the model cannot read the ids (L,) of a text."""
+        name, known = type(self.model).__name__, len(self.model.get_input_embeddings().weight)
+        if not len(ids):
+            raise ValueError(f"the tokenizer makes no token of the text {text[:60]!r}; leave it out")
+        if self.max_positions is not None and len(ids) > self.max_positions:
             raise ValueError(
-                f"the text has {length} tokens, but {type(self.model).__name__} has {self.max_positions} positions; "
+                f"the text has {len(ids)} tokens, but {name} has {self.max_positions} positions; "
                 f"cut it with truncation=True, or split it: {text[:60]!r}…"
             )
-        return inputs
+        largest = int(ids.max())
+        if largest >= known:
+            raise ValueError(
+                f"the token {self.tokenizer.convert_ids_to_tokens(largest)!r} has the id {largest}, but {name} knows "
+                f"{known:,} tokens; load the tokenizer that was saved with the model"
+            )
 
     def _forward(self, model_inputs, **generate_kwargs):
         settings = self._settings(generate_kwargs)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from torch.utils.data import Dataset
 from transformers import (
     BartConfig,
@@ -255,6 +255,8 @@ def test_models_and_arguments_that_cannot_work_are_refused():
     bert = MiniBertForMaskedLM(MiniBertConfig.from_preset("tiny", vocab_size=50))
     with pytest.raises(ValueError, match="translation needs an encoder–decoder.*got MiniBertForMaskedLM.*'minibert'"):
         pipeline("translation", model=bert, tokenizer=SOURCE)
+    with pytest.raises(ValueError, match="num_beams is 0; give 1 for greedy search"):
+        pipeline("translation", model=random_model("marian"), tokenizer=SOURCE)(TEXTS, num_beams=0)
     with pytest.raises(ValueError, match="translation needs a tokenizer"):
         TranslationPipeline(random_model("t5"))
     with pytest.raises(ValueError, match="return_text=False and return_tensors=False leave nothing"):
@@ -263,3 +265,20 @@ def test_models_and_arguments_that_cannot_work_are_refused():
         "translation", model=random_model("t5"), tokenizer=SOURCE, return_tensors=True, max_new_tokens=2
     )
     assert ids_only(TEXTS[0], return_text=False)[0].keys() == {"translation_token_ids"}
+
+
+@pytest.mark.parametrize("kind", ["marian", "t5"])
+def test_a_tokenizer_of_another_model_is_refused(kind):
+    other = word_tokenizer([*SOURCE_WORDS, *TARGET_WORDS])
+    translate = pipeline("translation", model=random_model(kind), tokenizer=other, max_new_tokens=2)
+    assert translate("saya suka")  # words that both know
+    with pytest.raises(ValueError, match=f"'red'.* has the id 33, but .* knows {len(SOURCE)} tokens.*saved with"):
+        translate("saya suka red")
+
+
+def test_a_text_of_which_the_tokenizer_makes_nothing_is_refused():
+    silent = word_tokenizer(SOURCE_WORDS)
+    silent.backend_tokenizer.post_processor = processors.TemplateProcessing("$A", special_tokens=[])
+    silent.backend_tokenizer.normalizer = normalizers.Replace("*", "")
+    with pytest.raises(ValueError, match=r"makes no token of the text '\*\*\*'"):
+        pipeline("translation", model=random_model("marian"), tokenizer=silent)("***")
