@@ -278,7 +278,8 @@ class MiniSeq2SeqDecoder(_Stack):
             attention_mask: (B, past + L), 1 for real tokens; none needed for padding at the end.
             encoder_hidden_states, encoder_attention_mask: (B, S, E) and (B, S), the source as the encoder left it.
             past_key_values: what an earlier call returned.
-            use_cache, output_attentions, output_hidden_states: as in `MiniSeq2SeqModel`.
+            use_cache, output_attentions, output_hidden_states: as in `MiniSeq2SeqModel`; there is no cache while
+                training with checkpoints.
 
         Raises:
             ValueError: no tokens, more than there are positions, or an id out of range.
@@ -290,6 +291,8 @@ class MiniSeq2SeqDecoder(_Stack):
             output_hidden_states = self.config.output_hidden_states
         if use_cache is None:
             use_cache = self.config.use_cache and not self.training
+        if self.training and torch.is_grad_enabled() and any(layer.gradient_checkpointing for layer in self.layers):
+            use_cache, past_key_values = False, None  # the backward pass would write each layer's keys a second time
         if use_cache and past_key_values is None:
             past_key_values = encoder_decoder_cache(self.config)
         caching = past_key_values is not None

@@ -121,6 +121,22 @@ def test_gradient_checkpointing_gives_the_same_gradients(implementation):
     assert_same(loss_and_gradients(model, **batch), expected, **EXACT)
 
 
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_asking_for_a_cache_in_training_changes_no_gradient(checkpointing):
+    model = random_seq2seq(preset="t5").train()
+    batch = labelled_batch()
+    decoder_input_ids = model.prepare_decoder_input_ids_from_labels(batch.pop("labels"))
+    gradients = []
+    for use_cache in (False, True):
+        if use_cache and checkpointing:
+            model.activation_checkpointing_enable()
+        model.zero_grad()
+        torch.manual_seed(3)
+        model(**batch, decoder_input_ids=decoder_input_ids, use_cache=use_cache).logits.square().mean().backward()
+        gradients.append({name: weight.grad.clone() for name, weight in model.named_parameters()})
+    assert_close(gradients[1], gradients[0], **EXACT)
+
+
 def test_half_precision_trains_packed_as_padded():
     """bfloat16 has 8 bits: two orders of summation differ by some 1e-2."""
     results = []
