@@ -41,6 +41,7 @@ from transformers import (
 from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGeneration
 from modeling_minibert.data import PairCollator, TokenBudgetBatches, encode_pairs, load_text_pairs
 from modeling_minibert.evaluation import GenerationMetrics
+from modeling_minibert.pipeline_common import position_limit
 from modeling_minibert.training import (
     BatchPerItemArguments,
     SetEpoch,
@@ -70,8 +71,12 @@ class ModelArguments:
         default=None, metadata={"help": "a checkpoint to start from (folder or Hub name); none: train from scratch"}
     )
     preset: str = field(default="tiny", metadata={"help": "from scratch: tiny, mini, …, vanilla, t5 or lecture"})
-    config_overrides: str = field(
-        default=FROM_SCRATCH, metadata={"help": "fields of the configuration to change, as name=value,name=value"}
+    config_overrides: str | None = field(
+        default=None,
+        metadata={
+            "help": "fields of the configuration to change, as name=value,name=value; from scratch, where nothing is "
+            f"given: {FROM_SCRATCH}"
+        },
     )
     tokenizer_options: str = field(
         default="kind=wordlevel,min_frequency=1",
@@ -110,7 +115,9 @@ class TranslationTrainingArguments(BatchPerItemArguments, Seq2SeqTrainingArgumen
     lr_scheduler_type: str = field(default="cosine", metadata={"help": "how the learning rate falls afterwards"})
     weight_decay: float = field(default=0.01, metadata={"help": "AdamW's weight decay"})
     adam_beta2: float = field(default=0.98, metadata={"help": "AdamW's second beta"})
-    predict_with_generate: bool = field(default=True, metadata={"help": "translate the validation pairs"})
+    predict_with_generate: bool = field(
+        default=True, metadata={"help": "translate the validation pairs; false: only their loss"}
+    )
     eval_strategy: str = field(default="epoch", metadata={"help": "when to translate them"})
     save_strategy: str = field(default="epoch", metadata={"help": "when to save a checkpoint"})
     save_total_limit: int = field(default=2, metadata={"help": "checkpoints to keep"})
@@ -160,6 +167,9 @@ def build_model(args: ModelArguments, tokenizer, target_tokenizer, max_length: i
     """Random weights, or those of a checkpoint; it generates texts of up to `max_length` tokens."""
     if checkpoint:
         model = AutoModelForSeq2SeqLM.from_pretrained(checkpoint)
+    elif args.model_name_or_path:
+        overrides = parse_options(args.config_overrides)
+        model = AutoModelForSeq2SeqLM.from_pretrained(args.model_name_or_path, **overrides)
     else:
         own = None if target_tokenizer is tokenizer else len(target_tokenizer)
         fields = {"vocab_size": len(tokenizer), "decoder_vocab_size": own, "max_position_embeddings": max_length + 1}
@@ -168,12 +178,33 @@ def build_model(args: ModelArguments, tokenizer, target_tokenizer, max_length: i
         for name in ("pad", "bos", "eos"):
             fields[f"{name}_token_id"] = getattr(target_tokenizer, f"{name}_token_id")
         fields["decoder_start_token_id"] = fields["bos_token_id"]
-        overrides = parse_options(args.config_overrides)
+        overrides = parse_options(FROM_SCRATCH if args.config_overrides is None else args.config_overrides)
         model = MiniSeq2SeqForConditionalGeneration(
             MiniSeq2SeqConfig.from_preset(args.preset, **{**fields, **overrides})
         )
+    check_fit(model, tokenizer, target_tokenizer, max_length)
     model.generation_config.max_length = max_length
     return model
+
+
+def check_fit(model, tokenizer, target_tokenizer, max_length: int) -> None:
+    """Raise a ValueError for tokens that the model does not know, or more of them than it reads."""
+    sides = {
+        "source": (tokenizer, model.get_input_embeddings()),
+        "target": (target_tokenizer, model.get_output_embeddings()),
+    }
+    for side, (own, table) in sides.items():
+        if len(own) > len(table.weight):
+            raise ValueError(
+                f"the tokenizer of the {side} does not belong to this model: it has {len(own):,} tokens, the model "
+                f"knows {len(table.weight):,}; take the one that was saved with it"
+            )
+    positions = position_limit(model)
+    if positions is not None and max_length > positions:
+        raise ValueError(
+            f"max_length ({max_length}) is more than the {positions} tokens that the model reads; texts are cut to "
+            f"--max_length {positions}, or less"
+        )
 
 
 class Scorer:
@@ -241,9 +272,7 @@ def main(arguments: list[str] | None = None):
     sizes = ", ".join(f"{len(pairs):,} {name}" for name, pairs in splits.items())
     start = args.output_dir if checkpoint else model_args.model_name_or_path
     tokenizer, target_tokenizer = build_tokenizers(model_args, splits["train"], data_args.max_length, start)
-    model = build_model(
-        model_args, tokenizer, target_tokenizer, data_args.max_length, checkpoint or model_args.model_name_or_path
-    )
+    model = build_model(model_args, tokenizer, target_tokenizer, data_args.max_length, checkpoint)
     check_output_folder(args.output_dir, model.config)
     if args.process_index == 0 and not checkpoint:  # others would read what is half written; a resumed run has them
         save_tokenizer(tokenizer, args.output_dir)
@@ -268,8 +297,8 @@ def main(arguments: list[str] | None = None):
         train_dataset=batches,
         eval_dataset=rows["validation"],
         processing_class=tokenizer,
-        data_collator=PairCollator(tokenizer),
-        compute_metrics=scorer,
+        data_collator=PairCollator(tokenizer, model if args.label_smoothing_factor else None),
+        compute_metrics=scorer if args.predict_with_generate else None,
         callbacks=[SetEpoch(batches)],
     )
     show_progress_lines(trainer)
@@ -280,6 +309,7 @@ def main(arguments: list[str] | None = None):
     # 4. What it has learned
     last = "test" if "test" in splits else "validation"
     scorer.targets = splits[last]["target"]
+    trainer.compute_metrics, args.predict_with_generate = scorer, True
     prediction = trainer.predict(rows[last], metric_key_prefix=last, num_beams=args.num_beams)
     if trainer.is_world_process_zero():
         save_tokenizer(tokenizer, args.output_dir)  # Trainer names a class that transformers 4 does not know

@@ -140,12 +140,14 @@ class PairCollator:
 
     Args:
         tokenizer: of the source, which knows its pad token and padding side; labels are padded with -100.
+        model: makes `decoder_input_ids` of the labels, which `Trainer` needs with `label_smoothing_factor`, as it then
+            keeps the labels from the model; left out where None.
     """
 
-    def __init__(self, tokenizer):
-        self.pad = DataCollatorForSeq2Seq(tokenizer)
+    def __init__(self, tokenizer, model=None):
+        self.pad = DataCollatorForSeq2Seq(tokenizer, model=model)
 
     def __call__(self, features: list) -> dict:
-        """`input_ids`, `attention_mask` (B, S) and `labels` (B, L)."""
+        """`input_ids`, `attention_mask` (B, S), `labels` (B, L), and with a model `decoder_input_ids` (B, L)."""
         rows = chain.from_iterable([row] if hasattr(row, "keys") else row for row in features)
         return self.pad([{"input_ids": row["input_ids"], "labels": row["labels"]} for row in rows])

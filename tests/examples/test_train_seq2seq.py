@@ -182,6 +182,32 @@ def test_a_run_scores_and_saves_what_the_pipeline_opens(shared, load_example, tm
 
 
 @pytest.mark.slow
+def test_a_run_goes_on_from_a_checkpoint_and_refuses_what_does_not_fit_it(load_example, tmp_path):
+    """The first run also has Trainer's own label smoothing, which keeps the labels from the model, and no scores."""
+    script, flags = load_example("train_seq2seq"), [*few_files(tmp_path, 20), "--report_to", "none", "--num_beams", 1]
+    script.run(*flags, *SMALL, "--num_train_epochs", 1, "--output_dir", tmp_path / "first",
+               "--label_smoothing_factor", 0.1, "--predict_with_generate", "false")  # fmt: skip
+    logs = json.loads((tmp_path / "first" / "trainer_state.json").read_text())["log_history"]
+    evaluation = next(entry for entry in logs if "eval_loss" in entry)
+    assert "eval_chrf" not in evaluation
+    assert "chrf" in json.loads((tmp_path / "first" / "all_results.json").read_text())
+
+    flags += ["--model_name_or_path", tmp_path / "first", "--output_dir", tmp_path / "second"]
+    with pytest.raises(ValueError, match=r"max_length \(200\) is more than the 129 tokens that the model reads"):
+        script.run(*flags, "--max_length", 200)
+    assert not (tmp_path / "second").exists()
+    script.run(*flags, "--num_train_epochs", 1, "--config_overrides", "hidden_dropout_prob=0.3")
+    config = MiniSeq2SeqConfig.from_pretrained(tmp_path / "second")
+    assert config.hidden_dropout_prob == 0.3 and config.hidden_size == 16
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "first")
+    size = len(tokenizer)
+    tokenizer.add_tokens(["mukenaku"])
+    tokenizer.save_pretrained(tmp_path / "first")
+    with pytest.raises(ValueError, match=f"tokenizer of the source .* has {size + 1} tokens, the model knows {size};"):
+        script.run(*flags)
+
+
+@pytest.mark.slow
 def test_a_stopped_run_ends_as_one_that_was_not(load_example, tmp_path):
     flags = [*few_files(tmp_path), *SMALL, "--num_train_epochs", 3, "--num_beams", 1]
     script = load_example("train_seq2seq")
