@@ -139,6 +139,11 @@ def build_model(args: ModelArguments, tokenizer, max_length: int) -> MiniGPTForC
                 f"max_seq_length ({max_length}) is more than the {model.config.max_position_embeddings} tokens that "
                 f"the model reads"
             )
+        if len(tokenizer) > model.config.vocab_size:
+            raise ValueError(
+                f"the tokenizer does not belong to this model: it has {len(tokenizer):,} tokens, the model knows "
+                f"{model.config.vocab_size:,}; take the one that was saved with it"
+            )
         return model
     ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos")}
     sizes = {"vocab_size": len(tokenizer), "max_position_embeddings": max_length}
@@ -171,6 +176,17 @@ def build_trainer(model, tokenizer, examples: dict[str, Dataset], args: Pretrain
     return trainer
 
 
+def check_prompt(tokenizer, prompt: str | None, positions: int) -> None:
+    """Raise a ValueError, before the training, for a prompt that `write` could not go on with."""
+    tokens = len(tokenizer(prompt or "")["input_ids"])
+    if not tokens:
+        raise ValueError("the tokenizer begins no text with a token of its own; give a --prompt to go on with")
+    if tokens >= positions:
+        raise ValueError(
+            f"the prompt has {tokens} tokens, and the model reads {positions} in all, the new ones included; shorten it"
+        )
+
+
 @torch.no_grad()
 def write(folder: str, prompt: str | None) -> str:
     """Load what was saved, and let it go on with the prompt to the end of the text, or as far as it reads."""
@@ -194,6 +210,7 @@ def main():
     documents = load_text(data_args, args.data_seed or 0)
     tokenizer = build_tokenizer(model_args, documents["train"], checkpoint, length)
     model = build_model(model_args, tokenizer, length)
+    check_prompt(tokenizer, data_args.prompt, model.config.max_position_embeddings)
     check_output_folder(args.output_dir, model.config)
     print(f"model: {type(model).__name__}, {model.num_parameters():,} parameters, on {args.device}")
     examples = {

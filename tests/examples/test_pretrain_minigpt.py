@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer, pipeline
 
 from modeling_minibert import MiniGPTForCausalLM
+from tokenization import train_tokenizer
 
 SIZES = "hidden_size=16,num_attention_heads=2,intermediate_size=32,num_hidden_layers=1,hidden_dropout_prob=0.1"
 TINY = [
@@ -119,3 +120,28 @@ def test_refuses_windows_longer_than_a_checkpoint_reads(script, corpus, tmp_path
     with pytest.raises(ValueError, match=r"max_seq_length \(64\) is more than the 32 tokens that the model reads"):
         script.run(*TINY, "--train_file", corpus, "--output_dir", tmp_path / "second", "--model_name_or_path",
                    tmp_path / "first", "--max_seq_length", 64)  # fmt: skip
+
+
+@pytest.mark.lecture("S5-48")
+def test_refuses_a_prompt_that_it_could_not_go_on_with_before_training(script, corpus, tmp_path):
+    flags = [*TINY, "--train_file", corpus, "--output_dir", tmp_path / "out", "--max_steps", 1]
+    with pytest.raises(ValueError, match="the prompt has 32 tokens, and the model reads 32 in all.*shorten it"):
+        script.run(*flags, "--prompt", "tidur " * 5 + "i")  # the start token is the 32nd
+    tokenizer = train_tokenizer(["tidur di kursi"], kind="wordlevel", min_frequency=1, wrap=False,
+                                special_tokens=script.SPECIAL_TOKENS)  # fmt: skip
+    tokenizer.save_pretrained(tmp_path / "words")
+    with pytest.raises(ValueError, match="begins no text with a token of its own; give a --prompt"):
+        script.run(*flags, "--tokenizer_name", tmp_path / "words")
+    assert not (tmp_path / "out").exists()
+
+
+def test_refuses_a_tokenizer_with_more_tokens_than_the_checkpoint(script, corpus, tmp_path):
+    flags = [*TINY, "--train_file", corpus, "--max_steps", 1]
+    script.run(*flags, "--output_dir", tmp_path / "first")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "first")
+    size = len(tokenizer)
+    tokenizer.add_tokens(["mukenaku"])
+    tokenizer.save_pretrained(tmp_path / "other")
+    with pytest.raises(ValueError, match=f"it has {size + 1} tokens, the model knows {size}; take the one"):
+        script.run(*flags, "--output_dir", tmp_path / "second", "--model_name_or_path", tmp_path / "first",
+                   "--tokenizer_name", tmp_path / "other")  # fmt: skip
