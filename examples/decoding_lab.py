@@ -128,6 +128,8 @@ def print_row(name: str, result: dict) -> None:
 def main():
     """Decode in every way, print, draw, save."""
     model_args, args = HfArgumentParser((ModelArguments, LabArguments)).parse_args_into_dataclasses()
+    if args.num_samples < 1:
+        raise ValueError(f"num_samples ({args.num_samples}) must be at least 1")
     model, tokenizer = load_model(find_model(model_args.model_name_or_path))
     prompt, human_text = read_texts(args)
     prepare_generation(model, tokenizer, [prompt], "greedy", args.max_new_tokens)  # refuses what no strategy can do

@@ -46,6 +46,7 @@ RULES = {
     "top_k": (lambda value: value >= 1, "at least 1; leave it out to keep all tokens"),
     "top_p": (lambda value: 0 < value <= 1, "above 0 and at most 1"),
 }
+FRACTIONS = {"diversity_penalty", "penalty_alpha", "temperature", "top_p"}  # the others are whole numbers
 
 
 def prepare_generation(
@@ -95,6 +96,8 @@ def _check_value(name: str, value) -> None:
     holds, wanted = RULES.get(name, (lambda value: True, ""))
     if name in RULES and (isinstance(value, bool) or not isinstance(value, (int, float)) or not holds(value)):
         raise ValueError(f"{name} ({value}) must be {wanted}")
+    if name in RULES and name not in FRACTIONS and not isinstance(value, int):
+        raise ValueError(f"{name} ({value}) must be a whole number")
 
 
 def _check_counts(strategy: str, arguments: dict) -> None:

@@ -100,6 +100,11 @@ def test_bad_input_is_refused(arguments, message, run, checkpoint):
         run("generate", "--model_name_or_path", checkpoint, "--prompt", "Once upon a time", *arguments)
 
 
+def test_the_lab_refuses_to_draw_nothing(run, checkpoint):
+    with pytest.raises(ValueError, match=r"num_samples \(0\) must be at least 1"):
+        run("decoding_lab", "--model_name_or_path", checkpoint, "--prompt", "Once upon a time", "--num_samples", 0)
+
+
 @pytest.mark.lecture("S5-53", "S5-58")
 def test_the_lab_compares_all_strategies(run, checkpoint, capsys, tmp_path):
     run(

@@ -80,6 +80,8 @@ def test_pure_sampling_keeps_all_tokens(model, tokenizer):
         ("temperature", {"temperature": "hot"}, r"temperature \(hot\) must be above 0"),
         ("top_k", {"top_k": 0}, r"top_k \(0\) must be at least 1"),
         ("beam", {"num_beams": 0}, r"num_beams \(0\) must be at least 1"),
+        ("beam", {"num_beams": 2.5}, r"num_beams \(2.5\) must be a whole number"),
+        ("top_p", {"num_return_sequences": 1.5}, r"num_return_sequences \(1.5\) must be a whole number"),
         ("diverse_beam", {"num_beam_groups": 5}, r"num_beams \(16\) is not a multiple of num_beam_groups \(5\)"),
         ("diverse_beam", {"num_beam_groups": 0}, r"num_beam_groups \(0\) must be at least 1"),
         ("diverse_beam", {"diversity_penalty": -1}, r"diversity_penalty \(-1\) must be 0 or more"),
