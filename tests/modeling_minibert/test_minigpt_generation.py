@@ -239,7 +239,7 @@ def test_every_save_lists_every_class_and_carries_the_code_of_this_family_alone(
     needed = {"configuration_minigpt", "configuration_common", "modeling_minigpt", "attention", "packed_attention"}
     needed |= {"embeddings", "feed_forward", "heads", "linear_cross_entropy", "losses", "normalization", "packing"}
     needed |= {"precision", "stock", "stock_families", "stock_families_seq2seq", "token_mixers", "linear_attention"}
-    needed |= {"running_state", "growing_cache", "dropout"}
+    needed |= {"running_state", "growing_cache", "generation_checks", "dropout"}
     assert {path.stem for path in tmp_path.glob("*.py")} == needed
     assert all(hasattr(modeling_minibert, path.partition(".")[2]) for path in AUTO_MAP.values())
     again = AutoConfig.from_pretrained(tmp_path)
