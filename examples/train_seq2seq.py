@@ -189,10 +189,9 @@ def build_model(args: ModelArguments, tokenizer, target_tokenizer, max_length: i
 
 def check_fit(model, tokenizer, target_tokenizer, max_length: int) -> None:
     """Raise a ValueError for tokens that the model does not know, or more of them than it reads."""
-    sides = {
-        "source": (tokenizer, model.get_input_embeddings()),
-        "target": (target_tokenizer, model.get_output_embeddings()),
-    }
+    sides = {"source": (tokenizer, model.get_input_embeddings())}
+    if target_tokenizer is not tokenizer:  # one of Marian's may have two vocabularies, and counts the first
+        sides["target"] = target_tokenizer, model.get_output_embeddings()
     for side, (own, table) in sides.items():
         if len(own) > len(table.weight):
             raise ValueError(
