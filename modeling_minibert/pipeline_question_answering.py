@@ -142,8 +142,9 @@ class QuestionAnsweringPipeline(SavedPipeline, ChunkPipeline):
         question, context = example["question"], example["context"]
         asked = self.tokenizer(question, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
         if len(asked) > max_question_len:
-            asked = asked[:max_question_len]
-            question = question[: asked[-1][1]]
+            question = question[: asked[max_question_len - 1][1]]
+            # Counted anew: a character of several tokens is kept whole, and the end of a text may be divided otherwise.
+            asked = self.tokenizer(question, add_special_tokens=False)["input_ids"]
         if max_seq_len is None:
             max_seq_len = min(
                 DEFAULT_MAX_SEQ_LEN, self.tokenizer.model_max_length, self.max_positions or DEFAULT_MAX_SEQ_LEN

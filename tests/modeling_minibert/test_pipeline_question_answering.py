@@ -231,6 +231,17 @@ def test_a_long_question_is_cut():
     assert pipe(question=long, context=CONTEXT)["answer"] in CONTEXT  # 64 of its 210 tokens, and 29 of the context
 
 
+def test_a_question_cut_within_a_character_keeps_it_and_leaves_the_context_its_room():
+    pipe = random_pipeline("roberta")
+    emoji, special = "😀" * 9, pipe.tokenizer.num_special_tokens_to_add(pair=True)
+    assert len(pipe.tokenizer("😀", add_special_tokens=False)["input_ids"]) == 4  # the premise: four bytes, four tokens
+    sizes = dict(max_question_len=5, doc_stride=3, max_seq_len=8 + special + 4)
+    cut = pipe(question=emoji, context=CONTEXT, **sizes)  # the fifth token is within the second emoji
+    assert cut == pipe(question="😀😀", context=CONTEXT, **sizes | {"max_question_len": 8})
+    with pytest.raises(ValueError, match="leaves 3 for the context beside a question of 8 tokens"):
+        pipe(question=emoji, context=CONTEXT, **sizes | {"max_seq_len": 8 + special + 3})
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
