@@ -179,8 +179,8 @@ class QuestionAnsweringPipeline(SavedPipeline, ChunkPipeline):
         wanted = [name for name in self.tokenizer.model_input_names if name in features and name in self.readable]
         ids = np.array(encoding.ids)
         candidates = np.array([place == context_place for place in encoding.sequence_ids])
-        # A token that stands for no character, such as the bare word mark of SentencePiece, is no end of an answer.
-        allowed = candidates & np.array([start < end for start, end in encoding.offsets])
+        # A token of no character but spaces, such as the bare word mark of SentencePiece, is no end of an answer.
+        allowed = candidates & np.array([bool(context[start:end].strip()) for start, end in encoding.offsets])
         # With its score models say that there is no answer; some tokenizers have no such token.
         cls = np.flatnonzero(ids == self.tokenizer.cls_token_id)[:1]
         candidates[cls] = True

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import ByteLevelBPETokenizer
+from tokenizers.processors import ByteLevel
 from torch.utils.data import Dataset
 from transformers import (
     BertConfig,
@@ -240,6 +241,18 @@ def test_a_question_cut_within_a_character_keeps_it_and_leaves_the_context_its_r
     assert cut == pipe(question="😀😀", context=CONTEXT, **sizes | {"max_question_len": 8})
     with pytest.raises(ValueError, match="leaves 3 for the context beside a question of 8 tokens"):
         pipe(question=emoji, context=CONTEXT, **sizes | {"max_seq_len": 8 + special + 3})
+
+
+def test_a_token_of_spaces_alone_is_no_end_of_an_answer():
+    pipe = random_pipeline("gpt2")
+    pipe.tokenizer.backend_tokenizer.post_processor = ByteLevel(trim_offsets=False)  # as GPT-2's own
+    context = "Paris is old. \n"
+    (window,) = pipe.preprocess({"question": QUESTION, "context": context})
+    tokens = [context[slice(*window["encoding"].offsets[place])] for place in np.flatnonzero(window["candidates"])]
+    assert "" in [token.strip() for token in tokens]  # the premise
+    for aligned in (True, False):
+        answers = pipe(question=QUESTION, context=context, top_k=99, align_to_words=aligned)
+        assert "" not in [answer["answer"] for answer in answers]
 
 
 @pytest.mark.parametrize(
