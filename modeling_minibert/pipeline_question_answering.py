@@ -258,10 +258,10 @@ def _read_examples(args: tuple, kwargs: dict):
         )
     if isinstance(examples, dict):
         return [examples]
-    if isinstance(examples, Iterator):
+    if isinstance(examples, Iterator | torch.utils.data.IterableDataset):
         return (example for example in examples)  # of iterators transformers takes generators alone for streams
     if isinstance(examples, torch.utils.data.Dataset):
-        return examples
+        return (examples[place] for place in range(len(examples)))  # iterated as it is, it need not end
     if isinstance(examples, str) or not isinstance(examples, Iterable):
         raise ValueError(
             f"expected question and context, or a dict with these keys, or a list of such, got {examples!r:.80}"

@@ -196,6 +196,18 @@ def test_a_tokenizer_that_pads_on_the_left_puts_the_context_first():
     assert answer["answer"] and answer["answer"] == CONTEXT[answer["start"] : answer["end"]]
 
 
+def test_a_dataset_is_read_to_its_length():
+    class Examples(Dataset):  # as in the documentation of transformers: no index is too large
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, place):
+            return {"question": QUESTION, "context": CONTEXT}
+
+    answers = random_pipeline()(Examples(), batch_size=2)
+    assert len(list(itertools.islice(answers, 10))) == 3
+
+
 def test_a_stream_is_read_as_it_is_needed():
     pipe = random_pipeline()
     taken = []
