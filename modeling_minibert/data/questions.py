@@ -58,6 +58,8 @@ def load_question_answering(
     """
     if (dataset_name is None) == (data_files is None):
         raise ValueError("give either dataset_name or data_files, and not both")
+    if not 0 <= validation_fraction < 1:
+        raise ValueError(f"validation_fraction is {validation_fraction}; it must be at least 0 and below 1")
     if dataset_name:
         raw = load_dataset(dataset_name, dataset_config_name)
     else:

@@ -158,6 +158,9 @@ def test_other_bad_data_is_refused(tmp_path):
 
     with pytest.raises(ValueError, match="either dataset_name or data_files"):
         load_question_answering()
+    for fraction in (-0.1, 1.0, float("nan")):
+        with pytest.raises(ValueError, match=f"validation_fraction is {fraction}; it must be at least 0 and below 1"):
+            load_question_answering("not read before", validation_fraction=fraction)
     with pytest.raises(ValueError, match="rows 0 and 2 of the train split have the same id 'q1'"):
         load(train=("a.jsonl", [make_row(1), make_row(2), make_row(1)]))
     with pytest.raises(ValueError, match=r"no train split; the splits are \['test', 'validation'\]"):
