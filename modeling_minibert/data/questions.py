@@ -48,7 +48,8 @@ def load_question_answering(
         validation_fraction: share of the articles of train that become validation, 0 to 1; 0: no validation split.
         test_fraction: share of the articles that become test where there is one split only, 0 to 1.
         skip_bad_rows: leave out what would raise an error otherwise, and print how much: rows without question or
-            context, with an answer that is not in its context, and train rows whose context is also in another split.
+            context, with an answer that is not in its context, and train (validation) rows whose context is also in
+            another split (in test).
         seed: of the drawing of articles.
 
     Raises:
@@ -72,9 +73,9 @@ def load_question_answering(
     if "train" not in splits:
         raise ValueError(f"there is no train split; the splits are {sorted(splits)}")
     splits = {split: splits[split] for split in SPLITS if split in splits}
-    for name in ("test", "validation"):
-        if name in splits:
-            splits["train"] = _check_overlap(splits["train"], splits[name], name, skip_bad_rows)
+    for name, other in (("train", "test"), ("train", "validation"), ("validation", "test")):
+        if name in splits and other in splits:
+            splits[name] = _check_overlap(splits[name], splits[other], name, other, skip_bad_rows)
     if "validation" not in splits and validation_fraction > 0:
         train, validation = split_by_article(splits["train"], validation_fraction, seed, "validation, of train")
         splits |= {"train": train, "validation": validation}
@@ -180,23 +181,23 @@ def find_fault(row: dict) -> str | None:
     return None
 
 
-def _check_overlap(train: Dataset, other: Dataset, name: str, skip: bool) -> Dataset:
-    """Refuse contexts that stand in train and in another split, or leave those train rows out where asked."""
-    known = set(other["context"])
-    contexts = train["context"]
+def _check_overlap(rows: Dataset, others: Dataset, name: str, other: str, skip: bool) -> Dataset:
+    """Refuse contexts that stand in the splits `name` and `other`, or leave those rows of `name` out where asked."""
+    known = set(others["context"])
+    contexts = rows["context"]
     shared = [number for number, context in enumerate(contexts) if context in known]
     if not shared:
-        return train
+        return rows
     count = len({contexts[number] for number in shared})
-    message = f"{len(shared)} of {len(train)} train rows, whose {count} contexts also stand in the {name} split"
-    if not skip or len(shared) == len(train):
+    message = f"{len(shared)} of {len(rows)} {name} rows, whose {count} contexts also stand in the {other} split"
+    if not skip or len(shared) == len(rows):
         raise ValueError(
             f"the splits overlap: there are {message}; the first context is {contexts[shared[0]]!r:.80}. Split the "
-            f"data by article, or leave those train rows out (skip_bad_rows)"
+            f"data by article, or leave those {name} rows out (skip_bad_rows)"
         )
     print(f"skipped {message}")
     shared = set(shared)
-    return train.select([number for number in range(len(train)) if number not in shared])
+    return rows.select([number for number in range(len(rows)) if number not in shared])
 
 
 def split_by_article(rows: Dataset, fraction: float, seed: int, what: str = "") -> tuple[Dataset, Dataset]:

@@ -149,6 +149,12 @@ def test_overlapping_splits_are_refused(tmp_path, capsys):
     splits = load_question_answering(data_files=files, validation_fraction=0, skip_bad_rows=True)
     assert splits["train"]["id"] == ["q0"] and len(splits["test"]) == 1
     assert "skipped 2 of 3 train rows" in capsys.readouterr().out
+    # What decides when to stop must not be what is scored in the end.
+    files["train"] = write(tmp_path / "other.json", [make_row(0)])
+    files["validation"] = write(tmp_path / "validation.json", [make_row(1), *shared])
+    with pytest.raises(ValueError, match="2 of 3 validation rows, whose 1 contexts also stand in the test split"):
+        load_question_answering(data_files=files)
+    assert load_question_answering(data_files=files, skip_bad_rows=True)["validation"]["id"] == ["q1"]
 
 
 def test_other_bad_data_is_refused(tmp_path):
