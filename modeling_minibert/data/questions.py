@@ -91,7 +91,7 @@ def read_questions(path: str, split: str) -> Dataset:
         check_files([path], [".json"])
         check_utf8(path)
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
         except json.JSONDecodeError:
             content = None  # json lines, or broken: the table reader will say
         if isinstance(content, dict) and isinstance(content.get("data"), list):
@@ -113,18 +113,23 @@ def _flatten(articles: list[dict]) -> Iterator[dict]:
                 yield {
                     "id": question.get("id"),
                     "title": article.get("title"),
-                    "context": paragraph["context"],
-                    "question": question["question"],
-                    "answers": _as_lists(question.get("answers")),
+                    "context": paragraph.get("context"),
+                    "question": question.get("question"),
+                    "answers": question.get("answers"),
                 }
 
 
-def _as_lists(answers) -> dict[str, list]:
+def _as_lists(answers, row: str) -> dict[str, list]:
     """[{"text": …, "answer_start": …}, …], as in the files, → {"text": […], "answer_start": […]}, as on the Hub."""
-    if isinstance(answers, dict):
-        return {"text": list(answers["text"]), "answer_start": list(answers["answer_start"])}
-    answers = answers or []
-    return {key: [answer[key] for answer in answers] for key in ("text", "answer_start")}
+    keys = ("text", "answer_start")
+    if isinstance(answers, dict) and all(isinstance(answers.get(key), list) for key in keys):
+        return {key: answers[key] for key in keys}
+    if answers is None or (isinstance(answers, list) and all(set(keys) <= set(answer) for answer in answers)):
+        return {key: [answer[key] for answer in answers or []] for key in keys}
+    raise ValueError(
+        f"{row} has the answers {answers!r:.80}; they must be {{'text': [...], 'answer_start': [...]}} or a list of "
+        f"{{'text': ..., 'answer_start': ...}}; empty lists where there is no answer"
+    )
 
 
 def _select_columns(rows: Dataset, split: str) -> Dataset:
@@ -140,7 +145,7 @@ def _select_columns(rows: Dataset, split: str) -> Dataset:
             "title": row.get("title") or "",
             "context": row["context"] or "",
             "question": row["question"] or "",
-            "answers": _as_lists(row["answers"]),
+            "answers": _as_lists(row["answers"], f"row {number} of the {split} split"),
         }
         for number, row in enumerate(rows)
     ]
@@ -172,8 +177,11 @@ def find_fault(row: dict) -> str | None:
     for name in ("question", "context"):
         if not row[name].strip():
             return f"it has no {name}"
-    for text, start in zip(answers["text"], answers["answer_start"], strict=True):
-        if not text.strip():
+    texts, starts = answers["text"], [start for start in answers["answer_start"] if start is not None]
+    if len(texts) != len(starts):
+        return f"its answers have {len(texts)} texts at {len(starts)} places"
+    for text, start in zip(texts, starts, strict=True):
+        if not (text or "").strip():
             return "it has an empty answer; a question without an answer has empty lists"
         if start < 0 or context[start : start + len(text)] != text:
             there = context[max(start, 0) : max(start, 0) + len(text)]

@@ -116,6 +116,8 @@ BAD = {
     "the answer 'Paris' is not in its context at character 12, which reads ' Pari'": {
         "context": "Ben lives in Paris.", "answers": {"text": ["Paris"], "answer_start": [12]}},
     "at character -5": {"context": "Paris", "answers": {"text": ["Pari"], "answer_start": [-5]}},
+    "its answers have 2 texts at 1 places": {"answers": {"text": ["Paris", "Ben"], "answer_start": [36]}},
+    "its answers have 1 texts at 0 places": {"answers": {"text": ["Paris"], "answer_start": [None]}},
     "it has an empty answer; a question without an answer has empty lists": {
         "answers": {"text": ["Paris", ""], "answer_start": [ANNA.index("Paris"), 0]}},
 }  # fmt: skip
@@ -136,6 +138,25 @@ def test_a_bad_row_is_named_and_counted_and_skipped_only_on_request(fault, row, 
     splits = load_question_answering(data_files=files, validation_fraction=0, skip_bad_rows=True)
     assert [row["id"] for row in splits["train"]] == ["q0", "q1"]
     assert "skipped 1 of the 3 rows of the train split" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "answers", ["Paris", {"text": "Paris", "answer_start": 36}, {"text": ["Paris"]}, [{"text": "Paris"}], 36]
+)
+def test_answers_of_another_layout_are_named_with_their_row(answers, tmp_path):
+    rows = [make_row(number) | {"answers": answers} for number in range(3)]
+    with pytest.raises(ValueError, match=r"row 0 of the train split has the answers .*; they must be .*answer_start"):
+        load_question_answering(data_files={"train": write(tmp_path / "train.jsonl", rows)})
+
+
+@pytest.mark.parametrize("missing", ["question", "context"])
+def test_an_official_file_without_a_question_or_a_context_names_the_row(missing, tmp_path):
+    content = official([make_row(0), make_row(1, context="Ben is here. Paris is there.")])
+    second = content["data"][0]["paragraphs"][1]
+    del (second["qas"][0] if missing == "question" else second)[missing]
+    (tmp_path / "train.json").write_text(json.dumps(content), encoding="utf-8-sig")  # as Windows writes it
+    with pytest.raises(ValueError, match=rf"1 of the 2 rows .*: row 1 \(id q1\): it has no {missing}"):
+        load_question_answering(data_files={"train": str(tmp_path / "train.json")})
 
 
 @pytest.mark.lecture("S2-31")
