@@ -51,6 +51,7 @@ from modeling_minibert.data import (
 )
 from modeling_minibert.deploy import write_model_card
 from modeling_minibert.evaluation import ClassificationMetrics, average_by_text
+from modeling_minibert.pipeline_common import position_limit
 from modeling_minibert.training import (
     IMPLEMENTATIONS,
     AnyDeviceArguments,
@@ -302,7 +303,7 @@ def parse_arguments(
 
 def settle_length(data_args: DataArguments, tokenizer, model) -> int:
     """Tokens of the longest input; saved with the tokenizer, so that pipelines cut as the training did."""
-    longest = model.config.max_position_embeddings
+    longest = position_limit(model) or tokenizer.model_max_length
     max_length = data_args.max_seq_length or min(tokenizer.model_max_length, longest)
     if max_length > longest:
         raise ValueError(f"max_seq_length ({max_length}) is more than the {longest} tokens that the model reads")

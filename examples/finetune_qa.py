@@ -38,6 +38,7 @@ from transformers import (
 from modeling_minibert import MiniBertConfig, MiniBertForQuestionAnswering
 from modeling_minibert.data import load_question_answering, question_features
 from modeling_minibert.evaluation import FoundAnswer, QuestionAnsweringMetrics, find_answers
+from modeling_minibert.pipeline_common import position_limit
 from modeling_minibert.training import (
     AnyDeviceArguments,
     check_output_folder,
@@ -208,8 +209,8 @@ def build_model(args: ModelArguments, tokenizer):
 
 def settle_lengths(args: DataArguments, tokenizer, model) -> tuple[int, int]:
     """Tokens of a window, saved with the tokenizer, so that pipelines cut as the training did; and doc_stride."""
-    longest = getattr(model.config, "max_position_embeddings", args.max_seq_length)
-    tokenizer.model_max_length = length = min(args.max_seq_length, longest)
+    length = min(args.max_seq_length, position_limit(model) or args.max_seq_length)
+    tokenizer.model_max_length = length
     return length, length // 3 if args.doc_stride is None else args.doc_stride
 
 

@@ -52,7 +52,12 @@ def position_limit(model) -> int | None:
     if not getattr(model.config, "has_position_limit", True):
         return None
     positions = getattr(model.config, "max_position_embeddings", None)
-    return positions if positions and positions > 0 else None  # XLNet says -1
+    if not positions or positions < 0:  # XLNet says -1
+        return None
+    # RoBERTa's positions begin after its pad: of its 514 a text has 512.
+    tables = (module for name, module in model.named_modules() if name.endswith("embeddings.position_embeddings"))
+    pad = getattr(next(tables, None), "padding_idx", None)
+    return positions if pad is None else positions - pad - 1
 
 
 def given(**arguments) -> dict:

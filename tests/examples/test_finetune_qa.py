@@ -7,7 +7,17 @@ import re
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForQuestionAnswering, AutoTokenizer, BertConfig, BertForQuestionAnswering, BertModel
+from transformers import (
+    AutoModelForQuestionAnswering,
+    AutoTokenizer,
+    BertConfig,
+    BertForQuestionAnswering,
+    BertModel,
+    RobertaConfig,
+    RobertaModel,
+    XLNetConfig,
+    XLNetModel,
+)
 
 from modeling_minibert import MiniBertForQuestionAnswering, MiniGPTConfig, MiniGPTForCausalLM
 from modeling_minibert.evaluation import QuestionAnsweringMetrics
@@ -23,6 +33,8 @@ TINY = [
     "--per_device_train_batch_size", "16", "--learning_rate", "0.02", "--report_to", "none", "--max_seq_length", "40",
     "--doc_stride", "8",
 ]  # fmt: skip
+
+ENCODER = dict(vocab_size=300, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24)
 
 
 def make_rows(count, seed, impossible=0.0, sentences=2):
@@ -126,9 +138,7 @@ def bert(tmp_path):
     texts = [row["context"] + row["question"] for row in make_rows(40, seed=3)]
     tokenizer = train_tokenizer(texts, vocab_size=300, min_frequency=1, show_progress=False)
     torch.manual_seed(0)
-    config = BertConfig(vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-                        intermediate_size=24, max_position_embeddings=64)  # fmt: skip
-    BertModel(config).save_pretrained(tmp_path / "bert")
+    BertModel(BertConfig(max_position_embeddings=64, **ENCODER)).save_pretrained(tmp_path / "bert")
     save_tokenizer(tokenizer, tmp_path / "bert")
     return str(tmp_path / "bert")
 
@@ -148,6 +158,26 @@ def test_a_stock_bert_trains_as_ours_and_as_it_is_to_the_same_losses(script, fil
         losses[implementation] = [entry["loss"] for entry in log if "loss" in entry]
     assert len(losses["mini"]) == 4
     np.testing.assert_allclose(losses["mini"], losses["stock"], rtol=1e-4)  # printed with four digits
+
+
+OTHERS = {  # positions that begin after the pad; no limit to the positions
+    "roberta": (RobertaModel, RobertaConfig(pad_token_id=1, max_position_embeddings=40, **ENCODER), 38),
+    "xlnet": (XLNetModel, XLNetConfig(d_model=16, n_layer=1, n_head=2, d_inner=24, vocab_size=300), 44),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_models_without_a_twin_are_trained_and_scored_as_they_are(name, script, bert, tmp_path, capsys):
+    model_class, config, length = OTHERS[name]
+    model_class(config).save_pretrained(tmp_path / name)
+    save_tokenizer(AutoTokenizer.from_pretrained(bert), tmp_path / name)
+    rows = make_rows(20, seed=1, sentences=7)  # longer than a window
+    script.run("--train_file", write(tmp_path / "train.jsonl", rows), *TINY[2:], "--max_seq_length", "44",
+               "--max_steps", "2", "--model_name_or_path", tmp_path / name,
+               "--output_dir", tmp_path / "out")  # fmt: skip
+    printed = capsys.readouterr().out
+    assert f"reads {length} tokens" in printed and "validation exact_match" in printed
+    assert AutoModelForQuestionAnswering.from_pretrained(tmp_path / "out").config.model_type == name
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_weights(script, files, tmp_path):

@@ -304,3 +304,12 @@ def test_models_and_tokenizers_that_cannot_answer_are_refused():
         type(random_pipeline())(modeling)
     with pytest.raises(ValueError, match="handle_impossible_answer=True needs a CLS token"):
         random_pipeline("gpt2")(question="a", context="b", handle_impossible_answer=True)
+
+
+def test_positions_that_begin_after_the_pad_are_not_counted():
+    pipe = random_pipeline("roberta")  # 100 positions, of which its first token takes number 2
+    long, pipe.tokenizer.model_max_length = CONTEXT * 9, int(1e30)
+    answer = pipe(question=QUESTION, context=long)
+    assert answer == pipe(question=QUESTION, context=long, max_seq_len=98)
+    with pytest.raises(ValueError, match="max_seq_len is 99, but Roberta.* has 98 positions"):
+        pipe(question=QUESTION, context=long, max_seq_len=99)
