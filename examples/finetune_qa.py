@@ -271,6 +271,7 @@ def build_trainer(model, tokenizer, splits: DatasetDict, features: dict, version
         processing_class=tokenizer,
         data_collator=DataCollatorWithPadding(tokenizer),
         compute_metrics=score_validation,
+        preprocess_logits_for_metrics=lambda outputs, labels: outputs[:2],  # BART and T5 give hidden states besides
     )
     show_progress_lines(trainer)
     return trainer

@@ -10,6 +10,8 @@ import torch
 from transformers import (
     AutoModelForQuestionAnswering,
     AutoTokenizer,
+    BartConfig,
+    BartModel,
     BertConfig,
     BertForQuestionAnswering,
     BertModel,
@@ -160,8 +162,10 @@ def test_a_stock_bert_trains_as_ours_and_as_it_is_to_the_same_losses(script, fil
     np.testing.assert_allclose(losses["mini"], losses["stock"], rtol=1e-4)  # printed with four digits
 
 
-OTHERS = {  # positions that begin after the pad; no limit to the positions
+OTHERS = {  # positions that begin after the pad; more outputs than logits; no limit to the positions
     "roberta": (RobertaModel, RobertaConfig(pad_token_id=1, max_position_embeddings=40, **ENCODER), 38),
+    "bart": (BartModel, BartConfig(d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+                                   decoder_attention_heads=2, max_position_embeddings=64, vocab_size=300), 44),
     "xlnet": (XLNetModel, XLNetConfig(d_model=16, n_layer=1, n_head=2, d_inner=24, vocab_size=300), 44),
 }  # fmt: skip
 
