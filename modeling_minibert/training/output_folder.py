@@ -15,12 +15,13 @@ IDENTITY = (
 )  # fmt: skip
 
 
-def check_output_folder(output_dir: str, config) -> None:
+def check_output_folder(output_dir: str, config, class_name: str | None = None) -> None:
     """Refuse to train into a folder that holds a different model, before anything of it is lost.
 
     Args:
         output_dir: where the run will save.
         config: the configuration of the model that will be saved.
+        class_name: its class; none: models of other classes may be written over.
 
     Raises:
         ValueError: the folder holds a model that differs; names the field and both values.
@@ -35,7 +36,8 @@ def check_output_folder(output_dir: str, config) -> None:
     there = json.loads(PreTrainedConfig().to_json_string(use_diff=False))
     there |= json.loads(saved.read_text(encoding="utf-8"))
     ours = json.loads(config.to_json_string(use_diff=False))
-    for field in IDENTITY:
+    ours["architectures"] = [class_name]
+    for field in (*IDENTITY, "architectures") if class_name and there["architectures"] else IDENTITY:
         if field in there and there[field] != ours.get(field):
             raise ValueError(
                 f"{output_dir} already holds a different model: its {field} is {there[field]}, the new one's is "

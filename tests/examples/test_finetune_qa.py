@@ -198,7 +198,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_weights(script, files, tmp_p
         assert torch.equal(tensor, weights[1][name]), name
 
 
-def test_what_cannot_be_trained_is_refused_before_training(script, files, tmp_path):
+def test_what_cannot_be_trained_is_refused_before_training(script, files, bert, tmp_path):
     _, arguments = files
     MiniGPTForCausalLM(MiniGPTConfig.from_preset("tiny", vocab_size=50)).save_pretrained(tmp_path / "gpt")
     tokenizer = train_tokenizer(["Ayu di Solo"], kind="wordlevel", min_frequency=1, show_progress=False)
@@ -207,6 +207,10 @@ def test_what_cannot_be_trained_is_refused_before_training(script, files, tmp_pa
         script.run(*arguments, *TINY, "--model_name_or_path", tmp_path / "gpt")
     with pytest.raises(ValueError, match="group_by_length shuffles"):
         script.run(*arguments, *TINY, "--train_sampling_strategy", "group_by_length")
+    with pytest.raises(ValueError, match="already holds a different model: its architectures is .*'BertModel'"):
+        script.run(
+            *arguments, *TINY[2:], "--model_name_or_path", bert, "--implementation", "stock", "--output_dir", bert
+        )
     bad = make_rows(5, seed=4)
     bad[3]["answers"]["answer_start"] = [0]
     with pytest.raises(ValueError, match=r"1 of the 5 rows of the train split cannot be used: row 3 \(id 4-3\)"):

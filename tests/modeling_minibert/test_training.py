@@ -209,6 +209,14 @@ def test_a_pretrained_model_is_not_overwritten_by_its_classifier(tmp_path):
         check_output_folder(str(tmp_path), small_config(id2label={0: "baik", 1: "buruk"}))
 
 
+def test_a_pretrained_model_is_not_overwritten_by_another_head(tmp_path):
+    model = MiniBertForMaskedLM(small_config())
+    model.save_pretrained(tmp_path)
+    check_output_folder(str(tmp_path), model.config, "MiniBertForMaskedLM")
+    with pytest.raises(ValueError, match=r"its architectures is .*ForMaskedLM.*new one's is .*ForQuestionAnswering"):
+        check_output_folder(str(tmp_path), model.config, "MiniBertForQuestionAnswering")
+
+
 @pytest.mark.parametrize(
     "fields", [{"intermediate_size": 38}, {"norm_position": "pre"}, {"max_position_embeddings": 9}]
 )
