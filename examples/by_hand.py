@@ -35,6 +35,7 @@ from transformers import (
 from modeling_minibert import MiniBertConfig, MiniBertForMaskedLM
 from modeling_minibert.answer_spans import best_answer_spans
 from modeling_minibert.losses import IGNORE_INDEX
+from modeling_minibert.pipeline_common import position_limit
 from modeling_minibert.training import show_progress_lines
 from tokenization import train_tokenizer
 
@@ -81,12 +82,10 @@ def fill_mask_by_hand(model, tokenizer, text: str, top_k: int = 3) -> list[dict]
     Raises:
         ValueError: no mask, or several.
     """
+    check_mask(text, tokenizer.mask_token)
     inputs = tokenizer(text, return_tensors="pt")
     ids = inputs["input_ids"][0]
-    places = (ids == tokenizer.mask_token_id).nonzero()[:, 0].tolist()
-    if len(places) != 1:
-        raise ValueError(f"{text!r} has {len(places)} masked words; write {tokenizer.mask_token} once")
-    place = places[0]
+    place = (ids == tokenizer.mask_token_id).nonzero()[0].item()
     print(f"text       {text}")
     print(f"tokens     {describe(tokenizer, ids)}")
     logits = model(**inputs).logits  # (1, L, V)
@@ -105,6 +104,12 @@ def fill_mask_by_hand(model, tokenizer, text: str, top_k: int = 3) -> list[dict]
     return guesses
 
 
+def check_mask(text: str, mask: str) -> None:
+    """Raise a ValueError for a text without a masked word, or with several."""
+    if text.count(mask) != 1:
+        raise ValueError(f"{text!r} has {text.count(mask)} masked words; write {mask} once")
+
+
 @torch.no_grad()
 def answer_by_hand(model, tokenizer, question: str, context: str) -> dict:
     """Find the answer to a question in a short context, and print every step.
@@ -115,10 +120,19 @@ def answer_by_hand(model, tokenizer, question: str, context: str) -> dict:
 
     Returns:
         The answer as `pipeline("question-answering")` gives it: `score`, `start`, `end` (characters), `answer`.
+
+    Raises:
+        ValueError: more tokens than the model reads.
     """
     inputs = tokenizer(question, context, return_tensors="pt", return_offsets_mapping=True)
     offsets = inputs.pop("offset_mapping")[0].tolist()
     ids = inputs["input_ids"][0]
+    limit = position_limit(model)
+    if limit and len(ids) > limit:
+        raise ValueError(
+            f"question and context are {len(ids)} tokens long, but {type(model).__name__} reads {limit}; the pipeline "
+            f"would cut the context into windows, by hand give a shorter one"
+        )
     print(f"question   {question}")
     print(f"tokens     {describe(tokenizer, ids)}")
     output = model(**inputs)
@@ -254,9 +268,13 @@ def load(name: str) -> tuple:
 def main():
     """Take apart the answers of a checkpoint, or of what is trained here."""
     (args,) = HfArgumentParser(Arguments).parse_args_into_dataclasses()
+    for name in ("question", "context"):
+        if not getattr(args, name).strip():
+            raise ValueError(f"--{name} is empty; an answer needs a question and a context")
     if args.model_name_or_path:
         take_apart(*load(args.model_name_or_path), args)
         return
+    check_mask(args.text, "[MASK]")
     set_seed(0)
     print("training on masked words: " + STATEMENTS[0].format(country="[MASK]", capital="Paris"))
     model, tokenizer = train_masked_words()

@@ -103,6 +103,27 @@ def test_questions_are_made_with_the_answer_where_it_stands(load_example, tokeni
         assert country.lower() in question
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--question", " "], "--question is empty; an answer needs a question and a context"),
+        (["--context", ""], "--context is empty"),
+        (["--text", "no mask"], r"'no mask' has 0 masked words; write \[MASK\] once"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_training(flags, message, load_example, monkeypatch):
+    script = load_example("by_hand")
+    monkeypatch.setattr(script, "train_masked_words", lambda: pytest.fail("it has trained"))
+    with pytest.raises(ValueError, match=message):
+        script.run(*flags)
+
+
+def test_a_context_longer_than_the_model_reads_is_refused(load_example, tokenizer):
+    model = random_model(transformers.BertForQuestionAnswering, tokenizer)
+    with pytest.raises(ValueError, match=r"question and context are \d+ tokens long, but .* reads 128; the pipeline"):
+        load_example("by_hand").answer_by_hand(model, tokenizer, QUESTION, CONTEXT * 9)
+
+
 def test_a_checkpoint_without_either_head_is_refused(load_example, tmp_path, tokenizer):
     transformers.BertModel(BertConfig(vocab_size=9, hidden_size=4, num_attention_heads=1, num_hidden_layers=1,
                                       intermediate_size=4)).save_pretrained(tmp_path)  # fmt: skip
