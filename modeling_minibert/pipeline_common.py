@@ -44,7 +44,13 @@ class SavedPipeline:
         # What `Pipeline.save_pretrained` reads; `register_pipeline` leaves there only the last name of a class.
         implementation = {"impl": type(self), "pt": (self.auto_model,), "type": "text"}
         self._registered_impl = dict.fromkeys({self.default_task, self.task or self.default_task}, implementation)
-        return super().save_pretrained(save_directory, **kwargs)
+        before = getattr(self.model.config, "custom_pipelines", {})
+        try:
+            return super().save_pretrained(save_directory, **kwargs)
+        finally:  # as above; saved alone, a stock model has no code beside it
+            self.model.config.custom_pipelines = before
+            if not before:
+                del self.model.config.custom_pipelines
 
 
 def position_limit(model) -> int | None:

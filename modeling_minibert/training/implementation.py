@@ -32,6 +32,7 @@ def load_checkpoint(
         raise ValueError(f"implementation is {implementation!r}; choose mini or stock, or leave it out")
     overrides = overrides or {}
     config = AutoConfig.from_pretrained(name, **fields)
+    vars(config).pop("custom_pipelines", None)  # what lies in that folder, not in the one that will be saved
     is_ours = config.model_type in OURS
     if implementation is None or is_ours == (implementation == "mini"):
         _override(config, overrides)

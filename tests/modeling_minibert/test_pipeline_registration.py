@@ -11,7 +11,7 @@ import transformers
 from test_pipeline_question_answering import CONTEXT, QUESTION, random_pipeline
 from test_pipeline_text2text import SOURCE, TARGET, TEXTS, random_model
 from test_save_and_load import WITHOUT_PACKAGE
-from transformers import pipeline
+from transformers import AutoModelForQuestionAnswering, pipeline
 from transformers.pipelines import PIPELINE_REGISTRY
 
 from modeling_minibert import (
@@ -22,6 +22,7 @@ from modeling_minibert import (
     Text2TextGenerationPipeline,
     TranslationPipeline,
 )
+from modeling_minibert.training import load_checkpoint
 
 TASKS = {
     "question-answering": QuestionAnsweringPipeline,
@@ -171,3 +172,16 @@ def test_where_the_package_is_imported_our_folders_need_no_trust(tmp_path):
     # Another pipeline's folder holds the target tokenizer too.
     pipe.save_pretrained(tmp_path / "summaries")
     assert pipeline("summarization", str(tmp_path / "summaries"))(TEXTS[0], **SETTINGS) == [{"summary_text": expected}]
+
+
+def test_a_folder_names_only_the_pipelines_whose_code_it_holds(tmp_path):
+    pipe = random_pipeline("bert")
+    pipe.save_pretrained(tmp_path / "with")
+    pipe.model.save_pretrained(tmp_path / "without")
+    tuned = load_checkpoint(AutoModelForQuestionAnswering, str(tmp_path / "with"), "stock")
+    tuned.save_pretrained(tmp_path / "tuned")
+    named = [json.loads((tmp_path / name / "config.json").read_text()) for name in ("with", "without", "tuned")]
+    assert ["custom_pipelines" in config for config in named] == [True, False, False]
+    pipe.tokenizer.save_pretrained(tmp_path / "tuned")
+    asked = {"question": "what ?", "context": "paris is old ."}
+    assert pipeline("question-answering", str(tmp_path / "tuned"))(asked) == pipe(asked)
