@@ -153,6 +153,11 @@ class PhasedTrainer(Trainer):
         self.unfreezing = unfreezing or UnfreezingArguments()
         if self.unfreezing.freezes:
             self.unfreezing.first_steps(2, self.args, 1)  # an error before any work
+            if self.args.learning_rate == 0:
+                raise ValueError(
+                    f"learning_rate is {self.args.learning_rate}, so that nothing would be trained after the head; for "
+                    f"a head alone give at least as many freeze_epochs as there are epochs, and any learning_rate"
+                )
             self.add_callback(Unfreezing(self.unfreezing))
 
     def create_optimizer(self, model=None) -> torch.optim.Optimizer:

@@ -296,6 +296,8 @@ def test_trainings_that_cannot_be_divided_into_phases_are_refused(tmp_path):
     plan = UnfreezingArguments(freeze_epochs=1)
     with pytest.raises(ValueError, match="counted in epochs, but the training is to end after 17 updates"):
         make_trainer(stock_bert(), tmp_path, plan, max_steps=17)
+    with pytest.raises(ValueError, match="learning_rate is 0.0.*at least as many freeze_epochs as there are epochs"):
+        make_trainer(stock_bert(), tmp_path, plan, learning_rate=0.0)
     trainer = make_trainer(stock_bert(), tmp_path, plan, lr_scheduler_type="greedy", eval_strategy="epoch")
     with pytest.raises(ValueError, match="greedy follows the scores"):
         trainer.train()
