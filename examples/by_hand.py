@@ -143,7 +143,8 @@ def answer_by_hand(model, tokenizer, question: str, context: str) -> dict:
     print(f"argmax     of each alone: from token {first} to token {last}, decoded {naive!r}")
 
     in_context = torch.tensor([part == 1 for part in inputs.sequence_ids(0)])
-    (span,) = best_answer_spans(start, end, in_context, max_answer_length=MAX_ANSWER_LENGTH)
+    allowed = in_context & torch.tensor([bool(context[a:b].strip()) for a, b in offsets])  # no token of spaces alone
+    (span,) = best_answer_spans(start, end, allowed, max_answer_length=MAX_ANSWER_LENGTH)
     print(f"best span  that can be an answer: from {span.start} to {span.end}, "
           f"{start[span.start]:.2f} + {end[span.end]:.2f} = {span.score:.2f}")  # fmt: skip
     # The answer must be somewhere in the context, or at [CLS]: there is none.
@@ -151,10 +152,12 @@ def answer_by_hand(model, tokenizer, question: str, context: str) -> dict:
     probabilities = [scores.masked_fill(~candidates, -torch.inf).softmax(-1) for scores in (start, end)]
     score = (probabilities[0][span.start] * probabilities[1][span.end]).item()
     print(f"softmax    {probabilities[0][span.start]:.3f} · {probabilities[1][span.end]:.3f} = {score:.3f}")
-    characters = offsets[span.start][0], offsets[span.end][1]
-    answer = context[slice(*characters)]
-    print(f"answer     characters {characters[0]} to {characters[1]} of the context: {answer!r}")
-    return {"score": score, "start": characters[0], "end": characters[1], "answer": answer}
+    begin, stop = offsets[span.start][0], offsets[span.end][1]
+    answer = context[begin:stop].strip()  # some tokenizers count the space before a word as part of it
+    begin = context.index(answer, begin)
+    stop = begin + len(answer)
+    print(f"answer     characters {begin} to {stop} of the context: {answer!r}")
+    return {"score": score, "start": begin, "end": stop, "answer": answer}
 
 
 def describe(tokenizer, ids: torch.Tensor) -> str:

@@ -118,6 +118,16 @@ def test_what_cannot_be_asked_is_refused_before_training(flags, message, load_ex
         script.run(*flags)
 
 
+def test_a_space_that_a_token_begins_with_is_no_part_of_the_answer(load_example):
+    texts = ["the capital of France is Paris"] * 3
+    tokenizer = train_tokenizer(texts, kind="bpe", vocab_size=300, show_progress=False)
+    model, script = random_model(MiniBertForQuestionAnswering, tokenizer), load_example("by_hand")
+    pipe = pipeline("question-answering", model=model, tokenizer=tokenizer, align_to_words=False)
+    for context in (CONTEXT[start:] for start in range(0, 60, 6)):
+        answer = script.answer_by_hand(model, tokenizer, QUESTION, context)
+        assert answer == pipe(question=QUESTION, context=context) | {"score": pytest.approx(answer["score"])}
+
+
 def test_a_context_longer_than_the_model_reads_is_refused(load_example, tokenizer):
     model = random_model(transformers.BertForQuestionAnswering, tokenizer)
     with pytest.raises(ValueError, match=r"question and context are \d+ tokens long, but .* reads 128; the pipeline"):
