@@ -30,6 +30,7 @@ AUTO_MAP = {
 
 PRESETS = {
     **SIZES,
+    "minilm": shape(6, 384, 12),  # MiniLM (Wang et al. 2020), of six layers
     # The lectures' classifier for IMDB: 1,578,881 parameters with num_labels=1.
     "imdb-tiny": {
         **shape(2, 128, 4),

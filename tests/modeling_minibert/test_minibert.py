@@ -261,6 +261,7 @@ def test_multiple_choice_scores_each_choice_by_itself():
     [
         ("imdb-tiny", {"num_labels": 1}, MiniBertForSequenceClassification, 1_578_881),  # the Keras lecture
         ("tiny", {}, MiniBertModel, 4_385_920),  # google/bert_uncased_L-2_H-128_A-2
+        ("minilm", {}, MiniBertModel, 22_713_216),  # sentence-transformers/all-MiniLM-L6-v2
         ("base", {}, MiniBertModel, 109_482_240),  # bert-base-uncased
         ("large", {}, MiniBertModel, 335_141_888),  # bert-large-uncased
     ],
