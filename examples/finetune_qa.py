@@ -147,6 +147,8 @@ def parse_arguments(
         args.learning_rate = 1e-3 if from_scratch else 3e-5
     if args.num_train_epochs is None:
         args.num_train_epochs = 8 if from_scratch else 3
+    if data_args.max_train_samples is not None and data_args.max_train_samples < 1:
+        raise ValueError(f"max_train_samples ({data_args.max_train_samples}) must be at least 1")
     if args.train_sampling_strategy == "group_by_length":
         raise ValueError(
             "--train_sampling_strategy group_by_length shuffles also what is scored; leave it out: a model of ours "

@@ -125,8 +125,10 @@ class TranslationTrainingArguments(BatchPerItemArguments, Seq2SeqTrainingArgumen
 
     def __post_init__(self):
         super().__post_init__()
-        if self.num_beams < 1:
-            raise ValueError(f"num_beams ({self.num_beams}) must be at least 1")
+        for name in ("num_beams", "generation_num_beams"):
+            beams = getattr(self, name)
+            if beams is not None and beams < 1:
+                raise ValueError(f"{name} ({beams}) must be at least 1")
 
 
 def load_pairs(args: DataArguments, seed: int) -> DatasetDict:

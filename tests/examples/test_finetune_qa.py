@@ -205,6 +205,8 @@ def test_what_cannot_be_trained_is_refused_before_training(script, files, bert, 
     save_tokenizer(tokenizer, tmp_path / "gpt")
     with pytest.raises(ValueError, match="MiniGPTConfig"):
         script.run(*arguments, *TINY, "--model_name_or_path", tmp_path / "gpt")
+    with pytest.raises(ValueError, match=r"max_train_samples \(-5\) must be at least 1"):
+        script.run(*arguments, *TINY, "--max_train_samples", "-5")
     with pytest.raises(ValueError, match="group_by_length shuffles"):
         script.run(*arguments, *TINY, "--train_sampling_strategy", "group_by_length")
     with pytest.raises(ValueError, match="already holds a different model: its architectures is .*'BertModel'"):
