@@ -253,7 +253,7 @@ def describe(scores: dict[str, float]) -> str:
 def show_translations(folder: str, pairs: Dataset, num_beams: int, prefix: str) -> None:
     """Load what was saved into the pipeline and translate."""
     translate = pipeline("translation", folder, num_beams=num_beams)
-    results = translate([prefix + text for text in pairs["source"]])
+    results = translate([prefix + text for text in pairs["source"]], truncation=True)
     for source, target, result in zip(pairs["source"], pairs["target"], results, strict=True):
         mark = "=" if result["translation_text"] == target else "≠"
         print(f"  {source[:300]}\n    → {result['translation_text']}\n    {mark} {target}")

@@ -51,7 +51,12 @@ SCRIPTS = {
     "pretrain_minibert": ("ModelArguments", "DataArguments", "PretrainingArguments"),
     "train_seq2seq": ("ModelArguments", "DataArguments", "TranslationTrainingArguments"),
 }
-OTHER_RECIPES = {"squad_lecture": "finetune_qa", "squad_minilm": "finetune_qa", "multi30k": "train_seq2seq"}
+OTHER_RECIPES = {
+    "squad_lecture": "finetune_qa",
+    "squad_minilm": "finetune_qa",
+    "multi30k": "train_seq2seq",
+    "titles": "train_seq2seq",
+}
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -93,7 +98,7 @@ def test_the_figures_are_the_means_of_the_committed_runs(readme, repository):
     runs = sorted((repository / "examples" / "results").iterdir())
     assert runs
     for folder in runs:
-        if (folder / "auxiliary_loss.json").is_file() or (folder / "learning_curve.json").is_file():
+        if folder.name in ("auxiliary_loss_smsa", "learning_curve_imdb", "two_phase_imdb"):
             continue  # a comparison; see the next tests
         numbers = summarize_runs(folder.glob("*.json"))
         row = next(line for line in readme.splitlines() if f"`{folder.name}`" in line and line.startswith("|"))
@@ -142,6 +147,15 @@ def test_the_learning_curve_is_that_of_the_committed_runs(readme, repository):
     for start, line in (("scratch", lines[place + 2]), ("pretrained", lines[place + 3])):
         expected = [f"{100 * row['accuracy']:.1f}" for row in results if row["start"] == start]
         assert re.findall(r"(\d+\.\d) %", line) == expected
+
+
+def test_the_comparison_of_phases_is_that_of_the_committed_runs(readme, repository):
+    lines = readme.splitlines()
+    place = next(number for number, line in enumerate(lines) if "`two_phase_imdb`" in line)
+    for line, name in zip(lines[place + 2 : place + 6], ("frozen", "two_phase", "end_to_end", "stock"), strict=True):
+        runs = (repository / "examples/results/two_phase_imdb").glob(f"{name}-*.json")
+        mean, deviation, count = summarize_runs(runs)["single_pass.accuracy"]
+        assert count == 3 and f"| {100 * mean:.1f} ± {100 * deviation:.1f} |" in line
 
 
 def test_the_files_table_counts_lines_as_they_are(readme, repository):

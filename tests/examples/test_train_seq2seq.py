@@ -182,6 +182,24 @@ def test_a_run_scores_and_saves_what_the_pipeline_opens(shared, load_example, tm
 
 
 @pytest.mark.slow
+def test_long_sources_are_cut_when_they_are_shown_as_in_training(load_example, tmp_path, capsys):
+    load_example("train_seq2seq").run(
+        *few_files(tmp_path),
+        *SMALL,
+        "--max_steps",
+        2,
+        "--max_length",
+        4,
+        "--num_beams",
+        1,
+        "--output_dir",
+        tmp_path / "out",
+    )
+    printed = capsys.readouterr().out
+    assert "60 of 60 sources are cut to 4 tokens" in printed and printed.count("    → ") == 5 and "use it:" in printed
+
+
+@pytest.mark.slow
 def test_a_run_goes_on_from_a_checkpoint_and_refuses_what_does_not_fit_it(load_example, tmp_path):
     """The first run also has Trainer's own label smoothing, which keeps the labels from the model, and no scores."""
     script, flags = load_example("train_seq2seq"), [*few_files(tmp_path, 20), "--report_to", "none", "--num_beams", 1]
