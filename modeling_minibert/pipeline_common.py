@@ -7,6 +7,7 @@ transformers looks for `config.custom_pipelines` before it refuses the tasks tha
 that lists its pipelines writes them there with every save, so what `Trainer` saves is complete.
 """
 
+from collections.abc import Sequence
 from os import PathLike
 
 
@@ -79,3 +80,8 @@ def _entry(pipeline_class: type[SavedPipeline]) -> dict:
         "pt": [pipeline_class.auto_model.__name__],
         "type": "text",
     }
+
+
+def is_several(texts) -> bool:
+    """Whether these are texts one after another: a list, a tuple, or the column of a data set."""
+    return isinstance(texts, Sequence) and not isinstance(texts, str)

@@ -21,7 +21,7 @@ from transformers import AutoModelForQuestionAnswering
 from transformers.pipelines.base import ChunkPipeline
 
 from .answer_spans import best_answer_spans
-from .pipeline_common import SavedPipeline, given, position_limit
+from .pipeline_common import SavedPipeline, given, is_several, position_limit
 
 # So many batches are put in the order of their lengths at once; the rest of a stream has not been read by then.
 BATCHES_SORTED_TOGETHER = 32
@@ -271,9 +271,8 @@ def _read_examples(args: tuple, kwargs: dict):
 
 def _pairs(questions, contexts) -> list[dict]:
     """One example per question; a single context goes with all of them."""
-    several = isinstance(questions, list | tuple)
-    questions = list(questions) if several else [questions]
-    if isinstance(contexts, list | tuple):
+    questions = list(questions) if is_several(questions) else [questions]
+    if is_several(contexts):
         if len(contexts) != len(questions):
             raise ValueError(f"{len(questions)} questions and {len(contexts)} contexts; give one context, or as many")
     else:

@@ -16,7 +16,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.pipelines.base import Pipeline
 
 from .generation_checks import check_beams
-from .pipeline_common import SavedPipeline, given, position_limit
+from .pipeline_common import SavedPipeline, given, is_several, position_limit
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Text2TextGenerationPipeline(SavedPipeline, Pipeline):
 
     def __call__(self, texts, **kwargs):
         """Write a text for each; see the class."""
-        if isinstance(texts, (list, tuple)):
+        if is_several(texts):
             texts = list(texts)
             for place, text in enumerate(texts):
                 check_text(text, f"text {place}")

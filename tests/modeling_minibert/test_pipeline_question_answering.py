@@ -3,6 +3,7 @@
 import itertools
 import json
 
+import datasets
 import numpy as np
 import pytest
 import torch
@@ -233,6 +234,8 @@ def test_all_ways_to_ask_of_version_4():
     questions = [QUESTION, other["question"]]
     asked = pipe(question=questions, context=[CONTEXT, other["context"]])
     assert [one["answer"] for one in asked] == both
+    rows = datasets.Dataset.from_list([example, other])
+    assert [one["answer"] for one in pipe(question=rows["question"], context=rows["context"])] == both
     assert [one["answer"] for one in pipe(question=questions, context=CONTEXT)] == [answer["answer"], crossed["answer"]]
     assert pipe([]) == []
 

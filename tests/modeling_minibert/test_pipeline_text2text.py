@@ -1,5 +1,6 @@
 """Translation, summarization and text-to-text: the pipelines against `generate` and `decode` called by hand."""
 
+import datasets
 import pytest
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -114,6 +115,7 @@ def test_batches_generators_and_datasets_give_what_single_texts_give(kind):
     assert [[answer] for answer in pipe(TEXTS, batch_size=3)] == expected
     assert list(pipe((text for text in TEXTS), batch_size=2)) == expected
     assert list(pipe(Texts(), batch_size=3)) == expected
+    assert [[answer] for answer in pipe(datasets.Dataset.from_dict({"text": TEXTS})["text"])] == expected
     assert pipe([]) == []
 
 
