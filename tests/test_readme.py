@@ -149,6 +149,15 @@ def test_the_learning_curve_is_that_of_the_committed_runs(readme, repository):
         assert re.findall(r"(\d+\.\d) %", line) == expected
 
 
+def test_the_comparison_of_phases_is_that_of_the_committed_runs(readme, repository):
+    lines = readme.splitlines()
+    place = next(number for number, line in enumerate(lines) if "`two_phase_imdb`" in line)
+    for line, name in zip(lines[place + 2 : place + 6], ("frozen", "two_phase", "end_to_end", "stock"), strict=True):
+        runs = (repository / "examples/results/two_phase_imdb").glob(f"{name}-*.json")
+        mean, deviation, count = summarize_runs(runs)["single_pass.accuracy"]
+        assert count == 3 and f"| {100 * mean:.1f} ± {100 * deviation:.1f} |" in line
+
+
 def test_the_files_table_counts_lines_as_they_are(readme, repository):
     rows = re.findall(r"^\| `([\w/]+\.py)` \|.*\| (\d+) \|$", readme, flags=re.MULTILINE)
     assert len(rows) > 5
