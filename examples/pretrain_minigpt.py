@@ -33,6 +33,7 @@ from modeling_minibert.data import (
     load_pretraining_text,
 )
 from modeling_minibert.evaluation import count_next, language_modeling_scores
+from modeling_minibert.pipeline_common import check_vocabulary
 from modeling_minibert.training import (
     LossMeter,
     PackedTrainer,
@@ -139,11 +140,7 @@ def build_model(args: ModelArguments, tokenizer, max_length: int) -> MiniGPTForC
                 f"max_seq_length ({max_length}) is more than the {model.config.max_position_embeddings} tokens that "
                 f"the model reads"
             )
-        if len(tokenizer) > model.config.vocab_size:
-            raise ValueError(
-                f"the tokenizer does not belong to this model: it has {len(tokenizer):,} tokens, the model knows "
-                f"{model.config.vocab_size:,}; take the one that was saved with it"
-            )
+        check_vocabulary(tokenizer, model.config.vocab_size)
         return model
     ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "bos", "eos")}
     sizes = {"vocab_size": len(tokenizer), "max_position_embeddings": max_length}

@@ -41,7 +41,7 @@ from transformers import (
 from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGeneration
 from modeling_minibert.data import PairCollator, TokenBudgetBatches, encode_pairs, load_text_pairs
 from modeling_minibert.evaluation import GenerationMetrics
-from modeling_minibert.pipeline_common import position_limit
+from modeling_minibert.pipeline_common import check_vocabulary, position_limit
 from modeling_minibert.training import (
     BatchPerItemArguments,
     SetEpoch,
@@ -195,11 +195,7 @@ def check_fit(model, tokenizer, target_tokenizer, max_length: int) -> None:
     if target_tokenizer is not tokenizer:  # one of Marian's may have two vocabularies, and counts the first
         sides["target"] = target_tokenizer, model.get_output_embeddings()
     for side, (own, table) in sides.items():
-        if len(own) > len(table.weight):
-            raise ValueError(
-                f"the tokenizer of the {side} does not belong to this model: it has {len(own):,} tokens, the model "
-                f"knows {len(table.weight):,}; take the one that was saved with it"
-            )
+        check_vocabulary(own, len(table.weight), f"the tokenizer of the {side}")
     positions = position_limit(model)
     if positions is not None and max_length > positions:
         raise ValueError(

@@ -1,6 +1,16 @@
 """What `generate` would take silently, or refuse in the middle of its work: refused before it begins."""
 
-from transformers import GenerationConfig
+from transformers import GenerationConfig, GenerationMixin
+
+
+class CheckedGenerationMixin(GenerationMixin):
+    """`generate`, which refuses settings that mean nothing before any work is done."""
+
+    def _prepare_generation_config(self, *args, **kwargs):
+        """What `generate` was told, with the model's own defaults."""
+        generation_config, model_kwargs = super()._prepare_generation_config(*args, **kwargs)
+        check_generation(generation_config)
+        return generation_config, model_kwargs
 
 
 def check_generation(config: GenerationConfig) -> None:

@@ -14,7 +14,7 @@ import math
 
 import torch
 from torch import nn
-from transformers import Cache, GenerationMixin, PreTrainedModel
+from transformers import Cache, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import (
@@ -31,7 +31,7 @@ from .configuration_minigpt import MiniGPTConfig
 from .dropout import Dropout
 from .embeddings import Embeddings, SinusoidalPositions, rotary_angles, sinusoidal_positions
 from .feed_forward import FeedForward
-from .generation_checks import check_generation
+from .generation_checks import CheckedGenerationMixin
 from .growing_cache import growing_cache
 from .heads import Classifier, vocabulary_loss
 from .losses import IGNORE_INDEX, check_labels, cross_entropy, infer_problem_type, sequence_classification_loss
@@ -289,7 +289,7 @@ def next_token_labels(
     return targets
 
 
-class MiniGPTForCausalLM(MiniGPTPreTrainedModel, GenerationMixin):
+class MiniGPTForCausalLM(MiniGPTPreTrainedModel, CheckedGenerationMixin):
     """Predict the next token: `model.generate`, `pipeline("text-generation")`."""
 
     _tied_weights_keys = {"lm_head.weight": "minigpt.embeddings.word_embeddings.weight"}
@@ -372,12 +372,6 @@ class MiniGPTForCausalLM(MiniGPTPreTrainedModel, GenerationMixin):
     def create_masks_for_generate(config, inputs_embeds, attention_mask, past_key_values, **kwargs):
         """What `generate` gives as mask along with a static cache, so that a compiled step sees one shape."""
         return causal_mask(inputs_embeds.shape[1], attention_mask, past_key_values, inputs_embeds.device)
-
-    def _prepare_generation_config(self, *args, **kwargs):
-        """What `generate` was told, with the model's own defaults; before any work, what means nothing is refused."""
-        generation_config, model_kwargs = super()._prepare_generation_config(*args, **kwargs)
-        check_generation(generation_config)
-        return generation_config, model_kwargs
 
     def _prepare_cache_for_generation(self, generation_config, model_kwargs, *args):
         """What `generate` keeps keys and values in, unless the caller has chosen something."""

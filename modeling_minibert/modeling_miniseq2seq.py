@@ -11,7 +11,7 @@ Sources: Vaswani et al. 2017 (norms after each sub-layer); Raffel et al. 2020 (T
 
 import torch
 from torch import nn
-from transformers import Cache, GenerationMixin, PreTrainedModel
+from transformers import Cache, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput, Seq2SeqModelOutput
 from transformers.utils.generic import can_return_tuple
@@ -19,7 +19,7 @@ from transformers.utils.generic import can_return_tuple
 from .attention import causal_mask
 from .configuration_miniseq2seq import MiniSeq2SeqConfig
 from .embeddings import SinusoidalPositions, sinusoidal_positions
-from .generation_checks import check_generation
+from .generation_checks import CheckedGenerationMixin
 from .growing_cache import encoder_decoder_cache
 from .heads import vocabulary_loss
 from .losses import IGNORE_INDEX, check_labels, cross_entropy
@@ -174,7 +174,7 @@ def shift_right(labels: torch.Tensor, start_token_id: int, pad_token_id: int) ->
     return shifted.masked_fill(shifted == IGNORE_INDEX, pad_token_id)
 
 
-class MiniSeq2SeqForConditionalGeneration(SavedWithPipelines, MiniSeq2SeqPreTrainedModel, GenerationMixin):
+class MiniSeq2SeqForConditionalGeneration(SavedWithPipelines, MiniSeq2SeqPreTrainedModel, CheckedGenerationMixin):
     """Write a target for a source, one token after the other: translation, summarization, `model.generate`."""
 
     pipeline_classes = (TranslationPipeline, SummarizationPipeline, Text2TextGenerationPipeline)
@@ -287,12 +287,6 @@ class MiniSeq2SeqForConditionalGeneration(SavedWithPipelines, MiniSeq2SeqPreTrai
     def create_masks_for_generate(config, inputs_embeds, attention_mask, past_key_values, **kwargs):
         """What `generate` gives as mask along with a static cache, so that a compiled step sees one shape."""
         return causal_mask(inputs_embeds.shape[1], attention_mask, past_key_values, inputs_embeds.device)
-
-    def _prepare_generation_config(self, *args, **kwargs):
-        """What `generate` was told, with the model's own defaults; before any work, what means nothing is refused."""
-        generation_config, model_kwargs = super()._prepare_generation_config(*args, **kwargs)
-        check_generation(generation_config)
-        return generation_config, model_kwargs
 
     def _prepare_cache_for_generation(self, generation_config, model_kwargs, *args):
         """What `generate` keeps keys and values in, unless the caller has chosen something."""

@@ -4,10 +4,12 @@
     pipeline("question-answering", folder, trust_remote_code=True)    anywhere else
 
 transformers looks for `config.custom_pipelines` before it refuses the tasks that version 5 took away. A model class
-that lists its pipelines writes them there with every save, so what `Trainer` saves is complete.
+that lists its pipelines writes them there with every save, so what `Trainer` saves is complete. `position_limit` and
+`check_vocabulary` say what a model can read; the scripts ask them too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike
 
 
@@ -20,14 +22,9 @@ class SavedWithPipelines:
     def save_pretrained(self, save_directory: str | PathLike, **kwargs):
         """Save weights, configuration and code, as every model of transformers does, and name the pipelines."""
         own = {pipeline_class.default_task: _entry(pipeline_class) for pipeline_class in self.pipeline_classes}
-        before = getattr(self.config, "custom_pipelines", {})
-        self.config.custom_pipelines = before | own
-        try:
+        with _pipelines_of_the_folder(self.config) as named:
+            self.config.custom_pipelines = named | own
             return super().save_pretrained(save_directory, **kwargs)
-        finally:  # it describes the folder, not this model
-            self.config.custom_pipelines = before
-            if not before:
-                del self.config.custom_pipelines
 
 
 class SavedPipeline:
@@ -45,13 +42,21 @@ class SavedPipeline:
         # What `Pipeline.save_pretrained` reads; `register_pipeline` leaves there only the last name of a class.
         implementation = {"impl": type(self), "pt": (self.auto_model,), "type": "text"}
         self._registered_impl = dict.fromkeys({self.default_task, self.task or self.default_task}, implementation)
-        before = getattr(self.model.config, "custom_pipelines", {})
-        try:
+        with _pipelines_of_the_folder(self.model.config):
             return super().save_pretrained(save_directory, **kwargs)
-        finally:  # as above; saved alone, a stock model has no code beside it
-            self.model.config.custom_pipelines = before
-            if not before:
-                del self.model.config.custom_pipelines
+
+
+@contextmanager
+def _pipelines_of_the_folder(config) -> Iterator[dict]:
+    """Put `config.custom_pipelines` back after a save, and give what it names before: it describes the folder that is
+    written, not the model, which may be saved alone next time."""
+    before = getattr(config, "custom_pipelines", {})
+    try:
+        yield before
+    finally:
+        config.custom_pipelines = before
+        if not before:
+            del config.custom_pipelines
 
 
 def position_limit(model) -> int | None:
@@ -67,9 +72,23 @@ def position_limit(model) -> int | None:
     return positions if pad is None else positions - pad - 1
 
 
+def check_vocabulary(tokenizer, known: int, name: str = "the tokenizer") -> None:
+    """Raise a ValueError for a tokenizer with more tokens than the `known` ones of a model; `name` is for the error."""
+    if len(tokenizer) > known:
+        raise ValueError(
+            f"{name} does not belong to this model: it has {len(tokenizer):,} tokens, the model knows {known:,}; take "
+            f"the one that was saved with it"
+        )
+
+
 def given(**arguments) -> dict:
     """The arguments that a caller has set; the others keep what was set before."""
     return {name: value for name, value in arguments.items() if value is not None}
+
+
+def is_several(texts) -> bool:
+    """Whether these are texts one after another: a list, a tuple, or the column of a data set."""
+    return isinstance(texts, Sequence) and not isinstance(texts, str)
 
 
 def _entry(pipeline_class: type[SavedPipeline]) -> dict:
@@ -80,8 +99,3 @@ def _entry(pipeline_class: type[SavedPipeline]) -> dict:
         "pt": [pipeline_class.auto_model.__name__],
         "type": "text",
     }
-
-
-def is_several(texts) -> bool:
-    """Whether these are texts one after another: a list, a tuple, or the column of a data set."""
-    return isinstance(texts, Sequence) and not isinstance(texts, str)

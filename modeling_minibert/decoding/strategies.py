@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from transformers import BatchEncoding
 
+from ..pipeline_common import check_vocabulary
 from .custom_generate import contrastive_search, diverse_beam_search
 
 # top_k 0 keeps all tokens. It must be said: with do_sample alone, generate keeps 50.
@@ -34,19 +35,21 @@ STRATEGIES = {
 FOR_ALL = {"num_return_sequences", "no_repeat_ngram_size"}
 
 # What a value must be; what generate itself would take silently or refuse late.
-RULES = {
+WHOLE_NUMBERS = {
     "max_new_tokens": (lambda value: value >= 1, "at least 1"),
     "num_return_sequences": (lambda value: value >= 1, "at least 1"),
     "no_repeat_ngram_size": (lambda value: value >= 0, "at least 1, or 0 for none"),
     "num_beams": (lambda value: value >= 1, "at least 1"),
     "num_beam_groups": (lambda value: value >= 1, "at least 1"),
+    "top_k": (lambda value: value >= 1, "at least 1; leave it out to keep all tokens"),
+}
+RULES = {
+    **WHOLE_NUMBERS,
     "diversity_penalty": (lambda value: value >= 0, "0 or more"),
     "penalty_alpha": (lambda value: 0 <= value <= 1, "from 0 to 1"),
     "temperature": (lambda value: value > 0, "above 0; for its limit, choose the strategy greedy"),
-    "top_k": (lambda value: value >= 1, "at least 1; leave it out to keep all tokens"),
     "top_p": (lambda value: 0 < value <= 1, "above 0 and at most 1"),
 }
-FRACTIONS = {"diversity_penalty", "penalty_alpha", "temperature", "top_p"}  # the others are whole numbers
 
 
 def prepare_generation(
@@ -79,12 +82,7 @@ def prepare_generation(
         _check_value("max_new_tokens", max_new_tokens)
     arguments = {**STRATEGIES[strategy], **options}
     _check_counts(strategy, arguments)
-    vocabulary = model.get_input_embeddings().weight.shape[0]
-    if len(tokenizer) > vocabulary:
-        raise ValueError(
-            f"the tokenizer does not belong to this model: it has {len(tokenizer):,} tokens, the model knows "
-            f"{vocabulary:,}; load the tokenizer that was saved with the model"
-        )
+    check_vocabulary(tokenizer, len(model.get_input_embeddings().weight))
     inputs = encode_prompts(tokenizer, prompts)
     room = _check_room(model, inputs, max_new_tokens or 1)
     arguments |= {"max_new_tokens": max_new_tokens or min(100, room), "pad_token_id": _pad_id(tokenizer)}
@@ -96,7 +94,7 @@ def _check_value(name: str, value) -> None:
     holds, wanted = RULES.get(name, (lambda value: True, ""))
     if name in RULES and (isinstance(value, bool) or not isinstance(value, (int, float)) or not holds(value)):
         raise ValueError(f"{name} ({value}) must be {wanted}")
-    if name in RULES and name not in FRACTIONS and not isinstance(value, int):
+    if name in WHOLE_NUMBERS and not isinstance(value, int):
         raise ValueError(f"{name} ({value}) must be a whole number")
 
 

@@ -20,7 +20,6 @@ def predict_in_order(trainer: Trainer, dataset: Dataset) -> np.ndarray:
     With `train_sampling_strategy="group_by_length"` transformers also shuffles what it evaluates, and returns the
     predictions in that order. Here the rows are sorted by length, which saves the same padding, and put back.
 
-
     Args:
         trainer: holds the model and the batch size.
         dataset: encoded rows with a column `input_ids`.
