@@ -26,15 +26,15 @@ def check_output_folder(output_dir: str, config, class_name: str | None = None) 
     Raises:
         ValueError: the folder holds a model that differs; names the field and both values.
     """
-    # A run that was interrupted has left checkpoints only.
+    # A run that was interrupted has left checkpoints only; what one that was killed has left may be half a file.
     places = [Path(output_dir), *Path(output_dir).glob("checkpoint-*")]
-    saved = next((place / "config.json" for place in places if (place / "config.json").is_file()), None)
+    saved = next(filter(None, (_read_fields(place / "config.json") for place in places)), None)
     if saved is None:
         return
     # A saved configuration leaves out what is as in every PreTrainedConfig, such as two unnamed labels.
     # Through json, so that both sides have strings for keys.
     there = json.loads(PreTrainedConfig().to_json_string(use_diff=False))
-    there |= json.loads(saved.read_text(encoding="utf-8"))
+    there |= saved
     ours = json.loads(config.to_json_string(use_diff=False))
     ours["architectures"] = [class_name]
     for field in (*IDENTITY, "architectures") if class_name and there["architectures"] else IDENTITY:
@@ -75,7 +75,13 @@ def last_checkpoint(output_dir: str, asked: str | None) -> str | None:
 
 def _is_complete(checkpoint: Path) -> bool:
     """Whether the file that is written last is there and whole."""
+    return "global_step" in _read_fields(checkpoint / TRAINER_STATE_NAME)
+
+
+def _read_fields(path: Path) -> dict:
+    """What a JSON file holds; {} where there is none, or one that was not written to its end."""
     try:
-        return "global_step" in json.loads((checkpoint / TRAINER_STATE_NAME).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return False
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # of json, and of half a character
+        return {}
+    return fields if isinstance(fields, dict) else {}

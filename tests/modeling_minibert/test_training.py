@@ -202,6 +202,21 @@ def test_the_checkpoints_of_an_interrupted_run_are_not_overwritten(tmp_path):
         check_output_folder(str(tmp_path), small_config(hidden_size=24))
 
 
+@pytest.mark.parametrize("torn", ["", '{"model_type": "mini', "[]"])
+def test_a_configuration_that_was_not_saved_to_its_end_is_passed_over(torn, tmp_path):
+    """A run may be killed between opening config.json and writing it; the next complete checkpoint still tells."""
+    for step in (2, 4, 6):
+        random_model().save_pretrained(tmp_path / f"checkpoint-{step}")
+        if step != 4:
+            (tmp_path / f"checkpoint-{step}" / "config.json").write_text(torn)
+    (tmp_path / "config.json").write_text(torn)
+    check_output_folder(str(tmp_path), small_config())
+    with pytest.raises(ValueError, match="its hidden_size is 20, the new one's is 24"):
+        check_output_folder(str(tmp_path), small_config(hidden_size=24))
+    (tmp_path / "checkpoint-4" / "config.json").write_text(torn)
+    check_output_folder(str(tmp_path), small_config(hidden_size=24))  # nothing is left that would be lost
+
+
 def test_a_pretrained_model_is_not_overwritten_by_its_classifier(tmp_path):
     MiniBertForMaskedLM(small_config(num_labels=2)).save_pretrained(tmp_path)
     assert "id2label" not in json.loads((tmp_path / "config.json").read_text())  # the premise
