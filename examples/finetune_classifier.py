@@ -254,12 +254,14 @@ def score_test(trainer: Trainer, test: Dataset, encoded: Dataset, windows: bool)
     return results
 
 
-def describe(scores: dict) -> dict[str, str]:
-    """'accuracy' → '87.2% (95 % interval 86.8% to 87.6%)', and the same for macro-F1."""
+def describe(results: dict) -> dict[str, str]:
+    """'accuracy, single pass' → '87.2% (95 % interval 86.8% to 87.6%)', and so on for the ways and scores there are."""
     text = {}
-    for name in ("accuracy", "macro_f1"):
-        low, high = scores[f"{name}_interval"]
-        text[name] = f"{scores[name]:.1%} (95 % interval {low:.1%} to {high:.1%})"
+    for way in ("single_pass", "window_average"):
+        for name in ("accuracy", "macro_f1") if way in results else ():
+            low, high = results[way][f"{name}_interval"]
+            shown = f"{results[way][name]:.1%} (95 % interval {low:.1%} to {high:.1%})"
+            text[f"{name}, {way.replace('_', ' ')}"] = shown
     return text
 
 
@@ -401,8 +403,7 @@ def main(arguments: list[str] | None = None):
     results = score_test(trainer, test, encoded[judged], data_args.window_average)
     majority = results["majority_accuracy"]
     print(f"{judged} split ({len(test):,} texts), always guessing the largest class: {majority:.1%}")
-    ways = [way for way in ("single_pass", "window_average") if way in results]
-    scores = {f"{name}, {way.replace('_', ' ')}": text for way in ways for name, text in describe(results[way]).items()}
+    scores = describe(results)
     print("\n".join(f"  {name}: {text}" for name, text in scores.items()))
 
     # 5. What is saved, in a pipeline

@@ -1,0 +1,143 @@
+"""What came before: an LSTM and a bidirectional LSTM, trained on the same tokens as MiniBert, in one table.
+
+    python examples/recurrent_baseline.py
+    python examples/recurrent_baseline.py --recipe examples/recipes/imdb_tiny.args --dataset_name stanfordnlp/imdb
+
+The first line, offline, compares on the opinions of `examples/data/opinions`; a minute on one CPU core. All three nets
+get the tokens, batches, epochs and regularisers of examples/finetune_classifier.py, which takes all arguments that are
+not listed here. The recurrent nets read a text token by token, and their last states are all that the classifier sees:
+one vector per direction, however long the text is.
+
+It prints a line per net with its parameters, scores and seconds, and writes recurrent_baseline.json into
+`--output_dir`. Read `RecurrentClassifier` first. Sources: Hochreiter and Schmidhuber 1997 (LSTM), Graves and
+Schmidhuber 2005 (both directions), Jozefowicz et al. 2015 (the forget gates begin open); lecture rows S4-01 and S4-11.
+"""
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import datasets
+import transformers
+from classifier_runs import check_values
+from finetune_classifier import (
+    build_model,
+    build_tokenizer,
+    build_trainer,
+    describe,
+    encode,
+    load_splits,
+    parse_arguments,
+    score_test,
+    settle_length,
+)
+from torch import nn
+from torch.nn.functional import cross_entropy
+from torch.nn.utils.rnn import pack_padded_sequence
+from transformers import HfArgumentParser, PreTrainedModel, set_seed
+
+from modeling_minibert.training import use_exact_fast_float32
+
+NETS = ("lstm", "bilstm", "minibert")
+
+
+@dataclass
+class RecurrentArguments:
+    """What to compare."""
+
+    nets: list[str] = field(default_factory=lambda: list(NETS), metadata={"help": f"which of {', '.join(NETS)}"})
+    recurrent_size: int = field(default=128, metadata={"help": "of the word vectors, and of each direction's state"})
+    recurrent_dropout: float = field(default=0.3, metadata={"help": "of the word vectors and of the last state"})
+    recurrent_learning_rate: float = field(default=1e-3, metadata={"help": "the LSTMs'; --learning_rate is MiniBert's"})
+
+
+class RecurrentClassifier(nn.Module):
+    """Word vectors → LSTM → last state of each direction → classes.
+
+    Args:
+        vocab_size: V.
+        num_labels: C.
+        size: of the word vectors and of each direction's state, E.
+        bidirectional: whether a second LSTM reads the text from its end.
+        dropout: of the word vectors and of the last state.
+        pad_token_id: its vector stays zero.
+    """
+
+    def __init__(self, vocab_size, num_labels, size, bidirectional, dropout, pad_token_id):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, size, padding_idx=pad_token_id)
+        self.dropout = nn.Dropout(dropout)
+        self.lstm = nn.LSTM(size, size, batch_first=True, bidirectional=bidirectional)
+        self.classifier = nn.Linear(2 * size if bidirectional else size, num_labels)
+        for name, parameter in self.lstm.named_parameters():
+            if name.startswith("bias_ih"):  # torch orders the gates: input, forget, cell, output
+                nn.init.ones_(parameter.data[size : 2 * size])
+
+    def forward(self, input_ids, attention_mask, labels=None):
+        """Logits (B, C) of token ids (B, L) with their mask; with labels (B,), the loss as well."""
+        vectors = self.dropout(self.embedding(input_ids))
+        lengths = attention_mask.sum(dim=1).cpu()
+        _, (state, _) = self.lstm(pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False))
+        logits = self.classifier(self.dropout(state.transpose(0, 1).flatten(1)))  # (directions, B, E) → (B, …)
+        return {"logits": logits} if labels is None else {"loss": cross_entropy(logits, labels), "logits": logits}
+
+
+def build_net(net: str, ours: RecurrentArguments, minibert: PreTrainedModel, pad_token_id: int) -> nn.Module:
+    """The net of that name; the recurrent ones read and answer what the MiniBert reads and answers."""
+    if net == "minibert":
+        return minibert
+    config = minibert.config
+    return RecurrentClassifier(
+        config.vocab_size, config.num_labels, ours.recurrent_size, net == "bilstm", ours.recurrent_dropout, pad_token_id
+    )
+
+
+def table(rows: dict[str, dict]) -> str:
+    """One line per net."""
+    lines = [f"{'':8}  {'parameters':>10}  {'seconds':>7}  test scores"]
+    for net, row in rows.items():
+        start = f"{net:8}  {row['parameters']:>10,}  {row['train_seconds']:>7.0f}"
+        scores = [f"{name}: {text}" for name, text in describe(row).items()]
+        lines += [f"{start}  {scores[0]}"] + [f"{'':{len(start)}}  {score}" for score in scores[1:]]
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None):
+    """Train the nets one after the other on the same encoded texts, and print the table."""
+    parser = HfArgumentParser(RecurrentArguments)
+    ours, rest = parser.parse_args_into_dataclasses(arguments, return_remaining_strings=True)
+    for net in ours.nets:
+        if net not in NETS:
+            raise ValueError(f"--nets has {net!r}; choose from {', '.join(NETS)}")
+    check_values("nets", ours.nets)
+    model_args, data_args, args, _ = parse_arguments(rest)
+    if model_args.model_name_or_path:
+        raise ValueError("all nets begin with random weights here; leave out --model_name_or_path")
+    use_exact_fast_float32()
+    splits, labels = load_splits(data_args, args.data_seed or 0)
+    tokenizer = build_tokenizer(model_args, splits, None)
+    max_length = settle_length(data_args, tokenizer, build_model(model_args, tokenizer, labels))
+    encoded = encode(splits, tokenizer, max_length)
+    judged, rows = "test" if "test" in splits else "validation", {}
+    for net in ours.nets:
+        set_seed(args.seed)
+        model = build_net(net, ours, build_model(model_args, tokenizer, labels), tokenizer.pad_token_id)
+        rate = args.learning_rate if net == "minibert" else ours.recurrent_learning_rate
+        run = replace(args, output_dir=str(Path(args.output_dir) / net), learning_rate=rate)
+        print(f"{net}: {type(model).__name__}, reads {max_length} tokens")
+        trainer = build_trainer(model, tokenizer, encoded, None, run)
+        trained = trainer.train()
+        rows[net] = {
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "train_seconds": trained.metrics["train_runtime"],
+            **score_test(trainer, splits[judged], encoded[judged], data_args.window_average),
+        }
+    file = Path(args.output_dir) / "recurrent_baseline.json"
+    file.write_text(json.dumps({"split": judged, "seed": args.seed, "nets": rows}, indent=1), encoding="utf-8")
+    print(f"{judged} split ({len(splits[judged]):,} texts)\n{table(rows)}\nsaved to {file}")
+
+
+if __name__ == "__main__":
+    transformers.logging.disable_progress_bar()
+    datasets.disable_progress_bars()
+    main()
