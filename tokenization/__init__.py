@@ -1,6 +1,7 @@
 """Train, compare and inspect tokenizers; what is saved are stock `transformers` classes.
 
     train_tokenizer(texts, kind="wordpiece")     learn a vocabulary                      training.py
+    find_phrases(texts, 20_000)                  "not good": frequent runs of words   phrases.py
     wordpiece_from_vocab("vocab.txt")            use a published one                     stock_classes.py
     save_tokenizer(tokenizer, folder)            opens in transformers 4 and 5           stock_classes.py
     compare_tokenizers({name: tokenizer}, texts) fertility, unknown rate, coverage, speed comparison.py
@@ -11,6 +12,7 @@ The same from a shell: `python -m tokenization train|compare|inspect --help`.
 
 from .comparison import TokenizerReport, compare_tokenizers, format_reports
 from .inspection import Piece, format_pieces, inspect_text
+from .phrases import add_phrases, find_phrases
 from .special_tokens import BERT_SPECIAL_TOKENS
 from .stock_classes import save_tokenizer, to_transformers, wordpiece_from_vocab
 from .text_sources import open_texts
@@ -21,7 +23,9 @@ __all__ = [
     "KINDS",
     "Piece",
     "TokenizerReport",
+    "add_phrases",
     "compare_tokenizers",
+    "find_phrases",
     "format_pieces",
     "format_reports",
     "inspect_text",

@@ -71,6 +71,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--byte_fallback", action="store_true", help="unseen characters become bytes; bpe and unigram")
     add("--strip_html", action="store_true", help="tags such as <br /> become spaces")
     add("--punctuation", default="isolate", help=f"one of {', '.join(PUNCTUATION_MODES)} (isolate)")
+    add("--phrases", type=int, default=0, help="so many frequent phrases get ids besides; wordpiece and wordlevel (0)")
     add("--padding_side", default="right", choices=SIDES)
     add("--truncation_side", default="right", choices=SIDES)
     parser.set_defaults(run=run_train)
@@ -78,7 +79,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 _TRAIN_OPTIONS = (
     "kind vocab_size lowercase strip_accents min_frequency limit_alphabet byte_fallback model_max_length padding_side "
-    "truncation_side strip_html punctuation"
+    "truncation_side strip_html punctuation phrases"
 ).split()
 
 

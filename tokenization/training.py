@@ -33,6 +33,7 @@ from tokenizers import Tokenizer, models, trainers
 from transformers import PreTrainedTokenizerFast
 
 from .alphabet import choose_alphabet, continuations
+from .phrases import add_phrases, find_phrases
 from .special_tokens import BERT_SPECIAL_TOKENS, special_token_strings
 from .stock_classes import to_transformers
 from .text_rules import PUNCTUATION_MODES, build_decoder, build_normalizer, build_pre_tokenizer
@@ -41,6 +42,7 @@ from .unigram import prepared_texts, settled_pieces
 
 KINDS = ("wordpiece", "bpe", "unigram", "wordlevel", "character")
 KINDS_WITH_BYTE_FALLBACK = ("bpe", "unigram")
+KINDS_WITH_PHRASES = ("wordpiece", "wordlevel")
 BYTE_PIECES = [f"<0x{byte:02X}>" for byte in range(256)]
 ASCII = string.ascii_letters + string.digits + string.punctuation
 
@@ -63,6 +65,7 @@ def train_tokenizer(
     truncation_side: str = "right",
     strip_html: bool = False,
     punctuation: str = "isolate",
+    phrases: int = 0,
     text_column: str = "text",
     show_progress: bool = True,
 ) -> PreTrainedTokenizerFast:
@@ -88,6 +91,8 @@ def train_tokenizer(
         strip_html: replace tags such as `<br />` by a space.
         punctuation: "isolate" (marks are pieces of their own), "remove" (all but ! and ?), "attached" (words are what
             stands between spaces: "bener-bener" is one).
+        phrases: give so many frequent runs of two or three words ids of their own, beyond `vocab_size`; see
+            `find_phrases`. For wordpiece and wordlevel.
         text_column: the column of a data set.
         show_progress: draw progress bars.
 
@@ -98,11 +103,12 @@ def train_tokenizer(
         ValueError: an argument outside its choices, an empty corpus, or a `vocab_size` that cannot hold the alphabet.
 
     Warns:
-        UserWarning: the text gave fewer pieces than `vocab_size` (not for characters, of which there are never many).
+        UserWarning: the text gave fewer pieces than `vocab_size` (not for characters, of which there are never many),
+            or fewer phrases than were asked for.
     """
     roles = dict(BERT_SPECIAL_TOKENS if special_tokens is None else special_tokens)
     specials = special_token_strings(roles)
-    _check_choices(kind, punctuation, byte_fallback, vocab_size, min_frequency)
+    _check_choices(kind, punctuation, byte_fallback, vocab_size, min_frequency, phrases)
     source = open_texts(texts, text_column)
 
     backend = Tokenizer(_EMPTY_MODELS[kind](roles["unk_token"]))
@@ -111,6 +117,8 @@ def train_tokenizer(
     if decoder := build_decoder(kind):
         backend.decoder = decoder
     common = {"vocab_size": vocab_size, "show_progress": show_progress, "min_frequency": min_frequency}
+    if phrases:
+        source = source.readable_again()
     if kind in ("wordlevel", "character"):
         _learn_words(backend, source, specials, common)
     else:
@@ -119,7 +127,7 @@ def train_tokenizer(
         backend = _learn_pieces(backend, kind, source, alphabet, roles, byte_fallback, common)
     if kind != "character":
         _check_size(backend.get_vocab_size(), vocab_size, source.name)
-    return to_transformers(
+    tokenizer = to_transformers(
         backend,
         roles,
         wrap=wrap,
@@ -127,6 +135,10 @@ def train_tokenizer(
         padding_side=padding_side,
         truncation_side=truncation_side,
     )
+    if phrases:
+        found = find_phrases(source, phrases, normalize=backend.normalizer.normalize_str)
+        _check_size(add_phrases(tokenizer, found), phrases, source.name, "phrases")
+    return tokenizer
 
 
 _EMPTY_MODELS = {
@@ -142,7 +154,7 @@ _TRAINERS = {
 }
 
 
-def _check_choices(kind: str, punctuation: str, byte_fallback: bool, vocab_size: int, min_frequency: int) -> None:
+def _check_choices(kind, punctuation, byte_fallback, vocab_size, min_frequency, phrases) -> None:
     """Refuse what no trainer could do, before any text is read."""
     if kind not in KINDS:
         raise ValueError(f"unknown kind {kind!r}; choose one of {list(KINDS)}")
@@ -150,6 +162,11 @@ def _check_choices(kind: str, punctuation: str, byte_fallback: bool, vocab_size:
         raise ValueError(f"unknown punctuation {punctuation!r}; choose one of {list(PUNCTUATION_MODES)}")
     if byte_fallback and kind not in KINDS_WITH_BYTE_FALLBACK:
         raise ValueError(f"byte_fallback is for the kinds {list(KINDS_WITH_BYTE_FALLBACK)}; kind is {kind!r}")
+    if phrases and kind not in KINDS_WITH_PHRASES:
+        raise ValueError(f"phrases are for the kinds {list(KINDS_WITH_PHRASES)}, which end a word at every space; kind "
+                         f"is {kind!r}")  # fmt: skip
+    if phrases < 0:
+        raise ValueError(f"phrases ({phrases}) must be 0 or more")
     if vocab_size < 1 or min_frequency < 0:
         raise ValueError(f"vocab_size ({vocab_size}) must be at least 1 and min_frequency ({min_frequency}) at least 0")
 
@@ -219,11 +236,12 @@ def _check_not_empty(source: Texts) -> None:
         raise ValueError(f"{source.name} holds no text: not one visible character to learn from")
 
 
-def _check_size(size: int, vocab_size: int, name: str) -> None:
+def _check_size(size: int, wanted: int, name: str, what: str = "entries") -> None:
     """Say so if the text gave less than was asked for."""
-    if size < vocab_size:
+    if size < wanted:
         warnings.warn(
-            f"the vocabulary has {size} entries, not the {vocab_size} asked for: {name} has no further pieces that are "
-            f"frequent enough (more text or a lower min_frequency gives more)",
+            f"the vocabulary has {size} {what}, not the {wanted} asked for: {name} has no further "
+            f"{'ones' if what == 'phrases' else 'pieces'} that are frequent enough "
+            f"(more text or a lower min_frequency gives more)",
             stacklevel=3,
         )
