@@ -3,13 +3,14 @@
     python examples/pretrain_minibert.py
     python examples/learning_curve.py
     python examples/learning_curve.py --model_name_or_path out/mine --train_file train.parquet --test_file test.parquet
-        --labels 100 1000 10000 25000 --learning_rate 3e-4 --scratch_learning_rate 1e-3 --bf16 true
+        --labels 100 1000 10000 25000 --learning_rates 3e-4 1e-3 --bf16 true
 
 The first two lines, offline, compare on the opinions of `examples/data/opinions`. Every run is one of
 examples/finetune_classifier.py, which gets all arguments that are not listed here, such as `--bf16`. Both sides have
 the same configuration, tokenizer and labels; each seed draws its own labels, by class, and the fewer are among the
 more. A tenth of the labels is set apart as there, but nothing is chosen by it: the last epoch counts. Choose the two
-learning rates on validation before, each for its side, or the comparison is not fair.
+learning rates on validation before, each for its side, or the comparison is not fair. With `--freeze_share` the
+checkpoint's head learns alone first (at `--head_learning_rate`); random weights have nothing to protect.
 
 It prints one line per run, then a table of the test scores (mean ± standard deviation over the seeds), and writes
 learning_curve.json and learning_curve.png into `--output_dir`. Stopped, it goes on where it was.
@@ -48,8 +49,12 @@ class CurveArguments:
     test_file: str = field(default=str(HERE / "data/opinions/test.csv"), metadata={"help": "scored after each run"})
     labels: list[int] = field(default_factory=lambda: [100, 500, 2000], metadata={"help": "numbers of labelled texts"})
     seeds: int = field(default=3, metadata={"help": "runs of each kind"})
-    learning_rate: float = field(default=3e-4, metadata={"help": "of the checkpoint"})
-    scratch_learning_rate: float = field(default=1e-3, metadata={"help": "from scratch"})
+    learning_rates: list[float] = field(
+        default_factory=lambda: [3e-4, 1e-3], metadata={"help": "of the checkpoint, and of the random weights"}
+    )
+    freeze_share: float = field(
+        default=0.0, metadata={"help": "part of the checkpoint's epochs in which its head is trained alone"}
+    )
     output_dir: str = field(default="out/learning_curve", metadata={"help": "where everything is saved"})
 
 
@@ -94,16 +99,19 @@ def plan_runs(args: CurveArguments, train: Dataset, rest: list[str]) -> list[Run
         order = stratified_order(train["label"], seed)
         twin = out / f"random-{seed}"
         save_random_twin(args.model_name_or_path, seed, twin)
-        sides = (args.model_name_or_path, args.learning_rate), (str(twin), args.scratch_learning_rate)
+        sides = list(zip(STARTS, (args.model_name_or_path, str(twin)), args.learning_rates, strict=True))
         for count in args.labels:
             labels = save_rows(train.select(order[:count]), out, f"labels-{count}-{seed}")
-            for start, (model, rate) in zip(STARTS, sides, strict=True):
+            epochs = max(EPOCHS, -(-LEAST_TEXTS // count))
+            for start, model, rate in sides:
                 flags = [
                     "--model_name_or_path", model, "--train_file", labels, "--test_file", args.test_file,
-                    "--seed", str(seed), "--learning_rate", str(rate),
-                    "--num_train_epochs", str(max(EPOCHS, -(-LEAST_TEXTS // count))), "--eval_strategy", "no",
-                    "--save_strategy", "no", "--load_best_model_at_end", "false", "--report_to", "none", *rest,
+                    "--seed", str(seed), "--learning_rate", str(rate), "--num_train_epochs", str(epochs),
+                    "--eval_strategy", "no", "--save_strategy", "no", "--load_best_model_at_end", "false",
+                    "--report_to", "none", *rest,
                 ]  # fmt: skip
+                if args.freeze_share and start == "pretrained":
+                    flags += ["--freeze_epochs", str(args.freeze_share * epochs)]
                 runs.append(Run(out / f"{start}-{count}-{seed}", flags))
     return runs
 
@@ -164,6 +172,12 @@ def main():
             f"there is no checkpoint in {args.model_name_or_path}: run examples/pretrain_minibert.py, or name a folder "
             "with --model_name_or_path"
         )
+    if len(args.learning_rates) != 2:
+        raise ValueError(
+            f"--learning_rates takes two numbers, of the checkpoint and of random weights; got {args.learning_rates}"
+        )
+    if not 0 <= args.freeze_share <= 1:
+        raise ValueError(f"--freeze_share ({args.freeze_share}) must be from 0 to 1")
     runs = plan_runs(args, read_labels(args), rest)
     check_finished(runs)
     if failed := run_all(runs):

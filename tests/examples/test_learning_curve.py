@@ -54,7 +54,7 @@ def test_both_starts_run_on_the_same_labels_with_their_own_learning_rates(curve,
         (Path(option["--output_dir"]) / "all_results.json").write_text(json.dumps(results))
 
     monkeypatch.setattr(sys.modules["finetune_classifier"], "main", pretend)
-    asked = [*files, "--labels", 20, 60, "--learning_rate", 5e-4, "--seeds", 2, "--bf16", "false"]
+    asked = [*files, "--labels", 20, 60, "--learning_rates", 5e-4, 1e-3, "--seeds", 2, "--bf16", "false"]
     curve.run(*asked)
     assert len(options) == 8 and all(option["--bf16"] == "false" for option in options)
     for pretrained, scratch in zip(options[::2], options[1::2], strict=True):
@@ -76,7 +76,11 @@ def test_both_starts_run_on_the_same_labels_with_their_own_learning_rates(curve,
     curve.run(*asked)
     assert len(options) == 8  # nothing is run twice
     with pytest.raises(ValueError, match=r"scratch-20-0 holds a run with other flags.*0.001 .* 0.003 "):
-        curve.run(*asked, "--scratch_learning_rate", 3e-3)
+        curve.run(*asked, "--learning_rates", 5e-4, 3e-3)
+    del options[:]
+    curve.run(*asked, "--output_dir", tmp_path / "frozen", "--freeze_share", 0.25)  # 320 and 107 epochs
+    frozen = [option.get("--freeze_epochs") for option in options]
+    assert frozen == ["80.0", None, "26.75", None] * 2
     first, twin = (MiniBertForMaskedLM.from_pretrained(tmp_path / name) for name in ("checkpoint", "out/random-0"))
     assert twin.config.hidden_size == 16
     weight = "minibert.embeddings.word_embeddings.weight"
@@ -127,3 +131,7 @@ def test_what_cannot_be_compared_is_refused_first(curve, files, tmp_path):
         curve.run(*files, "--labels", 20, 5000)
     with pytest.raises(ValueError, match="there is no checkpoint in .*nowhere: run examples/pretrain_minibert.py"):
         curve.run(*files, "--model_name_or_path", tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"--learning_rates takes two numbers, .*; got \[0.001\]"):
+        curve.run(*files, "--labels", 20, "--learning_rates", 1e-3)
+    with pytest.raises(ValueError, match=r"--freeze_share \(1.5\) must be from 0 to 1"):
+        curve.run(*files, "--labels", 20, "--freeze_share", 1.5)
