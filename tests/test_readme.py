@@ -140,13 +140,18 @@ def test_the_comparison_of_lambda_is_that_of_the_committed_runs(readme, reposito
 
 
 def test_the_learning_curve_is_that_of_the_committed_runs(readme, repository):
-    results = json.loads((repository / "examples/results/learning_curve_imdb/learning_curve.json").read_text())
+    files = (repository / "examples/results/learning_curve_imdb").glob("*.json")  # one per number of seeds
+    results = sorted((row for file in files for row in json.loads(file.read_text())), key=lambda row: row["labels"])
     lines = readme.splitlines()
     place = next(number for number, line in enumerate(lines) if "`learning_curve_imdb`" in line)
     assert re.findall(r"([\d,]+) labels", lines[place]) == [f"{row['labels']:,}" for row in results[::2]]
     for start, line in (("scratch", lines[place + 2]), ("pretrained", lines[place + 3])):
-        expected = [f"{100 * row['accuracy']:.1f}" for row in results if row["start"] == start]
-        assert re.findall(r"(\d+\.\d) %", line) == expected
+        shown = [cell.strip() for cell in line.split("|")[2:-1]]
+        assert shown == [
+            f"{100 * row['accuracy']:.1f}" + (f" ± {100 * row['accuracy_deviation']:.1f}" if row["seeds"] > 1 else "")
+            for row in results
+            if row["start"] == start
+        ]
 
 
 def test_the_comparison_of_phases_is_that_of_the_committed_runs(readme, repository):

@@ -19,6 +19,7 @@ from itertools import pairwise
 
 from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerFast
+from transformers.utils.logging import tqdm
 
 _LETTERS = r"[^\W\d_]+"
 _WORD = rf"{_LETTERS}(?:['’-]{_LETTERS})*"  # don't, bener-bener
@@ -32,6 +33,7 @@ def find_phrases(
     normalize: Callable[[str], str] = str.lower,
     min_frequency: int = 20,
     lift: float = 4.0,
+    show_progress: bool = False,
 ) -> list[str]:
     """The most frequent phrases of two or three words, of those that are more than chance.
 
@@ -42,25 +44,27 @@ def find_phrases(
         min_frequency: how often a phrase must occur.
         lift: how many times as often as by chance its two parts must stand together; for three words, whichever way
             they are cut in two.
+        show_progress: draw a progress bar per reading.
 
     Returns:
         The phrases, most frequent first, equally frequent ones by alphabet.
     """
 
-    def runs() -> Iterator[list[str]]:
-        for text in texts:
+    def runs(what: str) -> Iterator[list[str]]:
+        length = getattr(texts, "length", None)  # of a `Texts`; a list has its own
+        for text in tqdm(texts, f"Counting {what}", total=length, disable=not show_progress):
             for run in _RUN.findall(normalize(text)):
                 yield run.split(" ")
 
     words: Counter[str] = Counter()
-    for run in runs():
+    for run in runs("words"):
         words.update(run)
     total = words.total()
     pairs: Counter[tuple] = Counter()
-    for run in runs():
+    for run in runs("pairs of words"):
         pairs.update(pair for pair in pairwise(run) if min(words[word] for word in pair) >= min_frequency)
     threes: Counter[tuple] = Counter()
-    for run in runs():
+    for run in runs("three words"):
         triples = zip(run, run[1:], run[2:], strict=False)
         threes.update(three for three in triples if min(pairs[three[:2]], pairs[three[1:]]) >= min_frequency)
     times = {

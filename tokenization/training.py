@@ -136,7 +136,8 @@ def train_tokenizer(
         truncation_side=truncation_side,
     )
     if phrases:
-        found = find_phrases(source, phrases, normalize=backend.normalizer.normalize_str)
+        normalize = backend.normalizer.normalize_str
+        found = find_phrases(source, phrases, normalize=normalize, show_progress=show_progress)
         _check_size(add_phrases(tokenizer, found), phrases, source.name, "phrases")
     return tokenizer
 

@@ -71,6 +71,12 @@ class Again:
         yield from self.texts
 
 
+def test_the_three_readings_are_shown(capsys):
+    find_phrases(make_texts(), 3, show_progress=True)
+    shown = capsys.readouterr().err
+    assert [what in shown for what in ("Counting words", "pairs of words", "three words", "300/300")] == [True] * 4
+
+
 def test_marks_numbers_and_two_spaces_end_a_run():
     texts = ["tidak bagus"] * 5 + ["sama. sekali", "sama  sekali", "sama 3 sekali", "sama\nsekali", "sama/sekali"] * 9
     assert find_phrases(texts, 9, min_frequency=2, lift=0.1) == ["tidak bagus"]
