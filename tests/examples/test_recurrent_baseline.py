@@ -67,7 +67,7 @@ def test_the_forget_gates_begin_open(script):
 
 
 @pytest.mark.slow
-@pytest.mark.lecture("S4-01", "S4-11")
+@pytest.mark.lecture("S4-01")
 def test_three_nets_learn_the_same_texts_and_the_table_is_theirs(script, write_rows, tmp_path, capsys):
     flags = ["--output_dir", str(tmp_path / "out"), "--report_to", "none", "--recurrent_size", "24",
              "--recurrent_learning_rate", "0.01"]  # fmt: skip
