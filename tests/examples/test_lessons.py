@@ -130,9 +130,8 @@ def test_cost(run_lesson):
         assert (recurrent, steps) == (2 * length * size**2, length)
         assert (attention, one) == (4 * length**2 * size, 1)
     assert "twice the tokens: recurrent x 2, attention x 4" in printed
-    # Seconds of a machine that does other things too: 1 and 2, and far from each other.
-    slow, wide = numbers(line_with(printed, "measured"))[-2:]
-    assert 0.5 < slow < 1.4 < wide < 2.7
+    # The operations prove it; what the seconds are depends on what else the machine does.
+    assert "seconds grow with L to the power" in line_with(printed, "measured")
 
 
 @pytest.mark.lecture("S1-08", "S3-15", "S5-13", "S5-14")
