@@ -34,7 +34,7 @@ from finetune_classifier import (
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_padded_sequence
-from transformers import HfArgumentParser, PreTrainedModel, set_seed
+from transformers import HfArgumentParser, PreTrainedConfig, PreTrainedModel, set_seed
 
 from modeling_minibert.training import use_exact_fast_float32
 
@@ -65,6 +65,8 @@ class RecurrentClassifier(nn.Module):
 
     def __init__(self, vocab_size, num_labels, size, bidirectional, dropout, pad_token_id):
         super().__init__()
+        # `Trainer` asks for one before it smooths labels.
+        self.config = PreTrainedConfig(num_labels=num_labels, pad_token_id=pad_token_id)
         self.embedding = nn.Embedding(vocab_size, size, padding_idx=pad_token_id)
         self.dropout = nn.Dropout(dropout)
         self.lstm = nn.LSTM(size, size, batch_first=True, bidirectional=bidirectional)
