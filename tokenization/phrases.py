@@ -14,12 +14,14 @@ the normalised text, so a saved tokenizer needs nothing of ours.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerFast
 from transformers.utils.logging import tqdm
+
+from .text_sources import open_texts
 
 _LETTERS = r"[^\W\d_]+"
 _WORD = rf"{_LETTERS}(?:['’-]{_LETTERS})*"  # don't, bener-bener
@@ -27,7 +29,7 @@ _RUN = re.compile(rf"(?<!\w){_WORD}(?: {_WORD})+(?!\w)")
 
 
 def find_phrases(
-    texts: Iterable[str],
+    texts,
     count: int,
     *,
     normalize: Callable[[str], str] = str.lower,
@@ -38,7 +40,8 @@ def find_phrases(
     """The most frequent phrases of two or three words, of those that are more than chance.
 
     Args:
-        texts: read three times (words, pairs, threes), so that only what may become a phrase is counted in memory.
+        texts: as for `open_texts`; read three times (words, pairs, threes), so that only what may become a phrase is
+            counted in memory.
         count: how many phrases are wanted; fewer are returned where the text has no more.
         normalize: what the tokenizer does to a text before it looks for words.
         min_frequency: how often a phrase must occur.
@@ -49,10 +52,10 @@ def find_phrases(
     Returns:
         The phrases, most frequent first, equally frequent ones by alphabet.
     """
+    source = open_texts(texts).readable_again()
 
     def runs(what: str) -> Iterator[list[str]]:
-        length = getattr(texts, "length", None)  # of a `Texts`; a list has its own
-        for text in tqdm(texts, f"Counting {what}", total=length, disable=not show_progress):
+        for text in tqdm(source, f"Counting {what}", total=source.length, disable=not show_progress):
             for run in _RUN.findall(normalize(text)):
                 yield run.split(" ")
 
