@@ -12,7 +12,7 @@ from .feed_forward import ACTIVATIONS
 from .normalization import NORMS
 
 POSITION_EMBEDDING_TYPES = ("learned", "sinusoidal", "none")
-CLASSIFIER_POOLINGS = ("cls", "mean", "max")
+CLASSIFIER_POOLINGS = ("cls", "mean", "max", "attention")
 
 # Everything that Auto* may be asked for, so that any saved head also opens as any other class of the family.
 AUTO_MAP = {
@@ -82,7 +82,7 @@ class MiniBertConfig(CommonConfig, PreTrainedConfig):
             dropout, Iyyer et al. 2015); needs mask_token_id.
         mask_token_id: the id of [MASK].
         classifier_pooling: what stands for the whole text: "cls", BERT's dense and tanh over the first token;
-            "mean" or "max" over the real tokens.
+            "mean" or "max" over the real tokens; "attention", a mean over them whose weights are learned.
         classifier_hidden_size: width of one more layer before the classifier; none where None.
 
     Example:

@@ -25,6 +25,19 @@ def mean_pooling(hidden_states: torch.Tensor, mask: torch.Tensor) -> torch.Tenso
     return (hidden_states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
 
 
+def attention_pooling(hidden_states: torch.Tensor, mask: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
+    """The mean of the real tokens' vectors, weighted by the softmax of query · vector.
+
+    (B, L, E), (B, L) and (E,) give (B, E); zeros where there are no real tokens. Source: Yang et al. 2016,
+    Hierarchical Attention Networks, section 2.2, without its hidden layer.
+    """
+    scores = (hidden_states @ query.to(hidden_states.dtype)).masked_fill(
+        ~mask.bool(), torch.finfo(hidden_states.dtype).min
+    )
+    weights = scores.softmax(dim=1) * mask.to(hidden_states.dtype)
+    return (hidden_states * weights[:, :, None]).sum(dim=1)
+
+
 def max_pooling(hidden_states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """The largest value of each feature over the real tokens: (B, L, E) and (B, L) give (B, E); zeros if none."""
     real = mask.bool()
@@ -40,6 +53,8 @@ class Pooler(nn.Module):
         self.pooling = config.classifier_pooling
         if self.pooling == "cls":
             self.dense = nn.Linear(config.hidden_size, config.hidden_size)
+        if self.pooling == "attention":
+            self.query = nn.Parameter(torch.zeros(config.hidden_size))  # zeros: begins as the mean
 
     def forward(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None) -> torch.Tensor:
         if self.pooling == "cls":
@@ -47,6 +62,8 @@ class Pooler(nn.Module):
         if attention_mask is None or attention_mask.dim() != 2:
             # A mask of queries × keys does not say which tokens are padding; all of them count.
             attention_mask = torch.ones(hidden_states.shape[:2], device=hidden_states.device)
+        if self.pooling == "attention":
+            return attention_pooling(hidden_states, attention_mask, self.query)
         pool = mean_pooling if self.pooling == "mean" else max_pooling
         return pool(hidden_states, attention_mask)
 

@@ -86,6 +86,8 @@ class MiniBertPreTrainedModel(PreTrainedModel):
         super()._init_weights(module)
         if isinstance(module, SinusoidalPositions):
             init.copy_(module.table, sinusoidal_positions(*module.table.shape))
+        if isinstance(module, Pooler) and module.pooling == "attention":
+            init.zeros_(module.query)
 
     def to_stock(self) -> PreTrainedModel:
         """This model as a stock BERT of transformers, same weights; see `stock.py`."""

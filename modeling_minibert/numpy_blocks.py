@@ -264,3 +264,17 @@ def max_pooling_backward(dout, is_largest):
     """dx (B, L, E): all to the token that was largest; shared among equals, as in torch."""
     equals = np.maximum(is_largest.sum(axis=1, keepdims=True), 1).astype(dout.dtype)
     return dout[:, None] * is_largest / equals
+
+
+def attention_pooling_forward(x, real, query):
+    """The mean over the real tokens, weighted by the softmax of x · query: (B, L, E), (B, L) and (E,) give (B, E)."""
+    scores = np.where(real.astype(bool), x @ query, np.finfo(x.dtype).min)
+    weights = softmax_forward(scores)[0] * real.astype(x.dtype)  # (B, L); zeros where there is no real token
+    return (x * weights[:, :, None]).sum(axis=1), (x, weights, query)
+
+
+def attention_pooling_backward(dout, cache):
+    """dx (B, L, E), through the vectors and through their weights, and dquery (E,)."""
+    x, weights, query = cache
+    dscores = softmax_backward((x * dout[:, None]).sum(axis=-1), weights)[:, :, None]
+    return weights[:, :, None] * dout[:, None] + dscores * query, (dscores * x).sum(axis=(0, 1))

@@ -27,6 +27,8 @@ import numpy as np
 
 from .numpy_blocks import (
     ACTIVATIONS,
+    attention_pooling_backward,
+    attention_pooling_forward,
     dropout_backward,
     dropout_forward,
     linear_backward,
@@ -98,14 +100,20 @@ def pooler_forward(params, config, x, attention_mask=None):
         out, tanh_cache = tanh_forward(out)
         return out, (config, x.shape, dense_cache, tanh_cache)
     real = np.ones(x.shape[:2]) if attention_mask is None else attention_mask
-    pool = mean_pooling_forward if config.classifier_pooling == "mean" else max_pooling_forward
-    out, pooling_cache = pool(x, real)
+    if config.classifier_pooling == "attention":
+        out, pooling_cache = attention_pooling_forward(x, real, params["query"])
+    else:
+        pool = mean_pooling_forward if config.classifier_pooling == "mean" else max_pooling_forward
+        out, pooling_cache = pool(x, real)
     return out, (config, x.shape, pooling_cache, None)
 
 
 def pooler_backward(dout, cache):
     """dx (B, L, E) and the gradients, of which mean and max have none."""
     config, shape, pooling_cache, tanh_cache = cache
+    if config.classifier_pooling == "attention":
+        dx, dquery = attention_pooling_backward(dout, pooling_cache)
+        return dx, {"query": dquery}
     if config.classifier_pooling == "mean":
         return mean_pooling_backward(dout, pooling_cache), {}
     if config.classifier_pooling == "max":

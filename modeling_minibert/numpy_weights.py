@@ -42,6 +42,8 @@ def _shapes(config, heads):
         encoder["final_norm"] = norm
     if config.classifier_pooling == "cls" and set(heads) != {"mlm_head"}:
         encoder["pooler"] = join({"dense": linear(size, size)})
+    if config.classifier_pooling == "attention" and set(heads) != {"mlm_head"}:
+        encoder["pooler"] = {"query": (size,)}
     hidden = config.classifier_hidden_size
     classifier = {"dense": linear(size, hidden)} if hidden else {}
     all_heads = {

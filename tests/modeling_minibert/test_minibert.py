@@ -28,6 +28,7 @@ VARIANTS = {
     "2017": {"embedding_norm": False, "scale_embedding": True, "type_vocab_size": 0, "hidden_act": "relu"},
     "mean pooling": {"classifier_pooling": "mean", "classifier_hidden_size": 11},
     "max pooling": {"classifier_pooling": "max"},
+    "attention pooling": {"classifier_pooling": "attention"},
     "wide heads": {"head_dim": 9, "attention_bias": False},
 }
 HEADS = [
@@ -199,6 +200,26 @@ def test_mean_and_max_pooling_equal_a_loop_over_the_real_tokens():
             assert_close(outputs.pooler_output[row], expected, rtol=0, atol=1e-6)
 
 
+def test_attention_pooling_is_attention_with_one_learned_query_and_begins_as_the_mean():
+    batch = random_batch()
+    batch["attention_mask"][1, 4:] = 0
+    model = MiniBertModel(small_config(classifier_pooling="attention")).eval()
+    real = batch["attention_mask"][:, :, None]
+    outputs = model(**batch)
+    mean = (outputs.last_hidden_state * real).sum(1) / real.sum(1)
+    assert_close(outputs.pooler_output, mean, rtol=0, atol=1e-6)
+
+    torch.nn.init.normal_(model.pooler.query, std=0.3)
+    outputs = model(**batch)
+    states = outputs.last_hidden_state
+    query = model.pooler.query.expand(B, 1, -1)
+    expected = torch.nn.functional.scaled_dot_product_attention(
+        query, states, states, attn_mask=batch["attention_mask"].bool()[:, None], scale=1.0
+    )
+    assert_close(outputs.pooler_output, expected[:, 0], rtol=0, atol=1e-6)
+    assert (outputs.pooler_output - mean).abs().max() > 0.01
+
+
 @pytest.mark.parametrize("model_class", [MiniBertForMaskedLM, MiniBertForPreTraining])
 def test_the_decoder_is_the_word_embedding_matrix(model_class):
     model = model_class(small_config())
@@ -309,7 +330,7 @@ def test_presets_can_be_changed_field_by_field(preset):
         ({"norm_position": "middle"}, r"norm_position 'middle'.*'post', 'pre'"),
         ({"norm_type": "batchnorm"}, r"norm_type 'batchnorm'.*'layernorm', 'rmsnorm'"),
         ({"position_embedding_type": "binary"}, r"'binary'.*'learned', 'sinusoidal', 'none'"),
-        ({"classifier_pooling": "last"}, r"'last'.*'cls', 'mean', 'max'"),
+        ({"classifier_pooling": "last"}, r"'last'.*'cls', 'mean', 'max', 'attention'"),
         ({"hidden_dropout_prob": 1.5}, r"hidden_dropout_prob \(1.5\)"),
         ({"pad_token_id": 101}, r"pad_token_id \(101\).*vocab_size \(101\)"),
         ({"intermediate_size": 0}, r"intermediate_size \(0\)"),

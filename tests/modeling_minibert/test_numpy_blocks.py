@@ -16,7 +16,7 @@ import torch.nn.functional as F
 
 from modeling_minibert import MiniBertConfig, scaled_dot_product_attention
 from modeling_minibert import numpy_blocks as blocks
-from modeling_minibert.heads import max_pooling, mean_pooling
+from modeling_minibert.heads import attention_pooling, max_pooling, mean_pooling
 from modeling_minibert.numpy_layers import (
     attention_backward,
     attention_forward,
@@ -72,6 +72,10 @@ CASES = {
     "mean pooling": (
         lambda x: blocks.mean_pooling_forward(x, REAL), blocks.mean_pooling_backward,
         lambda x: mean_pooling(x, torch.from_numpy(REAL)), [(B, L, E)],
+    ),
+    "attention pooling": (
+        lambda x, query: blocks.attention_pooling_forward(x, REAL, query), blocks.attention_pooling_backward,
+        lambda x, query: attention_pooling(x, torch.from_numpy(REAL), query), [(B, L, E), (E,)],
     ),
     "max pooling": (
         lambda x: blocks.max_pooling_forward(x, REAL), blocks.max_pooling_backward,

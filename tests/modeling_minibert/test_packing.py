@@ -24,6 +24,7 @@ from modeling_minibert import (
     heads,
 )
 from modeling_minibert import modeling_minibert as modeling
+from modeling_minibert.configuration_minibert import CLASSIFIER_POOLINGS
 from modeling_minibert.dropout import kept_scale
 from modeling_minibert.packed_attention import attend_backward, attend_forward, packed_attention, runs_of_equal_length
 from modeling_minibert.packing import Packing, rows_to_round_up
@@ -129,7 +130,7 @@ def test_every_head_gives_the_padded_loss_and_gradients(model_class, form, imple
         assert_close(gradient, expected_gradients[name], **EXACT, msg=name)
 
 
-@pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
+@pytest.mark.parametrize("pooling", CLASSIFIER_POOLINGS)
 @pytest.mark.parametrize("norm_position", ["post", "pre"])
 def test_variants_pool_each_sequence_by_itself(pooling, norm_position):
     fields = {"classifier_pooling": pooling, "norm_position": norm_position, "position_embedding_type": "sinusoidal"}
@@ -168,7 +169,7 @@ def test_pads_may_stand_anywhere(mask):
     assert_close(logits[real], expected[real], **EXACT)
 
 
-@pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
+@pytest.mark.parametrize("pooling", CLASSIFIER_POOLINGS)
 def test_with_pads_on_the_left_each_row_is_answered_by_its_own_text(pooling):
     batch = padded_batch([])
     left = {name: torch.stack([row.roll(L - length) for row, length in zip(tensor, LENGTHS, strict=True)])
@@ -179,7 +180,7 @@ def test_with_pads_on_the_left_each_row_is_answered_by_its_own_text(pooling):
 
 
 @pytest.mark.parametrize("implementation", ["packed", "sdpa"])
-@pytest.mark.parametrize("pooling", ["cls", "mean", "max"])
+@pytest.mark.parametrize("pooling", CLASSIFIER_POOLINGS)
 def test_a_row_of_nothing_but_pads_leaves_the_others_alone(pooling, implementation):
     batch = padded_batch([])
     model = build(MiniBertForSequenceClassification, implementation, classifier_pooling=pooling)
