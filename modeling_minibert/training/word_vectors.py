@@ -6,7 +6,8 @@ TACL, "Improving Distributional Similarity with Lessons Learned from Word Embedd
 
     count     how often token j stands within `window` places of token i; frequent tokens are thinned out first
     PPMI      max(0, ln p(i, j) / (p(i) q(j))), q(j) ~ p(j)^0.75: how much more often than by chance
-    SVD       its `size` largest directions; each has the same variance, so that no learning rate favours one
+    SVD       its largest directions; each has the same variance, so that no learning rate favours one
+    rarity    one feature more, -ln p(i): rare words say more about a text than frequent ones (Spärck Jones 1972)
 
     vectors = count_word_vectors(rows, vocab_size=len(tokenizer), size=128, special_ids=tokenizer.all_special_ids)
     set_word_vectors(model, vectors)
@@ -91,7 +92,7 @@ def count_word_vectors(
 
     Args:
         rows, vocab_size, special_ids, window, frequent, seed: of `count_neighbours`.
-        size: features of a vector (E).
+        size: features of a vector (E); the last one is the token's rarity.
 
     Returns:
         (V, E), float32. Every feature has the mean 0 and the variance 1 over the tokens that have neighbours; the
@@ -107,10 +108,12 @@ def count_word_vectors(
             f"vectors of {size} features need more than {size} tokens with neighbours, got {len(known)}: the text is "
             f"too short, or thinned out too much (frequent={frequent})"
         )
-    directions, _, _ = randomized_svd(weighted[known], n_components=size, n_iter=3, random_state=seed)
-    directions -= directions.mean(axis=0)
+    directions, _, _ = randomized_svd(weighted[known], n_components=size - 1, n_iter=3, random_state=seed)
+    times = np.bincount(np.concatenate([np.asarray(row, dtype=np.int32) for row in rows]), minlength=vocab_size)
+    features = np.column_stack([directions, -np.log(times[known])])
+    features -= features.mean(axis=0)
     vectors = torch.zeros(vocab_size, size)
-    vectors[known] = torch.tensor(directions / directions.std(axis=0), dtype=torch.float32)
+    vectors[known] = torch.tensor(features / np.maximum(features.std(axis=0), 1e-12), dtype=torch.float32)
     return vectors
 
 

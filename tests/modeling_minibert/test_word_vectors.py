@@ -63,15 +63,24 @@ def test_ppmi_is_the_formula():
 
 def test_vectors_span_the_largest_directions_of_numpys_decomposition():
     rows = draw_rows(400, seed=1)
-    vectors = count_word_vectors(rows, VOCABULARY, 4, SPECIAL, window=5, frequent=math.inf).double()
+    vectors = count_word_vectors(rows, VOCABULARY, 5, SPECIAL, window=5, frequent=math.inf).double()
     assert not vectors[SPECIAL].any()
-    assert torch.allclose(vectors[2:].mean(dim=0), torch.zeros(4).double(), atol=1e-6)
-    assert torch.allclose(vectors[2:].var(dim=0, correction=0), torch.ones(4).double(), atol=1e-5)
+    assert torch.allclose(vectors[2:].mean(dim=0), torch.zeros(5).double(), atol=1e-6)
+    assert torch.allclose(vectors[2:].var(dim=0, correction=0), torch.ones(5).double(), atol=1e-5)
     weighted = positive_pmi(csr_matrix(count_by_hand(rows, 5))).toarray()[2:]
     exact = np.linalg.svd(weighted)[0][:, :4]
     exact -= exact.mean(axis=0)
-    alike = np.abs(np.corrcoef(exact.T, vectors[2:].numpy().T)[:4, 4:])
+    alike = np.abs(np.corrcoef(exact.T, vectors[2:, :4].numpy().T)[:4, 4:])
     assert np.allclose(np.diag(alike), 1, atol=1e-3)  # the randomized algorithm, after three iterations
+
+
+def test_the_last_feature_is_how_rare_a_token_is():
+    rows = [[2, 3, 4, 5] * 3, [3, 4, 5], [4, 5, 4, 5], [5, 6]]  # 3, 4, 6, 7 times and once
+    rarity = count_word_vectors(rows, VOCABULARY, 2, SPECIAL, frequent=math.inf)[2:7, -1]
+    expected = -np.log(np.array([3, 4, 6, 7, 1]) / 21)
+    assert np.allclose(rarity, (expected - expected.mean()) / expected.std(), atol=1e-6)
+    same = count_word_vectors([[2, 3, 4, 5]], VOCABULARY, 2, SPECIAL, frequent=math.inf)
+    assert not same[:, -1].any()  # all are equally rare
 
 
 def test_words_of_one_topic_are_neighbours():
