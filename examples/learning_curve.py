@@ -10,7 +10,8 @@ examples/finetune_classifier.py, which gets all arguments that are not listed he
 the same configuration, tokenizer and labels; each seed draws its own labels, by class, and the fewer are among the
 more. A tenth of the labels is set apart as there, but nothing is chosen by it: the last epoch counts. Choose the two
 learning rates on validation before, each for its side, or the comparison is not fair. With `--freeze_share` the
-checkpoint's head learns alone first (at `--head_learning_rate`); random weights have nothing to protect.
+checkpoint's head learns alone first (at `--head_learning_rate`), with `--freeze_word_embeddings true` its word vectors
+stay as they are; random weights have nothing to protect.
 
 It prints one line per run, then a table of the test scores (mean ± standard deviation over the seeds), and writes
 learning_curve.json and learning_curve.png into `--output_dir`. Stopped, it goes on where it was.
@@ -54,6 +55,9 @@ class CurveArguments:
     )
     freeze_share: float = field(
         default=0.0, metadata={"help": "part of the checkpoint's epochs in which its head is trained alone"}
+    )
+    freeze_word_embeddings: bool = field(
+        default=False, metadata={"help": "leave the checkpoint's word vectors as they are"}
     )
     output_dir: str = field(default="out/learning_curve", metadata={"help": "where everything is saved"})
 
@@ -112,6 +116,8 @@ def plan_runs(args: CurveArguments, train: Dataset, rest: list[str]) -> list[Run
                 ]  # fmt: skip
                 if args.freeze_share and start == "pretrained":
                     flags += ["--freeze_epochs", str(args.freeze_share * epochs)]
+                if args.freeze_word_embeddings and start == "pretrained":
+                    flags += ["--freeze_word_embeddings", "true"]
                 runs.append(Run(out / f"{start}-{count}-{seed}", flags))
     return runs
 

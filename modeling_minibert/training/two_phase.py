@@ -11,6 +11,9 @@ layer after the other from the top and gives lower layers smaller learning rates
 is one run with one optimizer, so it saves, resumes and stops early as every run. `Unfreezing` alone, as a callback of
 any `Trainer`, freezes and opens the same weights, at the learning rate of that trainer.
 
+Word vectors that were counted, or learned from much text, may stay as they are for good (`freeze_word_embeddings`):
+words that the labelled texts do not have would otherwise not move along with those that they have.
+
 A frozen weight has no gradient; the optimizer passes it over, with its weight decay and its momentum, so it stays as
 it is, bit for bit. A frozen layer computes as in evaluation, without dropout: the head learns from the very features
 that it will see later, dropout is there for weights that are trained, and the head's own is left.
@@ -40,6 +43,9 @@ class UnfreezingArguments:
     )
     layer_lr_decay: float = field(
         default=1.0, metadata={"help": "each layer's learning rate as a share of the one above; ULMFiT: 0.385"}
+    )
+    freeze_word_embeddings: bool = field(
+        default=False, metadata={"help": "never train the word vectors, which a few thousand labels would only unteach"}
     )
 
     def __post_init__(self):
@@ -151,6 +157,8 @@ class PhasedTrainer(Trainer):
     def __init__(self, *args, unfreezing: UnfreezingArguments | None = None, **kwargs):
         super().__init__(*args, **kwargs)
         self.unfreezing = unfreezing or UnfreezingArguments()
+        if self.unfreezing.freeze_word_embeddings:
+            self.model.get_input_embeddings().weight.requires_grad_(False)  # and `Unfreezing` leaves it so
         if self.unfreezing.freezes:
             self.unfreezing.first_steps(2, self.args, 1)  # an error before any work
             if self.args.learning_rate == 0:

@@ -183,6 +183,6 @@ def test_the_script_trains_in_phases_and_resumes_with_a_frozen_encoder(script, s
 
 
 def test_freezing_random_weights_is_refused(script, tiny_files, tmp_path):
-    with pytest.raises(ValueError, match="--freeze_epochs and --unfreeze_every are for an encoder that has learned"):
+    with pytest.raises(ValueError, match="--freeze_word_embeddings are for an encoder that has learned"):
         script.run(*tiny_files, "--freeze_epochs", "1", "--output_dir", tmp_path / "out")
     assert not (tmp_path / "out").exists()

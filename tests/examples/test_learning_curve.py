@@ -81,6 +81,9 @@ def test_both_starts_run_on_the_same_labels_with_their_own_learning_rates(curve,
     curve.run(*asked, "--output_dir", tmp_path / "frozen", "--freeze_share", 0.25)  # 320 and 107 epochs
     frozen = [option.get("--freeze_epochs") for option in options]
     assert frozen == ["80.0", None, "26.75", None] * 2
+    del options[:]
+    curve.run(*asked, "--output_dir", tmp_path / "words", "--freeze_word_embeddings", "true")
+    assert [option.get("--freeze_word_embeddings") for option in options] == ["true", None] * 4
     first, twin = (MiniBertForMaskedLM.from_pretrained(tmp_path / name) for name in ("checkpoint", "out/random-0"))
     assert twin.config.hidden_size == 16
     weight = "minibert.embeddings.word_embeddings.weight"

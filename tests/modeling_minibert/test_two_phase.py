@@ -277,6 +277,20 @@ def test_an_encoder_that_is_frozen_to_the_end_never_moves_and_an_interrupted_run
     assert all(weight.requires_grad for weight in model.parameters()) and not model.bert._forward_pre_hooks
 
 
+@pytest.mark.parametrize("plan", [{}, {"freeze_epochs": 1}])
+@pytest.mark.parametrize("build", [stock_bert, ours])
+def test_frozen_word_vectors_stay_while_everything_else_learns(build, plan, tmp_path):
+    model = build()
+    before = copy.deepcopy(model.state_dict())
+    plan = UnfreezingArguments(freeze_word_embeddings=True, **plan)
+    make_trainer(model, tmp_path, plan, learning_rate=1e-3).train()
+    words = {name for name in before if "word_embeddings" in name}
+    assert len(words) == 1
+    assert_equal(model.state_dict(), before, words)
+    weights = {name for name, _ in model.named_parameters()} - words
+    assert not any(torch.equal(model.state_dict()[name], before[name]) for name in weights)
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
