@@ -49,8 +49,8 @@ from modeling_minibert.training import (
     longest_first,
     parse_options,
     plot_training_curve,
+    prepare_cpu,
     show_progress_lines,
-    use_exact_fast_float32,
 )
 from tokenization import save_tokenizer, train_tokenizer
 
@@ -307,7 +307,7 @@ def main(arguments: list[str] | None = None):
     model_args, data_args, args = parse_arguments(arguments)
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
-    use_exact_fast_float32()
+    prepare_cpu()
 
     # 2. Questions, tokenizer, model
     splits = load_splits(data_args, args.data_seed or 0)

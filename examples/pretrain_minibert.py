@@ -57,9 +57,9 @@ from modeling_minibert.training import (
     expected_losses,
     last_checkpoint,
     parse_options,
+    prepare_cpu,
     set_word_vectors,
     show_progress_lines,
-    use_exact_fast_float32,
 )
 from tokenization import save_tokenizer, train_tokenizer
 
@@ -259,7 +259,7 @@ def main():
         )
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
-    use_exact_fast_float32()
+    prepare_cpu()
 
     # 2. Text, tokenizer, model, examples
     documents = load_text(data_args, args.data_seed or 0)

@@ -44,8 +44,8 @@ from modeling_minibert.training import (
     expected_losses,
     last_checkpoint,
     parse_options,
+    prepare_cpu,
     show_progress_lines,
-    use_exact_fast_float32,
 )
 from tokenization import save_tokenizer, train_tokenizer
 
@@ -200,7 +200,7 @@ def main():
     model_args, data_args, args = parser.parse_args_into_dataclasses()
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
-    use_exact_fast_float32()
+    prepare_cpu()
 
     # 2. Text, tokenizer, model, examples
     length = data_args.max_seq_length

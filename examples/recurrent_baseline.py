@@ -36,7 +36,7 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_padded_sequence
 from transformers import HfArgumentParser, PreTrainedConfig, PreTrainedModel, set_seed
 
-from modeling_minibert.training import use_exact_fast_float32
+from modeling_minibert.training import prepare_cpu
 
 NETS = ("lstm", "bilstm", "minibert")
 
@@ -115,7 +115,7 @@ def main(arguments: list[str] | None = None):
     model_args, data_args, args, _ = parse_arguments(rest)
     if model_args.model_name_or_path:
         raise ValueError("all nets begin with random weights here; leave out --model_name_or_path")
-    use_exact_fast_float32()
+    prepare_cpu()
     splits, labels = load_splits(data_args, args.data_seed or 0)
     tokenizer = build_tokenizer(model_args, splits, None)
     max_length = settle_length(data_args, tokenizer, build_model(model_args, tokenizer, labels))

@@ -51,8 +51,8 @@ from modeling_minibert.training import (
     last_checkpoint,
     longest_first,
     parse_options,
+    prepare_cpu,
     show_progress_lines,
-    use_exact_fast_float32,
 )
 from tokenization import save_tokenizer, train_tokenizer
 
@@ -262,7 +262,7 @@ def main(arguments: list[str] | None = None):
     model_args, data_args, args = parser.parse_args_into_dataclasses(expand_recipe(arguments))
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
-    use_exact_fast_float32()
+    prepare_cpu()
 
     # 2. Pairs, tokenizers, model
     splits = load_pairs(data_args, args.seed)

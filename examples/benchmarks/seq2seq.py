@@ -23,7 +23,7 @@ from interleaved import measure, report
 from transformers import HfArgumentParser
 
 from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGeneration
-from modeling_minibert.training import use_exact_fast_float32
+from modeling_minibert.training import prepare_cpu
 
 BATCHES = 3  # one measurement takes all three: their lengths differ
 
@@ -107,7 +107,7 @@ def build_training_steps(args: Seq2SeqBenchmarkArguments) -> dict[str, Callable[
     """Name → a function that trains on all batches and returns how many target tokens they hold."""
     settings = torch.backends.mkldnn.matmul
     default = settings.fp32_precision
-    use_exact_fast_float32()
+    prepare_cpu()
     # Ours comes with the setting where it is exact; who runs stock does not have it.
     float32 = {True: settings.fp32_precision, False: default}
     batches = draw_batches(args)

@@ -17,7 +17,7 @@ from interleaved import measure, memory_above, peak_memory, report
 from transformers import HfArgumentParser
 
 from modeling_minibert.data.packing import FlatRows
-from modeling_minibert.training import use_exact_fast_float32
+from modeling_minibert.training import prepare_cpu
 
 LONGEST = 512
 BATCHES = 3  # one measurement takes all three: their lengths differ
@@ -75,7 +75,7 @@ def run(task: Task, variants: dict[str, Variant], **defaults) -> None:
     torch.set_num_threads(args.threads)
     settings = torch.backends.mkldnn.matmul
     default = settings.fp32_precision
-    use_exact_fast_float32()
+    prepare_cpu()
     # Ours comes with the setting where it is exact; who runs stock does not have it.
     float32 = {True: settings.fp32_precision, False: default}
     if args.memory_of:
@@ -100,7 +100,7 @@ def run(task: Task, variants: dict[str, Variant], **defaults) -> None:
     title = f"{task.name}, {args.preset}, vocabulary {args.vocab_size:,}, {args.batch_size} sequences a step, {lengths}"
     numbers = report(f"\n{title}", task.unit, rates, memory)
     kernels = "oneDNN, as exact as the default" if float32[True] != default else "torch's default, as stock's"
-    print(f"our float32 matrix products: {kernels} (training/float32.py)")
+    print(f"our float32 matrix products: {kernels} (training/cpu.py)")
     if args.output_file:
         Path(args.output_file).write_text(json.dumps({"benchmark": title, "variants": numbers}, indent=1) + "\n")
 

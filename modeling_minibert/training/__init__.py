@@ -2,9 +2,9 @@
 
 from .arguments import AnyDeviceArguments, BatchPerItemArguments
 from .auxiliary_loss import AuxiliaryLossTrainer, is_causal
+from .cpu import prepare_cpu, use_exact_fast_float32
 from .curves import plot_training_curve
 from .epochs import SetEpoch
-from .float32 import use_exact_fast_float32
 from .implementation import IMPLEMENTATIONS, load_checkpoint
 from .layer_groups import layer_groups
 from .loss_meter import LossMeter, expected_losses
@@ -44,6 +44,7 @@ __all__ = [
     "longest_first",
     "parse_options",
     "plot_training_curve",
+    "prepare_cpu",
     "predict_in_order",
     "set_word_vectors",
     "show_progress_lines",

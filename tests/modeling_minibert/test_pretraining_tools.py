@@ -14,7 +14,7 @@ from transformers import BertTokenizer, Trainer, TrainingArguments
 from modeling_minibert import MiniBertConfig, MiniBertForPreTraining
 from modeling_minibert.data import DataCollatorForPretraining, TokenBudgetBatches
 from modeling_minibert.evaluation import count_right, pretraining_scores
-from modeling_minibert.training import LossMeter, SetEpoch, expected_losses, use_exact_fast_float32
+from modeling_minibert.training import LossMeter, SetEpoch, expected_losses
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = [f"kata{number}" for number in range(40)]
@@ -180,19 +180,6 @@ def test_a_plain_loop_gives_the_losses_of_trainer(tokenizer, tmp_path):
         optimizer.zero_grad()
         losses.append(loss.item())
     assert losses == pytest.approx(expected, abs=1e-6)
-
-
-def test_fast_float32_is_exact_or_not_taken():
-    before = torch.backends.mkldnn.matmul.fp32_precision
-    try:
-        use_exact_fast_float32()
-        torch.manual_seed(0)
-        left, right = torch.randn(300, 257), torch.randn(257, 190)
-        exact = left.double() @ right.double()
-        # float32 rounds to 6e-8; sums of 257 products stay within some 30 roundings. bfloat16 would err by 1e-3.
-        assert (left @ right - exact).abs().max() / exact.abs().max() < 2e-6
-    finally:
-        torch.backends.mkldnn.matmul.fp32_precision = before
 
 
 @pytest.mark.lecture("S2-20", "S5-37")
