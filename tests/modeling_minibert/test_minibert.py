@@ -220,6 +220,12 @@ def test_attention_pooling_is_attention_with_one_learned_query_and_begins_as_the
     assert (outputs.pooler_output - mean).abs().max() > 0.01
 
 
+def test_attention_pooling_begins_as_the_mean_on_a_checkpoint_that_has_none(tmp_path):
+    random_model(MiniBertForMaskedLM, classifier_pooling="attention").save_pretrained(tmp_path)
+    model = MiniBertForSequenceClassification.from_pretrained(tmp_path)
+    assert not model.minibert.pooler.query.any()
+
+
 @pytest.mark.parametrize("model_class", [MiniBertForMaskedLM, MiniBertForPreTraining])
 def test_the_decoder_is_the_word_embedding_matrix(model_class):
     model = model_class(small_config())
