@@ -295,7 +295,7 @@ def parse_arguments(
         args.learning_rate = 1e-3 if from_scratch else 2e-5
     if args.num_train_epochs is None:
         args.num_train_epochs = 8 if from_scratch else 3
-    if from_scratch and (unfreezing.freezes or unfreezing.freeze_word_embeddings):
+    if from_scratch and unfreezing.freezes:
         raise ValueError("--freeze_epochs, --unfreeze_every and --freeze_word_embeddings are for an encoder that has "
                          "learned something; give a --model_name_or_path")  # fmt: skip
     if data_args.window_average and data_args.text_pair_column_name:

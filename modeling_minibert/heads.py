@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from .attention import scaled_dot_product_attention
 from .dropout import Dropout
 from .feed_forward import ACTIVATIONS
 from .linear_cross_entropy import linear_cross_entropy
@@ -31,11 +32,9 @@ def attention_pooling(hidden_states: torch.Tensor, mask: torch.Tensor, query: to
     (B, L, E), (B, L) and (E,) give (B, E); zeros where there are no real tokens. Source: Yang et al. 2016,
     Hierarchical Attention Networks, section 2.2, without its hidden layer.
     """
-    scores = (hidden_states @ query.to(hidden_states.dtype)).masked_fill(
-        ~mask.bool(), torch.finfo(hidden_states.dtype).min
-    )
-    weights = scores.softmax(dim=1) * mask.to(hidden_states.dtype)
-    return (hidden_states * weights[:, :, None]).sum(dim=1)
+    query = query.to(hidden_states.dtype).expand(len(hidden_states), 1, -1)
+    pooled, _ = scaled_dot_product_attention(query, hidden_states, hidden_states, mask.bool()[:, None], scaling=1.0)
+    return pooled[:, 0]
 
 
 def max_pooling(hidden_states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

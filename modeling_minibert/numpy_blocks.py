@@ -207,7 +207,7 @@ ACTIVATIONS = {
 }
 
 
-def scaled_dot_product_attention_forward(query, key, value, mask=None, dropout=0.0, rng=None):
+def scaled_dot_product_attention_forward(query, key, value, mask=None, dropout=0.0, rng=None, scaling=None):
     """softmax(query · keyᵀ / √D) · value, Vaswani et al. 2017, eq. 1.
 
     Args:
@@ -215,11 +215,12 @@ def scaled_dot_product_attention_forward(query, key, value, mask=None, dropout=0
         key, value: (…, S, D); the D of the values may differ.
         mask: bool, broadcastable to (…, L, S); True where attention is allowed.
         dropout, rng: on the weights, see `dropout_forward`.
+        scaling: what the scores are multiplied by; 1 / √D where not given.
 
     Returns:
         The mixed values (…, L, D), and the cache; its first entry are the weights (…, L, S), before dropout.
     """
-    scaling = 1.0 / math.sqrt(query.shape[-1])
+    scaling = 1.0 / math.sqrt(query.shape[-1]) if scaling is None else scaling
     scores = query @ key.swapaxes(-2, -1) * scaling  # (…, L, S)
     if mask is not None:
         scores = np.where(mask, scores, np.finfo(scores.dtype).min)
@@ -268,13 +269,11 @@ def max_pooling_backward(dout, is_largest):
 
 def attention_pooling_forward(x, real, query):
     """The mean over the real tokens, weighted by the softmax of x · query: (B, L, E), (B, L) and (E,) give (B, E)."""
-    scores = np.where(real.astype(bool), x @ query, np.finfo(x.dtype).min)
-    weights = softmax_forward(scores)[0] * real.astype(x.dtype)  # (B, L); zeros where there is no real token
-    return (x * weights[:, :, None]).sum(axis=1), (x, weights, query)
+    out, cache = scaled_dot_product_attention_forward(query[None, None], x, x, real.astype(bool)[:, None], scaling=1.0)
+    return out[:, 0], cache
 
 
 def attention_pooling_backward(dout, cache):
-    """dx (B, L, E), through the vectors and through their weights, and dquery (E,)."""
-    x, weights, query = cache
-    dscores = softmax_backward((x * dout[:, None]).sum(axis=-1), weights)[:, :, None]
-    return weights[:, :, None] * dout[:, None] + dscores * query, (dscores * x).sum(axis=(0, 1))
+    """dx (B, L, E), of the tokens as keys and as values, and dquery (E,), of the query that all texts share."""
+    dquery, dkey, dvalue = scaled_dot_product_attention_backward(dout[:, None], cache)
+    return dkey + dvalue, dquery.sum(axis=(0, 1))

@@ -40,10 +40,9 @@ def _shapes(config, heads):
     encoder = {"embeddings": join(embeddings), **{f"layers.{i}": layer for i in range(config.num_hidden_layers)}}
     if config.norm_position == "pre":
         encoder["final_norm"] = norm
-    if config.classifier_pooling == "cls" and set(heads) != {"mlm_head"}:
-        encoder["pooler"] = join({"dense": linear(size, size)})
-    if config.classifier_pooling == "attention" and set(heads) != {"mlm_head"}:
-        encoder["pooler"] = {"query": (size,)}
+    poolers = {"cls": join({"dense": linear(size, size)}), "attention": {"query": (size,)}}
+    if config.classifier_pooling in poolers and set(heads) != {"mlm_head"}:
+        encoder["pooler"] = poolers[config.classifier_pooling]
     hidden = config.classifier_hidden_size
     classifier = {"dense": linear(size, hidden)} if hidden else {}
     all_heads = {

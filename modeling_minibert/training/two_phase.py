@@ -59,6 +59,11 @@ class UnfreezingArguments:
     @property
     def freezes(self) -> bool:
         """Whether any weight is frozen at any time."""
+        return self.has_phases or self.freeze_word_embeddings
+
+    @property
+    def has_phases(self) -> bool:
+        """Whether some weights are frozen first and trained later."""
         return self.freeze_epochs > 0 or self.unfreeze_every > 0
 
     def first_steps(self, groups: int, args: TrainingArguments, max_steps: int) -> list[int]:
@@ -159,7 +164,7 @@ class PhasedTrainer(Trainer):
         self.unfreezing = unfreezing or UnfreezingArguments()
         if self.unfreezing.freeze_word_embeddings:
             self.model.get_input_embeddings().weight.requires_grad_(False)  # and `Unfreezing` leaves it so
-        if self.unfreezing.freezes:
+        if self.unfreezing.has_phases:
             self.unfreezing.first_steps(2, self.args, 1)  # an error before any work
             if self.args.learning_rate == 0:
                 raise ValueError(
@@ -191,7 +196,7 @@ class PhasedTrainer(Trainer):
 
     def create_scheduler(self, num_training_steps: int, optimizer=None) -> torch.optim.lr_scheduler.LRScheduler:
         """The curve of each phase, one after the other."""
-        if not self.unfreezing.freezes or self.lr_scheduler is not None:
+        if not self.unfreezing.has_phases or self.lr_scheduler is not None:
             return super().create_scheduler(num_training_steps, optimizer)
         _, first = self.unfreezing.first_steps(2, self.args, num_training_steps)
         first = min(first, num_training_steps)

@@ -24,6 +24,11 @@ from transformers import PreTrainedModel
 BLOCK = 2_000_000  # tokens that are counted at once
 
 
+def _end_to_end(rows) -> np.ndarray:
+    """The tokens of all rows, one after the other: (T,)."""
+    return np.concatenate([np.asarray(row, dtype=np.int32) for row in rows])
+
+
 def count_neighbours(
     rows, vocab_size: int, special_ids: list[int], window: int = 8, frequent: float = 1e-4, seed: int = 0
 ) -> csr_matrix:
@@ -43,7 +48,7 @@ def count_neighbours(
         (V, V), symmetric.
     """
     lengths = np.array([len(row) for row in rows])
-    tokens = np.concatenate([np.asarray(row, dtype=np.int32) for row in rows])
+    tokens = _end_to_end(rows)
     row_of = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
     shares = np.bincount(tokens, minlength=vocab_size) / len(tokens)
     with np.errstate(divide="ignore"):
@@ -109,7 +114,7 @@ def count_word_vectors(
             f"too short, or thinned out too much (frequent={frequent})"
         )
     directions, _, _ = randomized_svd(weighted[known], n_components=size - 1, n_iter=3, random_state=seed)
-    times = np.bincount(np.concatenate([np.asarray(row, dtype=np.int32) for row in rows]), minlength=vocab_size)
+    times = np.bincount(_end_to_end(rows), minlength=vocab_size)
     features = np.column_stack([directions, -np.log(times[known])])
     features -= features.mean(axis=0)
     vectors = torch.zeros(vocab_size, size)

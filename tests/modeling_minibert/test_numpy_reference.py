@@ -32,9 +32,8 @@ VARIANTS = {
         "hidden_act": "gelu_new", "classifier_pooling": "max", "position_embedding_type": "none", "head_dim": 6,
         "attention_bias": False, "embedding_norm": False, "tie_word_embeddings": False, "pad_token_id": None,
     },
-    "pre-norm with RMS norm, silu, attention pooling": {
-        "norm_position": "pre", "norm_type": "rmsnorm", "hidden_act": "silu", "classifier_pooling": "attention",
-    },
+    "pre-norm with RMS norm and silu": {"norm_position": "pre", "norm_type": "rmsnorm", "hidden_act": "silu"},
+    "attention pooling": {"classifier_pooling": "attention"},
     "odd size, one layer, tanh": {
         "hidden_size": 21, "num_attention_heads": 3, "num_hidden_layers": 1, "hidden_act": "tanh",
         "position_embedding_type": "sinusoidal",
