@@ -34,8 +34,8 @@ from transformers import (
 
 from modeling_minibert import MiniBertConfig, MiniBertForMaskedLM
 from modeling_minibert.answer_spans import best_answer_spans
+from modeling_minibert.limits import position_limit
 from modeling_minibert.losses import IGNORE_INDEX
-from modeling_minibert.pipeline_common import position_limit
 from modeling_minibert.training import show_progress_lines
 from tokenization import train_tokenizer
 

@@ -49,9 +49,8 @@ from modeling_minibert.data import (
     load_text_classification,
     tokenize_windows,
 )
-from modeling_minibert.deploy import write_model_card
 from modeling_minibert.evaluation import ClassificationMetrics, average_by_text
-from modeling_minibert.pipeline_common import position_limit
+from modeling_minibert.limits import position_limit
 from modeling_minibert.training import (
     IMPLEMENTATIONS,
     AnyDeviceArguments,
@@ -69,6 +68,7 @@ from modeling_minibert.training import (
     predict_in_order,
     prepare_cpu,
     show_progress_lines,
+    write_model_card,
 )
 from tokenization import save_tokenizer, train_tokenizer
 

@@ -38,7 +38,7 @@ from transformers import (
 from modeling_minibert import MiniBertConfig, MiniBertForQuestionAnswering
 from modeling_minibert.data import load_question_answering, question_features
 from modeling_minibert.evaluation import FoundAnswer, QuestionAnsweringMetrics, find_answers
-from modeling_minibert.pipeline_common import position_limit
+from modeling_minibert.limits import position_limit
 from modeling_minibert.training import (
     AnyDeviceArguments,
     check_output_folder,

@@ -20,10 +20,10 @@ from matplotlib.figure import Figure
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, HfArgumentParser
 
 from modeling_minibert import MiniBertConfig, MiniBertForSequenceClassification
-from modeling_minibert.numpy_blocks import softmax_forward
-from modeling_minibert.numpy_reference import model_forward
-from modeling_minibert.numpy_training import adamw_step, loss_and_gradients
-from modeling_minibert.numpy_weights import initial_weights, load_weights, save_weights
+from modeling_minibert.numpy_twin.blocks import softmax_forward
+from modeling_minibert.numpy_twin.encoder import model_forward
+from modeling_minibert.numpy_twin.training import adamw_step, loss_and_gradients
+from modeling_minibert.numpy_twin.weights import initial_weights, load_weights, save_weights
 from tokenization import train_tokenizer
 
 NEGATIVE, POSITIVE = 0, 1

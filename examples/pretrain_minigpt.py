@@ -33,7 +33,7 @@ from modeling_minibert.data import (
     load_pretraining_text,
 )
 from modeling_minibert.evaluation import count_next, language_modeling_scores
-from modeling_minibert.pipeline_common import check_vocabulary
+from modeling_minibert.limits import check_vocabulary
 from modeling_minibert.training import (
     LossMeter,
     PackedTrainer,

@@ -41,7 +41,7 @@ from transformers import (
 from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGeneration
 from modeling_minibert.data import PairCollator, TokenBudgetBatches, encode_pairs, load_text_pairs
 from modeling_minibert.evaluation import GenerationMetrics
-from modeling_minibert.pipeline_common import check_vocabulary, position_limit
+from modeling_minibert.limits import check_vocabulary, position_limit
 from modeling_minibert.training import (
     BatchPerItemArguments,
     SetEpoch,

@@ -8,8 +8,7 @@ Importing this package registers its classes, so that `AutoModel`, `pipeline` an
     pipeline("sentiment-analysis", "out/my-classifier")("filmnya bagus sekali")
 """
 
-from transformers import AutoModelForSequenceClassification, models
-from transformers.pipelines import PIPELINE_REGISTRY
+from transformers import models
 
 from . import modeling_minibert as _minibert
 from . import modeling_minigpt as _minigpt
@@ -43,11 +42,11 @@ from .modeling_miniseq2seq import (
     MiniSeq2SeqPreTrainedModel,
 )
 from .pipeline_question_answering import QuestionAnsweringPipeline
-from .pipeline_registration import register_returning_pipelines
 from .pipeline_summarization import SummarizationPipeline
 from .pipeline_text2text_generation import Text2TextGenerationPipeline
 from .pipeline_translation import TranslationPipeline
-from .pipeline_windowed_classification import WindowedTextClassificationPipeline
+from .pipelines import WindowedTextClassificationPipeline, register_pipelines
+from .transformers_internals import name_causal_lm
 
 __version__ = "0.1.0"
 
@@ -96,13 +95,6 @@ def _register(config_class, modeling_module) -> None:
 
 _register(MiniBertConfig, _minibert)
 _register(MiniGPTConfig, _minigpt)
-# By this list, and by nothing else, Trainer's label smoothing knows that labels are those of the next token.
-models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[MiniGPTConfig.model_type] = "MiniGPTForCausalLM"
+name_causal_lm(MiniGPTConfig.model_type, "MiniGPTForCausalLM")
 _register(MiniSeq2SeqConfig, _miniseq2seq)
-register_returning_pipelines()
-PIPELINE_REGISTRY.register_pipeline(
-    "windowed-text-classification",
-    pipeline_class=WindowedTextClassificationPipeline,
-    pt_model=AutoModelForSequenceClassification,
-    type="text",
-)
+register_pipelines()

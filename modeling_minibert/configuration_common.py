@@ -6,7 +6,7 @@ to know the sizes and choices of a model needs only that one.
 
 from dataclasses import fields
 
-from transformers.pipelines import PIPELINE_REGISTRY
+from .transformers_internals import is_registered_task
 
 NORM_POSITIONS = ("post", "pre")
 
@@ -49,7 +49,9 @@ class CommonConfig:
         self.auto_map = dict(self.auto_classes)
         # The pipelines that were saved with a model run code from its folder, for which transformers asks
         # trust_remote_code=True; where they are registered, no such code is needed.
-        saved = {task: entry for task, entry in kwargs.pop("custom_pipelines", {}).items() if not _is_registered(task)}
+        saved = {
+            task: entry for task, entry in kwargs.pop("custom_pipelines", {}).items() if not is_registered_task(task)
+        }
         if saved:
             kwargs["custom_pipelines"] = saved
         super().__post_init__(**kwargs)
@@ -105,6 +107,11 @@ class CommonConfig:
             if getattr(self, field) is not None and not 0 <= getattr(self, field) < self.vocab_size:
                 raise ValueError(f"{field} ({getattr(self, field)}) is not below vocab_size ({self.vocab_size})")
 
+    @property
+    def attention_head_size(self) -> int:
+        """Features of each attention head (D)."""
+        return self.head_dim or self.hidden_size // self.num_attention_heads
+
     # transformers refuses output_attentions=True for all implementations but eager; ours have them under each.
     @property
     def output_attentions(self) -> bool:
@@ -117,12 +124,3 @@ class CommonConfig:
 
     def validate_output_attentions(self) -> None:
         """Nothing to refuse."""
-
-
-def _is_registered(task: str) -> bool:
-    """Whether `pipeline` knows a task."""
-    try:
-        PIPELINE_REGISTRY.check_task(task)
-    except KeyError:
-        return False
-    return True

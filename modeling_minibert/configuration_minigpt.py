@@ -143,9 +143,10 @@ class MiniGPTConfig(CommonConfig, PreTrainedConfig):
             "hidden_dropout_prob", "attention_probs_dropout_prob", "embedding_dropout_prob", "classifier_dropout"
         )
         self.check_token_ids("pad_token_id")  # many a stock GPT-2 with few words has 50256 for the others
-        head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
-        if self.position_embedding_type == "rotary" and head_dim % 2:
-            raise ValueError(f"rotary positions turn pairs of features, but a head has {head_dim}; make it even")
+        if self.position_embedding_type == "rotary" and self.attention_head_size % 2:
+            raise ValueError(
+                f"rotary positions turn pairs of features, but a head has {self.attention_head_size}; make it even"
+            )
         if self.position_embedding_type == "rotary" and self.token_mixer in ("aft_full", "aft_simple"):
             raise ValueError(
                 f"rotary positions show in the product of a query and a key, which token_mixer={self.token_mixer!r} "

@@ -148,3 +148,27 @@ def vocabulary_loss(
         return linear_cross_entropy(features, *parameters, labels, num_items_in_batch, label_smoothing)
     # Something has been put around the decoder, such as an adapter; its weight alone is not the whole map.
     return cross_entropy(decoder(features), labels, num_items_in_batch, label_smoothing=label_smoothing)
+
+
+def last_tokens(
+    hidden_states: torch.Tensor,
+    input_ids: torch.Tensor | None,
+    attention_mask: torch.Tensor | None,
+    pad_token_id: int | None,
+) -> torch.Tensor:
+    """The vector of the last real token of each row, which alone has seen the whole text: (B, L, E) → (B, E).
+
+    Where there is no attention mask, tokens that are `pad_token_id` count as padding.
+    """
+    if attention_mask is None and input_ids is not None and pad_token_id is not None:
+        attention_mask = input_ids != pad_token_id
+    if attention_mask is None:
+        return hidden_states[:, -1]
+    places = torch.arange(hidden_states.shape[1], device=hidden_states.device)
+    last = (places * attention_mask[:, -len(places) :].bool()).argmax(dim=1)  # without the tokens in a cache
+    return hidden_states[torch.arange(len(last), device=last.device), last]
+
+
+def merge_sequences(tensor: torch.Tensor | None) -> torch.Tensor | None:
+    """Several sequences per example, read as a batch of their own: (B, R, …) → (B·R, …)."""
+    return None if tensor is None else tensor.flatten(0, 1)

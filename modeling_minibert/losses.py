@@ -66,6 +66,29 @@ def divisor(labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None)
     return torch.as_tensor(count, device=labels.device).clamp(min=1)
 
 
+def next_token_labels(
+    labels: torch.Tensor,
+    attention_mask: torch.Tensor | None = None,
+    position_ids: torch.Tensor | None = None,
+    cu_seq_lens: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """What each position is to predict: the label of the next one; -100 at the end of a sequence.
+
+    Args:
+        labels: (B, L), as the user gives them: the label of a token is the token itself.
+        attention_mask: (B, past + L); padding predicts nothing, also where it stands before the first token.
+        position_ids, cu_seq_lens: of a packed batch (1, T), where no token predicts the first of the next sequence.
+    """
+    targets = F.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX)
+    if attention_mask is not None and attention_mask.dim() == 2:
+        targets.masked_fill_(attention_mask[:, -labels.shape[1] :] == 0, IGNORE_INDEX)
+    if cu_seq_lens is not None:
+        targets[:, cu_seq_lens[1:].long() - 1] = IGNORE_INDEX
+    elif len(labels) == 1 and position_ids is not None:
+        targets[:, :-1].masked_fill_(position_ids[:, 1:] == 0, IGNORE_INDEX)
+    return targets
+
+
 def infer_problem_type(num_labels: int, labels: torch.Tensor) -> str:
     """Guess `config.problem_type` as Hugging Face does: from the number of labels and their dtype."""
     if num_labels == 1:

@@ -28,18 +28,19 @@ from transformers.modeling_outputs import (
 from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
-from .attention import MultiHeadAttention, prepare_attention_mask
+from .attention import MultiHeadAttention
+from .batch import Batch
 from .configuration_minibert import MiniBertConfig
 from .embeddings import Embeddings, SinusoidalPositions, sinusoidal_positions
 from .feed_forward import FeedForward
 from .heads import Classifier, MaskedLanguageModelHead, Pooler
 from .losses import IGNORE_INDEX, cross_entropy, divisor, infer_problem_type, sequence_classification_loss, span_loss
+from .masks import prepare_attention_mask
 from .normalization import build_norm
 from .packed_attention import PACKED
-from .packing import Packing, find_packing, rows_to_round_up
+from .packing import find_packing
 from .pipeline_common import SavedWithPipelines
 from .pipeline_question_answering import QuestionAnsweringPipeline
-from .precision import autocast_dtype
 
 
 class MiniBertLayer(GradientCheckpointingLayer):
@@ -154,74 +155,39 @@ class MiniBertModel(MiniBertPreTrainedModel):
         Raises:
             ValueError: both or neither of input_ids and inputs_embeds; an input too long or an id out of range.
         """
-        if (input_ids is None) == (inputs_embeds is None):
-            raise ValueError("give either input_ids or inputs_embeds, and not both")
-        if output_attentions is None:
-            output_attentions = self.config.output_attentions
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
-        implementation = self._implementation(attention_mask, output_attentions)
-        inputs = input_ids if inputs_embeds is None else inputs_embeds
-        pack_padded = implementation == PACKED
-        packing = find_packing(inputs, attention_mask, position_ids, cu_seq_lens_q, max_length_q, pack_padded)
-        restore = nn.Identity()
-        if packing is not None:
-            restore = packing.restore
-            position_ids = self._position_ids(inputs, packing) if position_ids is None else position_ids
-            input_ids, token_type_ids, position_ids, inputs_embeds = map(
-                packing.remove_pads, (input_ids, token_type_ids, position_ids, inputs_embeds)
-            )
-            kwargs |= packing.attention_arguments()
-
-        hidden_states = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
-        # Under autocast half precision from here on; otherwise each linear map would convert its input anew.
-        hidden_states = hidden_states.to(autocast_dtype(hidden_states.device) or hidden_states.dtype)
-        tokens = hidden_states.shape[1]
-        if implementation == PACKED:
-            hidden_states = nn.functional.pad(hidden_states, (0, 0, 0, rows_to_round_up(tokens, hidden_states)))
-        mask = prepare_attention_mask(self.config, hidden_states, attention_mask, implementation, packing)
-        all_hidden_states, all_weights = [hidden_states], []
+        inputs = {"input_ids": input_ids, "token_type_ids": token_type_ids,
+                  "position_ids": position_ids, "inputs_embeds": inputs_embeds}  # fmt: skip
+        asked = (output_attentions, output_hidden_states)
+        batch = Batch.of(self, inputs, attention_mask, *asked, cu_seq_lens_q, max_length_q)
+        hidden_states = batch.embed(self.embeddings)
+        mask = prepare_attention_mask(self.config, hidden_states, attention_mask, batch.implementation, batch.packing)
+        kwargs |= batch.layer_arguments
         for layer in self.layers:
-            hidden_states, weights = layer(hidden_states, mask, implementation=implementation, **kwargs)
-            all_hidden_states.append(hidden_states)
-            all_weights.append(weights)
-        all_hidden_states[-1] = self.final_norm(hidden_states)
-        all_hidden_states = [states[:, :tokens] for states in all_hidden_states]
-        hidden_states = all_hidden_states[-1]
+            batch.record(states=hidden_states)
+            hidden_states, weights = layer(hidden_states, mask, **kwargs)
+            batch.record(weights=weights)
+        hidden_states = batch.restore(self.final_norm(hidden_states))
+        pooled = self._pool(hidden_states, batch) if self.pooler is not None else None
+        return BaseModelOutputWithPooling(hidden_states, pooled, **batch.recorded(hidden_states))
 
-        return BaseModelOutputWithPooling(
-            last_hidden_state=restore(hidden_states),
-            pooler_output=self._pool(hidden_states, attention_mask, packing) if self.pooler is not None else None,
-            hidden_states=tuple(map(restore, all_hidden_states)) if output_hidden_states else None,
-            attentions=tuple(all_weights) if output_attentions else None,
-        )
+    def place_tokens(self, given: torch.Tensor, batch: Batch) -> torch.Tensor | None:
+        """Position ids by columns, pads counted, as in BERT; None where `Embeddings` counts them itself."""
+        if batch.packing is None:
+            return None
+        if not batch.packing.came_padded:
+            return batch.packing.position_ids(given.shape[1])
+        self.embeddings.check_length(given.shape[1])
+        return batch.packing.remove_pads(torch.arange(given.shape[1], device=given.device)[None])
 
-    def _implementation(self, attention_mask: torch.Tensor | None, output_attentions: bool) -> str:
-        """The attention function for one call: not every one gives weights, or takes a mask per query."""
-        if output_attentions:
-            return "eager"
-        implementation = self.config._attn_implementation
-        if implementation == PACKED and attention_mask is not None and attention_mask.dim() > 2:
-            return "sdpa"
-        return implementation
-
-    def _position_ids(self, inputs: torch.Tensor, packing: Packing) -> torch.Tensor:
-        if not packing.came_padded:
-            return packing.position_ids(inputs.shape[1])
-        self.embeddings.check_length(inputs.shape[1])
-        return torch.arange(inputs.shape[1], device=inputs.device)[None]
-
-    def _pool(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None, packing: Packing | None):
-        if packing is None:
-            return self.pooler(hidden_states, attention_mask)
-        if packing.came_padded:
-            rows = packing.restore(hidden_states)
-            if self.pooler.pooling == "cls" and attention_mask is not None:
-                # Nothing was computed for a pad that stands first: the first real token is meant.
-                first = attention_mask.bool().int().argmax(dim=1)
-                rows = rows[torch.arange(len(rows), device=rows.device), first][:, None]
-            return self.pooler(rows, attention_mask)
-        return self.pooler(packing.split(hidden_states), packing.mask())
+    def _pool(self, hidden_states: torch.Tensor, batch: Batch) -> torch.Tensor:
+        packing, mask = batch.packing, batch.attention_mask
+        if packing is not None and not packing.came_padded:
+            return self.pooler(packing.split(hidden_states), packing.mask())
+        if packing is not None and self.pooler.pooling == "cls" and mask is not None:
+            # Nothing was computed for a pad that stands first: the first real token is meant.
+            first = mask.bool().int().argmax(dim=1)
+            hidden_states = hidden_states[torch.arange(len(first), device=first.device), first][:, None]
+        return self.pooler(hidden_states, mask)
 
 
 @dataclass

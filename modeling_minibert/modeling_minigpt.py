@@ -14,7 +14,7 @@ import math
 
 import torch
 from torch import nn
-from transformers import Cache, PreTrainedModel
+from transformers import Cache, GenerationConfig, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import (
@@ -26,20 +26,18 @@ from transformers.modeling_outputs import (
 )
 from transformers.utils.generic import can_return_tuple
 
-from .attention import causal_mask, check_mask_length, prepare_causal_mask
+from .batch import Batch
+from .caches import growing_cache
 from .configuration_minigpt import MiniGPTConfig
 from .dropout import Dropout
 from .embeddings import Embeddings, SinusoidalPositions, rotary_angles, sinusoidal_positions
 from .feed_forward import FeedForward
-from .generation_checks import CheckedGenerationMixin
-from .growing_cache import growing_cache
-from .heads import Classifier, vocabulary_loss
-from .losses import IGNORE_INDEX, check_labels, cross_entropy, infer_problem_type, sequence_classification_loss
+from .generation import MiniGenerationMixin
+from .heads import Classifier, last_tokens, merge_sequences, vocabulary_loss
+from .losses import check_labels, cross_entropy, infer_problem_type, next_token_labels, sequence_classification_loss
 from .normalization import build_norm
-from .packed_attention import PACKED
-from .packing import find_packing, rows_to_round_up
-from .precision import autocast_dtype
-from .token_mixers import build_token_mixer, prepare_mixer_mask
+from .packing import find_packing
+from .token_mixers import build_token_mixer, prepare_decoder_mask
 
 # pipeline("text-generation") asks for 256 new tokens of a model that does not say how long its texts may get. One with
 # so few positions says it: the text goes on to the last of them.
@@ -163,96 +161,36 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
             ValueError: both or neither of input_ids and inputs_embeds; an input too long, an id out of range, or an
                 attention mask of another length than the texts.
         """
-        if (input_ids is None) == (inputs_embeds is None):
-            raise ValueError("give either input_ids or inputs_embeds, and not both")
-        inputs = input_ids if inputs_embeds is None else inputs_embeds
-        if output_attentions is None:
-            output_attentions = self.config.output_attentions
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
-        check_mask_length(attention_mask, inputs.shape[1], past_key_values)
-        implementation = self._implementation(output_attentions, attention_mask, use_cache, past_key_values)
-        packing = find_packing(
-            inputs, attention_mask, position_ids, cu_seq_lens_q, max_length_q, implementation == PACKED
-        )
-        if use_cache is None:
-            use_cache = self.config.use_cache and not self.training and packing is None
-        if use_cache and past_key_values is None:
-            past_key_values = growing_cache(self.config)
-        has_attention = self.config.token_mixer == "attention"
-        if not has_attention:
-            mask = prepare_mixer_mask(
-                self.config.token_mixer, attention_mask, packing, past_key_values, output_attentions
-            )
-        if packing is None:
-            position_ids = self._position_ids(inputs, attention_mask, position_ids, past_key_values)
-        else:
-            input_ids, token_type_ids, position_ids, inputs_embeds = map(
-                packing.remove_pads, (input_ids, token_type_ids, position_ids, inputs_embeds)
-            )
-            tokens = (input_ids if inputs_embeds is None else inputs_embeds).shape[1]
-            if position_ids is None:
-                self.embeddings.check_length(packing.max_length)
-                position_ids = packing.position_ids(tokens)
-            kwargs |= packing.attention_arguments()
-
-        hidden_states = self.embeddings(input_ids, token_type_ids, position_ids, inputs_embeds)
-        # Under autocast half precision from here on; otherwise each linear map would convert its input anew.
-        hidden_states = hidden_states.to(autocast_dtype(hidden_states.device) or hidden_states.dtype)
-        tokens = hidden_states.shape[1]
-        if implementation == PACKED:
-            more = rows_to_round_up(tokens, hidden_states)
-            hidden_states = nn.functional.pad(hidden_states, (0, 0, 0, more))
-            position_ids = nn.functional.pad(position_ids, (0, more))
-        if has_attention:
-            mask = prepare_causal_mask(
-                self.config, hidden_states, attention_mask, implementation, packing, past_key_values
-            )
-        rotary = self._rotary_angles(position_ids)
-        all_hidden_states, all_weights = [], []
+        inputs = {"input_ids": input_ids, "token_type_ids": token_type_ids,
+                  "position_ids": position_ids, "inputs_embeds": inputs_embeds}  # fmt: skip
+        asked = (output_attentions, output_hidden_states)
+        batch = Batch.of(self, inputs, attention_mask, *asked, cu_seq_lens_q, max_length_q, past_key_values, use_cache)
+        hidden_states = batch.embed(self.embeddings)
+        mask = prepare_decoder_mask(self.config, hidden_states, batch)
+        rotary = self._rotary_angles(batch.inputs["position_ids"])
+        kwargs |= {**batch.layer_arguments, "past_key_values": batch.cache, "rotary": rotary}
         for layer in self.layers:
-            if output_hidden_states:
-                all_hidden_states.append(hidden_states)
-            hidden_states, weights = layer(
-                hidden_states,
-                mask,
-                implementation=implementation,
-                past_key_values=past_key_values,
-                rotary=rotary,
-                **kwargs,
-            )
-            all_weights.append(weights)
-        hidden_states = self.final_norm(hidden_states)
-        if packing is not None:
-            hidden_states, *all_hidden_states = (
-                packing.restore(states[:, :tokens]) for states in (hidden_states, *all_hidden_states)
-            )
+            batch.record(states=hidden_states)
+            hidden_states, weights = layer(hidden_states, mask, **kwargs)
+            batch.record(weights=weights)
+        hidden_states = batch.restore(self.final_norm(hidden_states))
+        return BaseModelOutputWithPast(hidden_states, batch.cache, **batch.recorded(hidden_states))
 
-        return BaseModelOutputWithPast(
-            last_hidden_state=hidden_states,
-            past_key_values=past_key_values,
-            hidden_states=(*all_hidden_states, hidden_states) if output_hidden_states else None,
-            attentions=tuple(all_weights) if output_attentions else None,
-        )
+    def new_cache(self) -> Cache:
+        """An empty cache for the tokens to come."""
+        return growing_cache(self.config)
 
-    def _implementation(self, output_attentions, attention_mask, use_cache, past_key_values) -> str:
-        """The attention function for one call: not every one gives weights, or works on a cache."""
-        if output_attentions:
-            return "eager"
-        implementation = self.config._attn_implementation
-        has_mask = attention_mask is not None and attention_mask.dim() > 2
-        has_cache = use_cache or past_key_values is not None
-        return "sdpa" if implementation == PACKED and (has_cache or has_mask) else implementation
-
-    def _position_ids(self, inputs, attention_mask, position_ids, past_key_values) -> torch.Tensor:
-        if position_ids is not None:
-            return position_ids
-        length = inputs.shape[1]
-        past = 0 if past_key_values is None else past_key_values.get_seq_length()
-        if attention_mask is not None and attention_mask.dim() == 2:
-            position_ids = (attention_mask.long().cumsum(dim=1) - 1).clamp(min=0)[:, -length:]
+    def place_tokens(self, given: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Position ids, counted from the first real token of each text."""
+        length = given.shape[1]
+        if batch.packing is not None:
+            self.embeddings.check_length(batch.packing.max_length)
+            return batch.packing.position_ids(len(batch.packing.places) if batch.packing.came_padded else length)
+        past = 0 if batch.cache is None else batch.cache.get_seq_length()
+        if batch.attention_mask is not None and batch.attention_mask.dim() == 2:
+            position_ids = (batch.attention_mask.long().cumsum(dim=1) - 1).clamp(min=0)[:, -length:]
         else:
-            position_ids = torch.arange(length, device=inputs.device)[None] + past
+            position_ids = torch.arange(length, device=given.device)[None] + past
         longest = past + length
         if longest > self.embeddings.max_positions:  # pads take no positions; looking at values is for this case only
             longest = int(position_ids.max()) + 1
@@ -262,34 +200,10 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
     def _rotary_angles(self, position_ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
         if self.config.position_embedding_type != "rotary":
             return None
-        head_dim = self.config.head_dim or self.config.hidden_size // self.config.num_attention_heads
-        return rotary_angles(position_ids, head_dim, self.config.rotary_base)
+        return rotary_angles(position_ids, self.config.attention_head_size, self.config.rotary_base)
 
 
-def next_token_labels(
-    labels: torch.Tensor,
-    attention_mask: torch.Tensor | None = None,
-    position_ids: torch.Tensor | None = None,
-    cu_seq_lens: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """What each position is to predict: the label of the next one; -100 at the end of a sequence.
-
-    Args:
-        labels: (B, L), as the user gives them: the label of a token is the token itself.
-        attention_mask: (B, past + L); padding predicts nothing, also where it stands before the first token.
-        position_ids, cu_seq_lens: of a packed batch (1, T), where no token predicts the first of the next sequence.
-    """
-    targets = nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX)
-    if attention_mask is not None and attention_mask.dim() == 2:
-        targets.masked_fill_(attention_mask[:, -labels.shape[1] :] == 0, IGNORE_INDEX)
-    if cu_seq_lens is not None:
-        targets[:, cu_seq_lens[1:].long() - 1] = IGNORE_INDEX
-    elif len(labels) == 1 and position_ids is not None:
-        targets[:, :-1].masked_fill_(position_ids[:, 1:] == 0, IGNORE_INDEX)
-    return targets
-
-
-class MiniGPTForCausalLM(MiniGPTPreTrainedModel, CheckedGenerationMixin):
+class MiniGPTForCausalLM(MiniGPTPreTrainedModel, MiniGenerationMixin):
     """Predict the next token: `model.generate`, `pipeline("text-generation")`."""
 
     _tied_weights_keys = {"lm_head.weight": "minigpt.embeddings.word_embeddings.weight"}
@@ -368,28 +282,13 @@ class MiniGPTForCausalLM(MiniGPTPreTrainedModel, CheckedGenerationMixin):
             attentions=outputs.attentions,
         )
 
-    @staticmethod
-    def create_masks_for_generate(config, inputs_embeds, attention_mask, past_key_values, **kwargs):
-        """What `generate` gives as mask along with a static cache, so that a compiled step sees one shape."""
-        return causal_mask(inputs_embeds.shape[1], attention_mask, past_key_values, inputs_embeds.device)
+    def new_generation_cache(self, generation_config: GenerationConfig) -> Cache:
+        """The cache that `generate` fills; all beams have rows of their own."""
+        return growing_cache(self.config)
 
-    def _prepare_cache_for_generation(self, generation_config, model_kwargs, *args):
-        """What `generate` keeps keys and values in, unless the caller has chosen something."""
-        given = model_kwargs.get("past_key_values")
-        super()._prepare_cache_for_generation(generation_config, model_kwargs, *args)
-        chosen = generation_config.cache_implementation not in (None, "dynamic")
-        if given is None and not chosen and generation_config.use_cache is not False:
-            model_kwargs["past_key_values"] = growing_cache(self.config)
-
-    def _prepare_generated_length(self, generation_config, inputs_tensor, input_ids_length, **kwargs):
-        """Before any work: prompt and continuation must fit the positions that the model has."""
-        if generation_config.max_new_tokens and generation_config.max_length == self.generation_config.max_length:
-            generation_config.max_length = None  # only what the model says where the caller says nothing
-        generation_config = super()._prepare_generated_length(
-            generation_config, inputs_tensor=inputs_tensor, input_ids_length=input_ids_length, **kwargs
-        )
-        prompt, limit = inputs_tensor.shape[1], self.config.max_position_embeddings
-        total = generation_config.max_length + prompt - input_ids_length  # max_length leaves out a prompt of vectors
+    def check_generation_length(self, generation_config: GenerationConfig, prompt: int, total: int) -> None:
+        """Refuse, before any work, a prompt and continuation that exceed the positions of the model."""
+        limit = self.config.max_position_embeddings
         if not prompt:
             raise ValueError("the prompt has no tokens; give at least one, such as the id that begins a text")
         if self.config.has_position_limit and (prompt >= limit or total > limit):
@@ -398,31 +297,6 @@ class MiniGPTForCausalLM(MiniGPTPreTrainedModel, CheckedGenerationMixin):
                 f"the prompt has {prompt} tokens and generation may go on to {max(total, prompt + 1)}, but this model "
                 f"was built for {limit} positions; {advice}shorten the prompt, or train with rotary positions"
             )
-        return generation_config
-
-
-def last_tokens(
-    hidden_states: torch.Tensor,
-    input_ids: torch.Tensor | None,
-    attention_mask: torch.Tensor | None,
-    pad_token_id: int | None,
-) -> torch.Tensor:
-    """The vector of the last real token of each row, which alone has seen the whole text: (B, L, E) → (B, E).
-
-    Where there is no attention mask, tokens that are `pad_token_id` count as padding.
-    """
-    if attention_mask is None and input_ids is not None and pad_token_id is not None:
-        attention_mask = input_ids != pad_token_id
-    if attention_mask is None:
-        return hidden_states[:, -1]
-    places = torch.arange(hidden_states.shape[1], device=hidden_states.device)
-    last = (places * attention_mask[:, -len(places) :].bool()).argmax(dim=1)  # without the tokens in a cache
-    return hidden_states[torch.arange(len(last), device=last.device), last]
-
-
-def merge_sequences(tensor: torch.Tensor | None) -> torch.Tensor | None:
-    """Several sequences per example, read as a batch of their own: (B, R, …) → (B·R, …)."""
-    return None if tensor is None else tensor.flatten(0, 1)
 
 
 class MiniGPTForSequenceClassification(MiniGPTPreTrainedModel):

@@ -11,16 +11,15 @@ Sources: Vaswani et al. 2017 (norms after each sub-layer); Raffel et al. 2020 (T
 
 import torch
 from torch import nn
-from transformers import Cache, PreTrainedModel
+from transformers import Cache, GenerationConfig, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput, Seq2SeqLMOutput, Seq2SeqModelOutput
 from transformers.utils.generic import can_return_tuple
 
-from .attention import causal_mask
+from .caches import encoder_decoder_cache
 from .configuration_miniseq2seq import MiniSeq2SeqConfig
 from .embeddings import SinusoidalPositions, sinusoidal_positions
-from .generation_checks import CheckedGenerationMixin
-from .growing_cache import encoder_decoder_cache
+from .generation import MiniGenerationMixin
 from .heads import vocabulary_loss
 from .losses import IGNORE_INDEX, check_labels, cross_entropy
 from .packed_attention import PACKED
@@ -29,6 +28,7 @@ from .pipeline_summarization import SummarizationPipeline
 from .pipeline_text2text_generation import Text2TextGenerationPipeline
 from .pipeline_translation import TranslationPipeline
 from .seq2seq_stacks import MiniSeq2SeqDecoder, MiniSeq2SeqEncoder
+from .transformers_internals import is_loaded
 
 
 class MiniSeq2SeqPreTrainedModel(PreTrainedModel):
@@ -62,7 +62,7 @@ class MiniSeq2SeqPreTrainedModel(PreTrainedModel):
             init.xavier_uniform_(module.weight, gain=getattr(module, "initial_gain", 1.0))
         if self.config.initializer_range is None and isinstance(module, nn.Embedding):
             init.normal_(module.weight, std=getattr(module, "initial_std", self.config.hidden_size**-0.5))
-            if module.padding_idx is not None and not getattr(module.weight, "_is_hf_initialized", False):
+            if module.padding_idx is not None and not is_loaded(module.weight):
                 init.zeros_(module.weight[module.padding_idx])
 
     def to_stock(self) -> PreTrainedModel:
@@ -174,7 +174,7 @@ def shift_right(labels: torch.Tensor, start_token_id: int, pad_token_id: int) ->
     return shifted.masked_fill(shifted == IGNORE_INDEX, pad_token_id)
 
 
-class MiniSeq2SeqForConditionalGeneration(SavedWithPipelines, MiniSeq2SeqPreTrainedModel, CheckedGenerationMixin):
+class MiniSeq2SeqForConditionalGeneration(SavedWithPipelines, MiniSeq2SeqPreTrainedModel, MiniGenerationMixin):
     """Write a target for a source, one token after the other: translation, summarization, `model.generate`."""
 
     pipeline_classes = (TranslationPipeline, SummarizationPipeline, Text2TextGenerationPipeline)
@@ -283,29 +283,18 @@ class MiniSeq2SeqForConditionalGeneration(SavedWithPipelines, MiniSeq2SeqPreTrai
             encoder_attentions=outputs.encoder_attentions,
         )
 
-    @staticmethod
-    def create_masks_for_generate(config, inputs_embeds, attention_mask, past_key_values, **kwargs):
-        """What `generate` gives as mask along with a static cache, so that a compiled step sees one shape."""
-        return causal_mask(inputs_embeds.shape[1], attention_mask, past_key_values, inputs_embeds.device)
+    def new_generation_cache(self, generation_config: GenerationConfig) -> Cache:
+        """The cache that `generate` fills; the beams of a sentence share the keys of its source."""
+        beams = max(generation_config.num_beams, generation_config.num_return_sequences)
+        if self.config._attn_implementation not in ("eager", "sdpa", PACKED):
+            beams = 1  # others have masks that cannot be joined
+        return encoder_decoder_cache(self.config, beams)
 
-    def _prepare_cache_for_generation(self, generation_config, model_kwargs, *args):
-        """What `generate` keeps keys and values in, unless the caller has chosen something."""
-        given = model_kwargs.get("past_key_values")
-        super()._prepare_cache_for_generation(generation_config, model_kwargs, *args)
-        chosen = generation_config.cache_implementation not in (None, "dynamic")
-        if given is None and not chosen and generation_config.use_cache is not False:
-            beams = max(generation_config.num_beams, generation_config.num_return_sequences)
-            if self.config._attn_implementation not in ("eager", "sdpa", PACKED):
-                beams = 1  # others have masks that cannot be joined
-            model_kwargs["past_key_values"] = encoder_decoder_cache(self.config, beams)
-
-    def _prepare_generated_length(self, generation_config, **kwargs):
-        """Before a token is written: the target must fit the positions that the model has."""
-        generation_config = super()._prepare_generated_length(generation_config, **kwargs)
+    def check_generation_length(self, generation_config: GenerationConfig, prompt: int, total: int) -> None:
+        """Refuse, before a token is written, a target that exceeds the positions of the model."""
         limit = self.config.max_position_embeddings
         if self.config.has_position_limit and generation_config.max_length > limit:
             raise ValueError(
                 f"generation may go on to {generation_config.max_length} tokens, but this model was built for {limit} "
                 f"positions; set max_length to {limit} at most, or train with relative positions"
             )
-        return generation_config

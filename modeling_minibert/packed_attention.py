@@ -23,6 +23,7 @@ from torch import nn
 from transformers import AttentionInterface
 
 from .dropout import drop_limit, kept_scale, random_numbers
+from .transformers_internals import softmax_backward
 
 PACKED = "packed"  # the name for attn_implementation
 
@@ -144,7 +145,7 @@ def attend_backward(
             d_probabilities.masked_fill_(places, 0.0)
         run.keys(d_value).copy_(used.transpose(-2, -1) @ d_output)
         # torch's kernel for P ∘ (dP - rowsum(dP ∘ P)).
-        d_scores = torch._softmax_backward_data(d_probabilities, probabilities, -1, probabilities.dtype)
+        d_scores = softmax_backward(d_probabilities, probabilities)
         if bias is not None:
             d_bias[0, :, : run.length_q, : run.length_k] += d_scores.sum(dim=0)
         run.queries(d_query).copy_(d_scores @ run.keys(key))

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
 
+from .transformers_internals import set_saved_tasks
+
 
 class SavedWithPipelines:
     """Mixed into a model class, before `PreTrainedModel`; the class's file imports its pipelines, so that they are
@@ -39,9 +41,8 @@ class SavedPipeline:
 
     def save_pretrained(self, save_directory: str | PathLike, **kwargs):
         """Save model, tokenizer and the code of the pipeline, under its task and the name that it was asked for by."""
-        # What `Pipeline.save_pretrained` reads; `register_pipeline` leaves there only the last name of a class.
-        implementation = {"impl": type(self), "pt": (self.auto_model,), "type": "text"}
-        self._registered_impl = dict.fromkeys({self.default_task, self.task or self.default_task}, implementation)
+        # `register_pipeline` keeps only the last name of a class.
+        set_saved_tasks(self, {self.default_task, self.task or self.default_task}, self.auto_model)
         with _pipelines_of_the_folder(self.model.config):
             return super().save_pretrained(save_directory, **kwargs)
 
@@ -57,28 +58,6 @@ def _pipelines_of_the_folder(config) -> Iterator[dict]:
         config.custom_pipelines = before
         if not before:
             del config.custom_pipelines
-
-
-def position_limit(model) -> int | None:
-    """How many tokens a model can read; None where it has no limit, as T5."""
-    if not getattr(model.config, "has_position_limit", True):
-        return None
-    positions = getattr(model.config, "max_position_embeddings", None)
-    if not positions or positions < 0:  # XLNet says -1
-        return None
-    # RoBERTa's positions begin after its pad: of its 514 a text has 512.
-    tables = (module for name, module in model.named_modules() if name.endswith("embeddings.position_embeddings"))
-    pad = getattr(next(tables, None), "padding_idx", None)
-    return positions if pad is None else positions - pad - 1
-
-
-def check_vocabulary(tokenizer, known: int, name: str = "the tokenizer") -> None:
-    """Raise a ValueError for a tokenizer with more tokens than the `known` ones of a model; `name` is for the error."""
-    if len(tokenizer) > known:
-        raise ValueError(
-            f"{name} does not belong to this model: it has {len(tokenizer):,} tokens, the model knows {known:,}; take "
-            f"the one that was saved with it"
-        )
 
 
 def given(**arguments) -> dict:

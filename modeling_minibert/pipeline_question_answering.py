@@ -21,7 +21,8 @@ from transformers import AutoModelForQuestionAnswering
 from transformers.pipelines.base import ChunkPipeline
 
 from .answer_spans import best_answer_spans
-from .pipeline_common import SavedPipeline, given, is_several, position_limit
+from .limits import position_limit
+from .pipeline_common import SavedPipeline, given, is_several
 
 # So many batches are put in the order of their lengths at once; the rest of a stream has not been read by then.
 BATCHES_SORTED_TOGETHER = 32

@@ -15,8 +15,9 @@ import torch
 from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.pipelines.base import Pipeline
 
-from .generation_checks import check_beams
-from .pipeline_common import SavedPipeline, given, is_several, position_limit
+from .generation import check_beams
+from .limits import position_limit
+from .pipeline_common import SavedPipeline, given, is_several
 
 logger = logging.getLogger(__name__)
 

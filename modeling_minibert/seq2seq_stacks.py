@@ -16,21 +16,14 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutput, BaseModelOutputWithPastAndCrossAttentions
 from transformers.utils.generic import can_return_tuple
 
-from .attention import (
-    MultiHeadAttention,
-    check_mask_length,
-    prepare_attention_mask,
-    prepare_causal_mask,
-    prepare_cross_mask,
-)
+from .attention import MultiHeadAttention
+from .batch import Batch
+from .caches import encoder_decoder_cache, share_source
 from .dropout import Dropout
 from .embeddings import Embeddings
 from .feed_forward import FeedForward
-from .growing_cache import encoder_decoder_cache
+from .masks import prepare_attention_mask, prepare_causal_mask, prepare_cross_mask
 from .normalization import build_norm
-from .packed_attention import PACKED
-from .packing import Packing, pack_pairs, rows_to_round_up
-from .precision import autocast_dtype
 from .relative_positions import RelativePositions
 
 
@@ -56,6 +49,22 @@ class MiniSeq2SeqEncoderLayer(GradientCheckpointingLayer):
         return self.feed_forward_norm(hidden_states + self.feed_forward(hidden_states)), weights
 
 
+class CrossAttention(MultiHeadAttention):
+    """Attention of the target to a source, which several rows may share: the beams of a sentence."""
+
+    def forward(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs):
+        """(B · beams, L, E) and `key_value_states` (B, S, E) → (B · beams, L, E), and weights (B · beams, H, L, S)."""
+        beams = len(hidden_states) // len(kwargs["key_value_states"])
+        if beams == 1:
+            return super().forward(hidden_states, attention_mask, **kwargs)
+        # Queries neither see each other nor have an order here: those of all beams stand in one row.
+        joined = hidden_states.unflatten(0, (-1, beams)).flatten(1, 2)
+        mixed, weights = super().forward(joined, attention_mask, **kwargs)
+        if weights is not None:
+            weights = weights.unflatten(2, (beams, -1)).transpose(1, 2).flatten(0, 1)
+        return mixed.unflatten(1, (beams, -1)).flatten(0, 1), weights
+
+
 class MiniSeq2SeqDecoderLayer(GradientCheckpointingLayer):
     """One decoder layer: target tokens look back at each other, then at the source, then each thinks for itself."""
 
@@ -63,7 +72,7 @@ class MiniSeq2SeqDecoderLayer(GradientCheckpointingLayer):
         super().__init__()
         self.attention = MultiHeadAttention(config, is_causal=True, layer_index=layer_index)
         self.attention_norm = build_norm(config)
-        self.cross_attention = MultiHeadAttention(config, layer_index=layer_index)
+        self.cross_attention = CrossAttention(config, layer_index=layer_index)
         self.cross_attention_norm = build_norm(config)
         self.feed_forward = FeedForward(config)
         self.feed_forward_norm = build_norm(config)
@@ -133,40 +142,22 @@ class _Stack(nn.Module):
             if isinstance(module, MultiHeadAttention) and not self.config.scale_attention:
                 module.query.initial_gain = module.head_dim**-0.5
 
-    def embed(self, input_ids, position_ids, inputs_embeds, packing: Packing | None) -> torch.Tensor:
-        """The first hidden states: (B, length, E), or (1, T, E) with the rows that make T a round number."""
-        if packing is not None:
-            given = (input_ids, position_ids, inputs_embeds)
-            input_ids, position_ids, inputs_embeds = map(packing.remove_pads, given)
-        hidden_states = self.embeddings(input_ids, None, position_ids, inputs_embeds)
-        # Under autocast half precision from here on; otherwise each linear map would convert its input anew.
-        hidden_states = hidden_states.to(autocast_dtype(hidden_states.device) or hidden_states.dtype)
-        return hidden_states if packing is None else round_up(hidden_states)
+    def place_tokens(self, given: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Position ids by columns, behind the tokens in the cache."""
+        length, past = given.shape[1], 0 if batch.cache is None else batch.cache.get_seq_length()
+        if isinstance(past, int):  # a static cache counts in a tensor, at which a compiled step cannot look
+            self.embeddings.check_length(past + length)
+        position_ids = torch.arange(length, device=given.device)[None] + past
+        return position_ids if batch.packing is None else batch.packing.remove_pads(position_ids)
 
-    def position_bias(self, num_queries: int, num_keys: int, past: int, dtype: torch.dtype) -> torch.Tensor | None:
+    def position_bias(self, batch: Batch, dtype: torch.dtype) -> torch.Tensor | None:
         """What relative positions add to the attention scores, (1, H, L, S); None for other positions."""
         if self.relative_positions is None:
             return None
-        return self.relative_positions(num_queries, num_keys, past).to(dtype)
-
-
-def round_up(packed: torch.Tensor) -> torch.Tensor:
-    """Add empty rows to (1, T, E) where few different shapes are faster; see `rows_to_round_up`."""
-    return nn.functional.pad(packed, (0, 0, 0, rows_to_round_up(packed.shape[1], packed)))
-
-
-def restore(packing: Packing | None, states: torch.Tensor) -> torch.Tensor:
-    """The form in which the batch came, zeros for pads."""
-    return states if packing is None else packing.restore(states[:, : len(packing.places)])
-
-
-def _one_of(input_ids: torch.Tensor | None, inputs_embeds: torch.Tensor | None, names: str) -> torch.Tensor:
-    if (input_ids is None) == (inputs_embeds is None):
-        raise ValueError(f"give either {names}, and not both")
-    inputs = input_ids if inputs_embeds is None else inputs_embeds
-    if not inputs.shape[1]:
-        raise ValueError(f"a text without tokens, shape {tuple(inputs.shape)}; give at least one token in {names}")
-    return inputs
+        past, keys = 0, batch.length
+        if batch.cache is not None:
+            past, keys = batch.cache.get_seq_length(), batch.cache.get_mask_sizes(batch.length, 0)[0]
+        return self.relative_positions(batch.length, keys, past).to(dtype)
 
 
 class MiniSeq2SeqEncoder(_Stack):
@@ -197,40 +188,19 @@ class MiniSeq2SeqEncoder(_Stack):
         Raises:
             ValueError: no tokens, more tokens than positions, or an id out of range.
         """
-        inputs = _one_of(input_ids, inputs_embeds, "input_ids or inputs_embeds")
-        if output_attentions is None:
-            output_attentions = self.config.output_attentions
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
         _check_sources(attention_mask)
-        length = inputs.shape[1]
-        self.embeddings.check_length(length)
-        implementation = _implementation(self.config, output_attentions)
-        packing = None
-        if implementation == PACKED:
-            packing = Packing.of_padded(*inputs.shape[:2], attention_mask, inputs.device)
-            kwargs |= packing.attention_arguments()
-        position_ids = torch.arange(length, device=inputs.device)[None]
-        hidden_states = self.embed(input_ids, position_ids, inputs_embeds, packing)
-        mask = None
-        if packing is None:
-            mask = prepare_attention_mask(self.config, hidden_states, attention_mask, implementation)
-        bias = self.position_bias(length, length, 0, hidden_states.dtype)
-        all_hidden_states, all_weights = [], []
+        inputs = {"input_ids": input_ids, "position_ids": None, "inputs_embeds": inputs_embeds}
+        batch = Batch.of(self, inputs, attention_mask, output_attentions, output_hidden_states)
+        hidden_states = batch.embed(self.embeddings)
+        mask = prepare_attention_mask(self.config, hidden_states, attention_mask, batch.implementation, batch.packing)
+        bias = self.position_bias(batch, hidden_states.dtype)
+        kwargs |= {**batch.layer_arguments, "position_bias": bias}
         for layer in self.layers:
-            all_hidden_states.append(hidden_states)
-            hidden_states, weights = layer(
-                hidden_states, mask, implementation=implementation, position_bias=bias, **kwargs
-            )
-            all_weights.append(weights)
-        hidden_states = restore(packing, self.final_dropout(self.final_norm(hidden_states)))
-        if output_hidden_states:
-            all_hidden_states = [restore(packing, states) for states in all_hidden_states]
-        return BaseModelOutput(
-            last_hidden_state=hidden_states,
-            hidden_states=(*all_hidden_states, hidden_states) if output_hidden_states else None,
-            attentions=tuple(all_weights) if output_attentions else None,
-        )
+            batch.record(states=hidden_states)
+            hidden_states, weights = layer(hidden_states, mask, **kwargs)
+            batch.record(weights=weights)
+        hidden_states = batch.restore(self.final_dropout(self.final_norm(hidden_states)))
+        return BaseModelOutput(hidden_states, **batch.recorded(hidden_states))
 
 
 def _check_sources(attention_mask: torch.Tensor | None) -> None:
@@ -255,6 +225,8 @@ class MiniSeq2SeqDecoder(_Stack):
     def __init__(self, config):
         layers = [MiniSeq2SeqDecoderLayer(config, index) for index in range(config.num_decoder_layers)]
         super().__init__(config, config.target_vocab_size, layers, is_causal=True)
+
+    input_prefix = "decoder_"  # how errors name the inputs
 
     @can_return_tuple
     def forward(
@@ -284,80 +256,37 @@ class MiniSeq2SeqDecoder(_Stack):
         Raises:
             ValueError: no tokens, more than there are positions, or an id out of range.
         """
-        inputs = _one_of(input_ids, inputs_embeds, "decoder_input_ids or decoder_inputs_embeds")
-        if output_attentions is None:
-            output_attentions = self.config.output_attentions
-        if output_hidden_states is None:
-            output_hidden_states = self.config.output_hidden_states
+        cache = self._cache(past_key_values, use_cache)
+        inputs = {"input_ids": input_ids, "position_ids": None, "inputs_embeds": inputs_embeds}
+        source, source_mask = share_source(cache, encoder_hidden_states, encoder_attention_mask)
+        batch = Batch.of(
+            self, inputs, attention_mask, output_attentions, output_hidden_states,
+            cache=None if cache is None else cache.self_attention_cache, source=source, source_mask=source_mask,
+        )  # fmt: skip
+        hidden_states = batch.embed(self.embeddings)
+        mask = prepare_causal_mask(
+            self.config, hidden_states, attention_mask, batch.implementation, batch.packing, batch.cache
+        )
+        source_mask = prepare_cross_mask(
+            self.config, hidden_states, batch.source, source_mask, batch.implementation, batch.source_packing
+        )
+        bias = self.position_bias(batch, hidden_states.dtype)
+        kwargs |= batch.layer_arguments
+        for layer in self.layers:
+            batch.record(states=hidden_states)
+            hidden_states, weights, source_weights = layer(
+                hidden_states, batch.source, mask, source_mask, cache, bias, batch.source_arguments, **kwargs
+            )
+            batch.record(weights=weights, source_weights=source_weights)
+        hidden_states = batch.restore(self.final_dropout(self.final_norm(hidden_states)))
+        return BaseModelOutputWithPastAndCrossAttentions(hidden_states, cache, **batch.recorded(hidden_states))
+
+    def _cache(self, past_key_values: EncoderDecoderCache | None, use_cache: bool | None) -> EncoderDecoderCache | None:
+        """The cache of this call, if it has one."""
+        if self.training and torch.is_grad_enabled() and any(layer.gradient_checkpointing for layer in self.layers):
+            return None  # the backward pass would write each layer's keys a second time
         if use_cache is None:
             use_cache = self.config.use_cache and not self.training
-        if self.training and torch.is_grad_enabled() and any(layer.gradient_checkpointing for layer in self.layers):
-            use_cache, past_key_values = False, None  # the backward pass would write each layer's keys a second time
         if use_cache and past_key_values is None:
-            past_key_values = encoder_decoder_cache(self.config)
-        caching = past_key_values is not None
-        implementation = _implementation(self.config, output_attentions, caching)
-        cache = past_key_values.self_attention_cache if caching else None
-        length = inputs.shape[1]
-        check_mask_length(attention_mask, length, cache)
-        past = cache.get_seq_length() if caching else 0
-        if isinstance(past, int):  # a static cache counts in a tensor, at which a compiled step cannot look
-            self.embeddings.check_length(past + length)
-        position_ids = torch.arange(length, device=inputs.device)[None] + past
-        packing = source_lengths = mask = source_mask = None
-        if implementation == PACKED:
-            packing, sources = pack_pairs(inputs, attention_mask, encoder_hidden_states, encoder_attention_mask)
-            encoder_hidden_states = round_up(sources.remove_pads(encoder_hidden_states))
-            kwargs |= packing.attention_arguments()
-            source_lengths = {"cu_seq_lens_k": sources.cu_seq_lens, "max_length_k": sources.max_length}
-        hidden_states = self.embed(input_ids, position_ids, inputs_embeds, packing)
-        if packing is None:
-            mask = prepare_causal_mask(self.config, hidden_states, attention_mask, implementation, None, cache)
-            source_mask = prepare_cross_mask(
-                self.config, hidden_states, encoder_hidden_states, encoder_attention_mask, implementation
-            )
-        keys = cache.get_mask_sizes(length, 0)[0] if caching else length
-        bias = self.position_bias(length, keys, past, hidden_states.dtype)
-        all_hidden_states, all_weights, all_source_weights = [], [], []
-        for layer in self.layers:
-            all_hidden_states.append(hidden_states)
-            hidden_states, weights, source_weights = layer(
-                hidden_states,
-                encoder_hidden_states,
-                mask,
-                source_mask,
-                past_key_values,
-                bias,
-                source_lengths,
-                implementation=implementation,
-                **kwargs,
-            )
-            all_weights.append(weights)
-            all_source_weights.append(source_weights)
-        hidden_states = restore(packing, self.final_dropout(self.final_norm(hidden_states)))
-        if output_hidden_states:
-            all_hidden_states = [restore(packing, states) for states in all_hidden_states]
-        return BaseModelOutputWithPastAndCrossAttentions(
-            last_hidden_state=hidden_states,
-            past_key_values=past_key_values,
-            hidden_states=(*all_hidden_states, hidden_states) if output_hidden_states else None,
-            attentions=tuple(all_weights) if output_attentions else None,
-            cross_attentions=tuple(all_source_weights) if output_attentions else None,
-        )
-
-
-def _implementation(config, output_attentions: bool, caching: bool = False) -> str:
-    """The attention function for one call: not every one gives weights, or works on a cache.
-
-    Raises:
-        ValueError: flash attention, which adds nothing to the scores, with relative positions.
-    """
-    implementation = config._attn_implementation
-    if "flash" in implementation and config.position_embedding_type == "relative":
-        raise ValueError(
-            f"relative positions are added to the attention scores, which {implementation} cannot do; choose "
-            f"attn_implementation 'sdpa', 'packed', 'eager' or 'flex_attention'"
-        )
-    if output_attentions:
-        return "eager"
-    return "sdpa" if implementation == PACKED and caching else implementation
+            return encoder_decoder_cache(self.config)
+        return past_key_values

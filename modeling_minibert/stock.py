@@ -4,21 +4,18 @@ A stock twin opens everywhere without code of ours. Conversion renames and rearr
 a round trip gives every bit back. The tables of `stock_families.py` and `stock_families_seq2seq.py` say which
 name of ours is which of theirs.
 
-    python -m modeling_minibert.stock IN OUT        # ours → stock, or stock → ours, as IN's model_type says
+    python -m modeling_minibert.conversion IN OUT        # ours → stock, or stock → ours, as IN's model_type says
 """
 
-import argparse
 import copy
-import json
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 from transformers.initialization import no_init_weights
 
 from .stock_families import FAMILIES as ONE_STACK
@@ -57,7 +54,7 @@ def from_stock(source: str | Path | PreTrainedModel) -> PreTrainedModel:
         ValueError: no twin (says what is supported), or a file without some of the weights of its class.
     """
     if isinstance(source, str | Path):
-        source = _load(source, "stock")
+        source = load_folder(source, "stock")
     twins = _family("stock", source.config)
     name = twins.twin_of("stock", type(source).__name__)
     _check_fields(source, name, twins.ours_needs(source))
@@ -181,7 +178,7 @@ def _build(twins: Twins, side: str, name: str, source: PreTrainedModel, weights:
     return twin.to(source.device).train(source.training)
 
 
-def _load(path: str | Path, side: str) -> PreTrainedModel:
+def load_folder(path: str | Path, side: str) -> PreTrainedModel:
     """Open a folder as the class it was saved from, on the side "ours" or "stock"."""
     config = AutoConfig.from_pretrained(path)
     twins, name = _family(side, config), (config.architectures or ["a model without architectures"])[0]
@@ -194,107 +191,3 @@ def _load(path: str | Path, side: str) -> PreTrainedModel:
     if missing:
         raise ValueError(f"{path} lacks weights of {name}, which would be random: {missing}")
     return model
-
-
-def convert_folder(source: str | Path, destination: str | Path) -> PreTrainedModel:
-    """Convert a folder or a name on the Hub, with its tokenizers; open the result again, compare, say what was done.
-
-    Raises:
-        ValueError: no twin, or `destination` holds anything but an earlier conversion of the same model.
-        RuntimeError: the result computes something else than the source.
-    """
-    to_ours = AutoConfig.from_pretrained(source).model_type in [twins.stock for twins in FAMILIES]
-    model = _load(source, "stock" if to_ours else "ours")
-    twin = from_stock(model) if to_ours else to_stock(model)
-    _check_destination(Path(destination), twin, source)
-    twin.save_pretrained(destination)
-    tokenizer = _carry_tokenizer(source, destination)
-    subfolder = getattr(model.config, "target_tokenizer", None)
-    if subfolder is not None:
-        tokenizer += f", {_carry_tokenizer(source, destination, subfolder)} in {subfolder}"
-    twin = _load(destination, "ours" if to_ours else "stock")
-    difference, size = _largest_difference(model, twin)
-
-    name = type(twin).__name__
-    print(f"{type(model).__name__} in {source} → {name} in {destination}")
-    print(f"{twin.num_parameters():,} parameters · {tokenizer} · outputs up to {size:.3g}, differ by {difference:.1e}")
-    if not difference <= 1e-3 * max(1.0, size):
-        raise RuntimeError(f"{destination} does not compute what {source} does: outputs differ by {difference:.3g}")
-    auto_class = "AutoModel" + "".join(name.replace("LMHeadModel", "ForCausalLM").partition("For")[1:])
-    if model.config.is_encoder_decoder:
-        auto_class = "AutoModelForSeq2SeqLM"
-    imports = f"{'import modeling_minibert; ' if to_ours else ''}from transformers import {auto_class}"
-    print(f"open it: python -c \"{imports}; print({auto_class}.from_pretrained('{Path(destination).as_posix()}'))\"")
-    return twin
-
-
-def _check_destination(folder: Path, twin: PreTrainedModel, source: str | Path) -> None:
-    if not folder.exists() or not any(folder.iterdir()):
-        return
-    path, name = folder / "config.json", type(twin).__name__
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    holds, new = (found.get("architectures") or ["no model"])[0], json.loads(twin.config.to_json_string())
-    differ = sorted(k for k in (found.keys() | new.keys()) - FOLDER_FIELDS - {"dtype"} if found.get(k) != new.get(k))
-    if holds != name or differ:
-        detail = "".join(f", {k} {found.get(k)!r} there and {new.get(k)!r} here" for k in differ if holds == name)
-        raise ValueError(f"{folder} already holds files ({holds}); {source} becomes {name}{detail}; choose another")
-
-
-def _carry_tokenizer(source: str | Path, destination: str | Path, subfolder: str = "") -> str:
-    files = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
-    there = [path for name in files if (path := Path(source) / subfolder / name).is_file()]
-    if Path(source).is_dir() and not there:
-        return "no tokenizer"
-    tokenizer = AutoTokenizer.from_pretrained(source, subfolder=subfolder)
-    tokenizer.save_pretrained(Path(destination) / subfolder)
-    for path in there:  # to the letter: transformers 5 would save a class name that transformers 4 does not know
-        shutil.copy2(path, Path(destination) / subfolder)
-    return f"{type(tokenizer).__name__} of {len(tokenizer):,} tokens"
-
-
-def _short_batch(config, multiple_choice: bool) -> dict[str, torch.Tensor]:
-    """Two short random texts, one of them padded; a single one for a model that has no padding token."""
-    length = min(9, getattr(config, "max_position_embeddings", 9))
-    shape = (1, 2, length) if multiple_choice else (2, length)
-    input_ids = torch.randint(config.vocab_size, shape, generator=torch.Generator().manual_seed(0))
-    attention_mask = torch.ones(shape, dtype=torch.long)
-    if config.pad_token_id is None:
-        return {"input_ids": input_ids[:1], "attention_mask": attention_mask[:1]}
-    attention_mask[..., 1, length // 2 + 1 :] = 0
-    # Stock decoders know padding by its id alone, so no word may have it.
-    words = torch.where(input_ids == config.pad_token_id, (config.pad_token_id + 1) % config.vocab_size, input_ids)
-    return {"input_ids": torch.where(attention_mask == 1, words, config.pad_token_id), "attention_mask": attention_mask}
-
-
-@torch.no_grad()
-def _largest_difference(model: PreTrainedModel, twin: PreTrainedModel) -> tuple[float, float]:
-    """Run both on one short batch: the largest difference of their outputs, the largest output; pads do not count."""
-    batch = _short_batch(model.config, type(model).__name__.endswith("MultipleChoice"))
-    if model.config.is_encoder_decoder:
-        target_words = getattr(model.config, "decoder_vocab_size", None) or model.config.vocab_size
-        batch["decoder_input_ids"] = batch["input_ids"] % target_words
-    real = batch["attention_mask"].bool()
-    difference = size = 0.0
-    for ours, theirs in zip(*(m.eval()(**batch).to_tuple() for m in (model, twin)), strict=False):
-        if torch.is_tensor(ours):  # and no cache
-            ours, theirs = (
-                x[real] if x.shape[: real.dim()] == real.shape else x for x in (ours.float(), theirs.float())
-            )
-            difference = max(difference, (ours - theirs).abs().max().item())
-            size = max(size, ours.abs().max().item())
-    return difference, size
-
-
-def main() -> None:
-    """`python -m modeling_minibert.stock IN OUT`."""
-    parser = argparse.ArgumentParser(prog="python -m modeling_minibert.stock", description=__doc__.split("\n")[0])
-    parser.add_argument("source", metavar="IN", help="folder or Hub name of a checkpoint of ours or a stock one")
-    parser.add_argument("destination", metavar="OUT", help="folder for its twin, new or empty")
-    try:
-        convert_folder(**vars(parser.parse_args()))
-    except (ValueError, OSError) as error:
-        raise SystemExit(f"error: {error}") from None
-
-
-if __name__ == "__main__":
-    main()

@@ -22,11 +22,12 @@ from transformers import Cache
 from transformers.cache_utils import StaticLayer
 
 from .attention import MultiHeadAttention
+from .caches import RUNNING_STATE
 from .embeddings import rotate
 from .linear_attention import gated_linear_attention
+from .masks import prepare_causal_mask
 from .normalization import NORMS
 from .packing import Packing
-from .running_state import RUNNING_STATE
 
 # A larger block means fewer steps in Python and more memory: (block, block) weights are held for every feature.
 AFT_BLOCK = 32
@@ -293,6 +294,16 @@ def build_token_mixer(config, layer_index: int) -> MultiHeadAttention:
     if config.token_mixer == "attention":
         return MultiHeadAttention(config, is_causal=True, layer_index=layer_index)
     return MIXERS[config.token_mixer](config, layer_index)
+
+
+def prepare_decoder_mask(config, hidden_states: torch.Tensor, batch) -> torch.Tensor | None:
+    """The mask that the layers of `config.token_mixer` expect, for a prepared `Batch`."""
+    if config.token_mixer != "attention":
+        asks_weights = batch.weights is not None
+        return prepare_mixer_mask(config.token_mixer, batch.attention_mask, batch.packing, batch.cache, asks_weights)
+    return prepare_causal_mask(
+        config, hidden_states, batch.attention_mask, batch.implementation, batch.packing, batch.cache
+    )
 
 
 def prepare_mixer_mask(

@@ -16,7 +16,7 @@ import torch
 from interleaved import measure, memory_above, peak_memory, report
 from transformers import HfArgumentParser
 
-from modeling_minibert.data.packing import FlatRows
+from modeling_minibert.data.flat_batches import FlatRows
 from modeling_minibert.training import prepare_cpu
 
 LONGEST = 512

@@ -23,7 +23,7 @@ gives zeros here. Letters: B texts, H heads, L queries, S keys; True means "may 
 import torch
 
 from modeling_minibert import MiniBertConfig, scaled_dot_product_attention
-from modeling_minibert.attention import causal_mask, prepare_attention_mask
+from modeling_minibert.masks import causal_mask, prepare_attention_mask
 
 WORDS = "robot must obey orders".split()
 # Before the mask, as on the slide. (Its numbers after the softmax, 0.48 0.52 and so on, do not follow from these.)

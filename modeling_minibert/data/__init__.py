@@ -3,13 +3,13 @@
 from .causal_examples import DataCollatorForCausalLM, build_causal_examples
 from .classification import load_text_classification
 from .documents import load_documents, split_sentences
+from .flat_batches import DataCollatorWithPacking, TokenBudgetBatches
 from .masking import DataCollatorForPretraining, mask_tokens
 from .overlap import without_texts_of
-from .packing import DataCollatorWithPacking, TokenBudgetBatches
 from .pretraining_examples import build_examples
 from .pretraining_text import load_pretraining_text
-from .question_answering import question_features
-from .questions import load_question_answering
+from .question_features import question_features
+from .question_reader import load_question_answering
 from .streaming import StreamedBatches, shuffled_share
 from .task_inputs import (
     add_task_tokens,

@@ -16,7 +16,7 @@ import torch
 from datasets import Dataset, Features, IterableDataset, List, Value
 
 from ..losses import IGNORE_INDEX
-from .packing import FlatRows
+from .flat_batches import FlatRows
 
 DOCUMENTS_AT_ONCE = 1000
 

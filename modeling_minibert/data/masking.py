@@ -21,7 +21,7 @@ import numpy as np
 from datasets import Dataset
 
 from ..losses import IGNORE_INDEX
-from .packing import FlatRows
+from .flat_batches import FlatRows
 
 
 def mask_tokens(

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from datasets import IterableDataset
 
-from .packing import TokenBudgetBatches
+from .flat_batches import TokenBudgetBatches
 
 
 def shuffled_share(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from transformers import BatchEncoding
 
-from ..pipeline_common import check_vocabulary
+from ..limits import check_vocabulary
 from .custom_generate import contrastive_search, diverse_beam_search
 
 # top_k 0 keeps all tokens. It must be said: with do_sample alone, generate keeps 50.

@@ -1,9 +1,12 @@
 """Offline metrics and their uncertainty."""
 
-from .answers import FoundAnswer, find_answers
+from .answer_extraction import FoundAnswer, find_answers
+from .answer_scores import QuestionAnsweringMetrics
 from .bootstrap import bootstrap_interval
 from .classification import ClassificationMetrics, average_by_text
-from .decoding import (
+from .generation import GenerationMetrics
+from .language_modeling import count_next, count_right, language_modeling_scores, pretraining_scores
+from .text_quality import (
     distinct_ngrams,
     perplexity,
     plot_token_probabilities,
@@ -11,10 +14,6 @@ from .decoding import (
     self_bleu,
     token_log_probs,
 )
-from .generation import GenerationMetrics
-from .language_modeling import count_next, language_modeling_scores
-from .pretraining import count_right, pretraining_scores
-from .question_answering import QuestionAnsweringMetrics
 
 __all__ = [
     "ClassificationMetrics",

@@ -1,7 +1,6 @@
 """Models that explain themselves: what one forward pass computed, what heads look at, what a decision rests on.
 
     python -m modeling_minibert.explain DIR "text" --out page.html            trace.py, text.py, html.py
-    python -m modeling_minibert.explain.training_curves DIR --out curves.png  training_curves.py
 
 Pictures of attention and positions are in plots.py, the roles of heads in head_roles.py, attribution of an output to
 words in attribution.py.

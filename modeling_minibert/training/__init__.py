@@ -1,20 +1,16 @@
-"""What `Trainer` lacks."""
+"""What `Trainer` lacks: arguments, callbacks, trainers, phases, curves, model cards, and knowledge of the machine."""
 
-from .arguments import AnyDeviceArguments, BatchPerItemArguments
+from .arguments import AnyDeviceArguments, BatchPerItemArguments, expand_recipe, parse_options
 from .auxiliary_loss import AuxiliaryLossTrainer, is_causal
-from .cpu import prepare_cpu, use_exact_fast_float32
-from .curves import plot_training_curve
-from .epochs import SetEpoch
+from .callbacks import ProgressLines, SetEpoch, check_warmup, show_progress_lines
 from .implementation import IMPLEMENTATIONS, load_checkpoint
 from .layer_groups import layer_groups
 from .loss_meter import LossMeter, expected_losses
-from .options import expand_recipe, parse_options
+from .machine import end_processes, prepare_cpu, use_exact_fast_float32
+from .model_card import write_model_card
 from .output_folder import check_output_folder, last_checkpoint
-from .packed_trainer import PackedTrainer, PackedTrainingArguments
-from .prediction import longest_first, predict_in_order
-from .processes import end_processes
-from .progress import ProgressLines, show_progress_lines
-from .schedule import check_warmup
+from .trainers import PackedTrainer, PackedTrainingArguments, longest_first, predict_in_order
+from .training_curves import plot_training_curve
 from .two_phase import PhasedTrainer, Unfreezing, UnfreezingArguments
 from .word_vectors import count_word_vectors, set_word_vectors
 
@@ -49,4 +45,5 @@ __all__ = [
     "set_word_vectors",
     "show_progress_lines",
     "use_exact_fast_float32",
+    "write_model_card",
 ]

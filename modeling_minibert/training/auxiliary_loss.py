@@ -19,9 +19,8 @@ from torch import nn
 from transformers import PreTrainedModel, Trainer
 
 from ..data.causal_examples import DataCollatorForCausalLM
-from ..heads import vocabulary_loss
-from ..losses import IGNORE_INDEX
-from ..modeling_minigpt import merge_sequences, next_token_labels
+from ..heads import merge_sequences, vocabulary_loss
+from ..losses import IGNORE_INDEX, next_token_labels
 
 
 class AuxiliaryLossTrainer(Trainer):

@@ -15,7 +15,7 @@ import time
 import numpy as np
 import torch
 
-from .progress import ProgressLines, time_left
+from .callbacks import ProgressLines, time_left
 
 PLATEAU = 0.05  # within this share of the unigram entropy a run counts as on its plateau
 

@@ -26,8 +26,8 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import Trainer, TrainerCallback, TrainingArguments, get_scheduler
 
+from .callbacks import check_warmup
 from .layer_groups import LayerGroup, layer_groups
-from .schedule import check_warmup
 
 
 @dataclass

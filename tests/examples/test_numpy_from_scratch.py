@@ -9,7 +9,7 @@ from matplotlib.image import imread
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 from modeling_minibert import MiniBertForSequenceClassification
-from modeling_minibert.numpy_weights import load_weights
+from modeling_minibert.numpy_twin.weights import load_weights
 
 
 @pytest.mark.lecture("S1-02", "S1-03", "S1-19", "S1-20", "S1-22", "S1-23", "S1-35")

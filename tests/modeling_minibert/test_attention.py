@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from modeling_minibert import MiniBertConfig, MultiHeadAttention, scaled_dot_product_attention
-from modeling_minibert.attention import prepare_attention_mask
+from modeling_minibert.masks import prepare_attention_mask
 
 B, H, L, S, D = 3, 4, 7, 5, 8
 

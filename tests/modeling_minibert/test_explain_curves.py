@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from modeling_minibert import MiniBertConfig, MiniBertForMaskedLM
-from modeling_minibert.explain.training_curves import (
+from modeling_minibert.modeling_minibert import MiniBertLayer
+from modeling_minibert.training.training_curves import (
     layer_gradients,
     main,
     plot_layer_gradients,
     plot_log,
     read_log,
 )
-from modeling_minibert.modeling_minibert import MiniBertLayer
 
 LOG = [
     {"step": 10, "epoch": 0.5, "loss": 2.5, "mlm_loss": 2.0, "learning_rate": 1e-3, "grad_norm": 1.5},

@@ -5,8 +5,8 @@ import torch
 from transformers import DynamicCache
 
 from modeling_minibert import MiniGPTConfig, MiniGPTForCausalLM
-from modeling_minibert.attention import prepare_causal_mask
-from modeling_minibert.growing_cache import ROOM, growing_cache
+from modeling_minibert.caches import ROOM, growing_cache
+from modeling_minibert.masks import prepare_causal_mask
 
 CONFIG = {"vocab_size": 61, "hidden_size": 12, "num_attention_heads": 3, "intermediate_size": 20}
 CONFIG |= {"num_hidden_layers": 2, "max_position_embeddings": 300}

@@ -7,7 +7,7 @@ from huggingface_hub import ModelCard
 from test_minibert import random_model
 from transformers import pipeline
 
-from modeling_minibert.deploy import write_model_card
+from modeling_minibert.training import write_model_card
 from tokenization import train_tokenizer
 
 LABELS = ["negatif", "positif"]

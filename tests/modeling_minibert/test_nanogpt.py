@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from torch.testing import assert_close
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
-from modeling_minibert.nanogpt import from_nanogpt
-from modeling_minibert.stock import convert_folder
+from modeling_minibert.conversion import convert_folder
+from modeling_minibert.conversion.nanogpt import from_nanogpt
 
 SIZES = {"n_layer": 2, "n_head": 4, "n_embd": 20, "block_size": 13, "vocab_size": 31, "dropout": 0.2}
 E = SIZES["n_embd"]

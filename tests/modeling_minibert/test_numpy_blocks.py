@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from modeling_minibert import MiniBertConfig, scaled_dot_product_attention
 from modeling_minibert import numpy_blocks as blocks
 from modeling_minibert.heads import attention_pooling, max_pooling, mean_pooling
-from modeling_minibert.numpy_layers import (
+from modeling_minibert.numpy_twin.encoder import WORDS, encoder_forward, model_forward
+from modeling_minibert.numpy_twin.layers import (
     attention_backward,
     attention_forward,
     feed_forward_backward,
@@ -26,15 +27,14 @@ from modeling_minibert.numpy_layers import (
     layer_forward,
     part,
 )
-from modeling_minibert.numpy_reference import WORDS, encoder_forward, model_forward
-from modeling_minibert.numpy_training import (
+from modeling_minibert.numpy_twin.training import (
     adamw_step,
     cross_entropy_backward,
     cross_entropy_forward,
     loss_and_gradients,
     sgd_step,
 )
-from modeling_minibert.numpy_weights import initial_weights
+from modeling_minibert.numpy_twin.weights import initial_weights
 
 B, L, S, H, D, E, M, V = 3, 7, 5, 4, 6, 20, 37, 101
 REAL = np.arange(L) < np.array([[7], [4], [0]])  # the last text is empty
@@ -298,8 +298,8 @@ for name in ("torch", "transformers", "safetensors", "scipy"):
 package = sys.modules["modeling_minibert"] = types.ModuleType("modeling_minibert")
 package.__path__ = [sys.argv[1]]
 import numpy as np
-from modeling_minibert.numpy_training import loss_and_gradients
-from modeling_minibert.numpy_weights import initial_weights
+from modeling_minibert.numpy_twin.training import loss_and_gradients
+from modeling_minibert.numpy_twin.weights import initial_weights
 config = types.SimpleNamespace(**json.loads(sys.argv[2]))
 params = initial_weights(config, np.random.default_rng(0))
 print(loss_and_gradients(params, config, {"input_ids": np.array([[5, 6]])}, {"classifier": np.array([1])})[0])

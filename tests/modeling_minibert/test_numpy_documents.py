@@ -12,8 +12,8 @@ from modeling_minibert import MiniBertConfig
 from modeling_minibert import numpy_blocks as blocks
 from modeling_minibert import numpy_layers as layers
 from modeling_minibert import numpy_reference as reference
-from modeling_minibert.numpy_training import adamw_step, cross_entropy_forward, loss_and_gradients
-from modeling_minibert.numpy_weights import initial_weights
+from modeling_minibert.numpy_twin.training import adamw_step, cross_entropy_forward, loss_and_gradients
+from modeling_minibert.numpy_twin.weights import initial_weights
 
 PRINTED = 6e-5  # four digits after the point, of which the last is rounded
 # The notebook's six sentences as it numbers them, hole and all.

@@ -14,10 +14,10 @@ from modeling_minibert import (
     MiniBertForSequenceClassification,
     MiniBertForTokenClassification,
 )
-from modeling_minibert.numpy_layers import part
-from modeling_minibert.numpy_reference import DECODER, WORDS, encoder_forward, model_forward, pooler_forward
-from modeling_minibert.numpy_training import adamw_step, loss_and_gradients, sgd_step
-from modeling_minibert.numpy_weights import initial_weights, load_weights, save_weights
+from modeling_minibert.numpy_twin.encoder import DECODER, WORDS, encoder_forward, model_forward, pooler_forward
+from modeling_minibert.numpy_twin.layers import part
+from modeling_minibert.numpy_twin.training import adamw_step, loss_and_gradients, sgd_step
+from modeling_minibert.numpy_twin.weights import initial_weights, load_weights, save_weights
 from modeling_minibert.stock import from_stock
 
 B, L, H, D, M, V, C = 3, 7, 4, 5, 37, 101, 5

@@ -26,8 +26,9 @@ from transformers import (
 )
 
 from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGeneration, MiniSeq2SeqModel, feed_forward
+from modeling_minibert.conversion import convert_folder
 from modeling_minibert.relative_positions import distance_buckets
-from modeling_minibert.stock import convert_folder, from_stock, to_stock
+from modeling_minibert.stock import from_stock, to_stock
 from modeling_minibert.stock_families_seq2seq import ACTIVATIONS, MARIAN, MARIAN_FIELDS, T5_CHOICES, T5_FIELDS
 
 NARROW = {"num_decoder_layers": 2, "head_dim": 7, "scale_output": False, "hidden_act": "gelu_new"}

@@ -76,7 +76,7 @@ def save_seq2seq(folder):
 def test_the_names_of_version_4_mean_our_pipelines(task):
     removed = getattr(transformers.pipelines, "REMOVED_TASKS", {})
     assert task.split("_")[0] not in removed, (
-        "transformers still refuses it: see modeling_minibert/pipeline_registration.py"
+        "transformers still refuses it: see modeling_minibert/pipelines/registration.py"
     )
     try:
         name, entry, languages = transformers.pipelines.check_task(task)

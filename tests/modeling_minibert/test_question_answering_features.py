@@ -12,7 +12,7 @@ from transformers import DataCollatorWithPadding, PreTrainedTokenizerFast, Rober
 
 from modeling_minibert import MiniBertConfig, MiniBertForQuestionAnswering
 from modeling_minibert.data import DataCollatorWithPacking, TokenBudgetBatches, question_features
-from modeling_minibert.data.question_answering import locate
+from modeling_minibert.data.question_features import locate
 from tokenization import train_tokenizer
 
 WORDS = (

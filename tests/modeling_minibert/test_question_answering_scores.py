@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from datasets import Dataset, load_dataset
 
-import modeling_minibert.evaluation.question_answering as module
+import modeling_minibert.evaluation.answer_scores as module
 from modeling_minibert.evaluation import QuestionAnsweringMetrics, find_answers
-from modeling_minibert.evaluation.question_answering import normalize_answer, score_question
+from modeling_minibert.evaluation.answer_scores import normalize_answer, score_question
 
 PUNCTUATION = set("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 

@@ -6,7 +6,7 @@ import pytest
 from datasets import Dataset, load_dataset
 
 from modeling_minibert.data import load_question_answering
-from modeling_minibert.data.questions import FEATURES, split_by_article
+from modeling_minibert.data.question_reader import FEATURES, split_by_article
 
 ANNA = "  Anna lives in Bandung. Ben lives in Paris, in a house. "
 

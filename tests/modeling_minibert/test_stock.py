@@ -15,7 +15,8 @@ from transformers import AutoTokenizer, BertConfig, BertTokenizer, DistilBertCon
 import modeling_minibert
 from modeling_minibert import MiniBertConfig, stock, stock_families, stock_families_seq2seq
 from modeling_minibert.configuration_minibert import AUTO_MAP
-from modeling_minibert.stock import convert_folder, from_stock, to_stock
+from modeling_minibert.conversion import convert_folder
+from modeling_minibert.stock import from_stock, to_stock
 from modeling_minibert.stock_families import FAMILIES, TRAINING_ONLY
 
 SIZES = {

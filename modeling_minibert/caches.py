@@ -9,6 +9,8 @@ import torch
 from transformers import DynamicCache, EncoderDecoderCache
 from transformers.cache_utils import DynamicLayer
 
+from .transformers_internals import register_cache_layer
+
 ROOM = 64  # tokens, or half as many again as there are, whichever is more
 
 
@@ -43,11 +45,11 @@ class GrowingLayer(DynamicLayer):
 class SourceLayer(DynamicLayer):
     """The keys and values of a source, for cross-attention: computed once, and once for all beams of a sentence.
 
-    `generate` repeats every source for each of its beams. Here they share one; as they never leave their sentence,
-    reordering the beams changes nothing.
+    `generate` repeats every source for each of its beams. Here the beams share one (`share_source`); since a beam
+    never moves to another sentence, reordering the beams changes nothing.
 
     Args:
-        beams: how often each source is repeated, row after row.
+        beams: how many rows of the batch share each source.
     """
 
     def __init__(self, beams: int):
@@ -56,6 +58,13 @@ class SourceLayer(DynamicLayer):
 
     def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
         """Nothing to do."""
+
+
+def share_source(cache: EncoderDecoderCache | None, *tensors: torch.Tensor | None) -> tuple:
+    """One row for all beams that share a source: (B · beams, …) → (B, …), for each tensor that is given."""
+    layers = () if cache is None else cache.cross_attention_cache.layers
+    beams = max((getattr(layer, "beams", 1) for layer in layers), default=1)
+    return tuple(tensor if tensor is None or beams == 1 else tensor[::beams] for tensor in tensors)
 
 
 def _is_part(held: torch.Tensor, room: torch.Tensor | None) -> bool:
@@ -100,3 +109,44 @@ def encoder_decoder_cache(config, beams: int = 1) -> EncoderDecoderCache:
     sources = DynamicCache(config=config)
     sources.layers = [SourceLayer(beams) for _ in sources.layers]
     return EncoderDecoderCache(growing_cache(config), sources)
+
+
+RUNNING_STATE = "minigpt_running_state"  # the name in config.layer_types
+
+
+class RunningStateLayer(DynamicLayer):
+    """A layer of a cache whose size does not grow: two tensors, both replaced by every call.
+
+    The name registers it: `DynamicCache(config=…)`, which `generate` makes, looks the layers up by `layer_types`.
+    Searches reorder, repeat and select its rows as those of any other.
+    """
+
+    _layer_type = RUNNING_STATE
+    is_croppable = False
+    is_running_state = True  # asked for in place of the class: remote code brings one of its own
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.cumulative_length = 0
+
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, tokens: int):
+        """Replace the two tensors by those that count `tokens` more tokens."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        self.keys, self.values = key_states, value_states
+        self.cumulative_length += tokens
+        return key_states, value_states
+
+    def get_seq_length(self) -> int:
+        return self.cumulative_length
+
+    def crop(self, tokens_to_remove: int) -> None:
+        raise ValueError(
+            f"cannot take {abs(tokens_to_remove)} tokens out of a running state; decode without an assistant model"
+        )
+
+    def offload(self) -> None:
+        """It stays where it is: it is small."""
+
+
+register_cache_layer(RUNNING_STATE, RunningStateLayer)  # also for static caches: its size is constant

@@ -1,4 +1,4 @@
-"""Let `pipeline` know its old tasks again: question-answering, translation, summarization and text2text-generation.
+"""Register the pipelines that transformers 5 removed: question-answering, translation, summarization, text2text.
 
 transformers 5 removed these pipelines, and refuses their names before it looks at its registry. Importing this package
 takes the four names off the list of the removed ones and registers ours, so that the calls of version 4 work as they
@@ -7,13 +7,15 @@ stand, for any model. (Where a saved model names its pipelines itself, nothing o
 
 import re
 
-from transformers import pipelines
+from transformers import AutoModelForSequenceClassification
 from transformers.pipelines import PIPELINE_REGISTRY
 
-from .pipeline_question_answering import QuestionAnsweringPipeline
-from .pipeline_summarization import SummarizationPipeline
-from .pipeline_text2text_generation import Text2TextGenerationPipeline
-from .pipeline_translation import TranslationPipeline
+from ..pipeline_question_answering import QuestionAnsweringPipeline
+from ..pipeline_summarization import SummarizationPipeline
+from ..pipeline_text2text_generation import Text2TextGenerationPipeline
+from ..pipeline_translation import TranslationPipeline
+from ..transformers_internals import allow_removed_task, look_up_task, replace_task_look_up
+from .windowed_classification import WindowedTextClassificationPipeline
 
 T5 = {"model": ("google-t5/t5-base", "a9723ea")}
 
@@ -26,23 +28,26 @@ RETURNING = {
 }
 
 
-def register_returning_pipelines() -> None:
-    """Register the four tasks; may be called again."""
-    # Not public: should it go, the registry below is all there is, and `test_pipeline_registration.py` says what fails.
-    removed = getattr(pipelines, "REMOVED_TASKS", {})
+def register_pipelines() -> None:
+    """Register the four tasks and `windowed-text-classification`; may be called again."""
     for pipeline_class, default in RETURNING.items():
         task = pipeline_class.default_task
-        removed.pop(task, None)
+        allow_removed_task(task)
         if PIPELINE_REGISTRY.supported_tasks.get(task, {}).get("impl") is not pipeline_class:
             PIPELINE_REGISTRY.register_pipeline(
                 task, pipeline_class, pt_model=pipeline_class.auto_model, default=default, type="text"
             )
-    PIPELINE_REGISTRY.check_task = check_task
+    PIPELINE_REGISTRY.register_pipeline(
+        "windowed-text-classification",
+        WindowedTextClassificationPipeline,
+        pt_model=AutoModelForSequenceClassification,
+        type="text",
+    )
+    replace_task_look_up(check_task)
 
 
 def check_task(task: str) -> tuple[str, dict, tuple[str, str] | None]:
     """The registry's own look-up, to which `translation_de_to_en` is the task `translation`, from de to en."""
     languages = re.fullmatch("translation_([^_]+)_to_([^_]+)", task)
-    look_up = type(PIPELINE_REGISTRY).check_task
-    name, entry, options = look_up(PIPELINE_REGISTRY, "translation" if languages else task)
+    name, entry, options = look_up_task("translation" if languages else task)
     return name, entry, languages.groups() if languages else options

@@ -1,18 +1,17 @@
 """Read the checkpoints of nanoGPT (github.com/karpathy/nanoGPT): `ckpt.pt`, as its train.py writes it.
 
-    python -m modeling_minibert.nanogpt out-shakespeare-char/ckpt.pt OUT
+    python -m modeling_minibert.conversion out-shakespeare-char/ckpt.pt OUT
 
 nanoGPT's model is GPT-2 with the exact GELU and, if so trained, without biases: those become zeros, which changes
 nothing that is computed. Its file holds no tokenizer.
 """
 
-import sys
 from pathlib import Path
 
 import torch
 
-from .configuration_minigpt import MiniGPTConfig
-from .modeling_minigpt import MiniGPTForCausalLM
+from ..configuration_minigpt import MiniGPTConfig
+from ..modeling_minigpt import MiniGPTForCausalLM
 
 LAYER = {
     "ln_1": "attention_norm",
@@ -80,8 +79,7 @@ def _rename(name: str, tensor: torch.Tensor) -> dict[str, torch.Tensor]:
     return {f"{layer}.{LAYER.get(module, module)}.{leaf}": tensor}
 
 
-if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        raise SystemExit("usage: python -m modeling_minibert.nanogpt CKPT.pt OUT")
-    from_nanogpt(sys.argv[1]).save_pretrained(sys.argv[2])
-    print(f"saved to {sys.argv[2]}; open it with AutoModelForCausalLM, after import modeling_minibert")
+def convert_nanogpt(path: str | Path, destination: str | Path) -> None:
+    """Read a nanoGPT checkpoint and save it as a MiniGPT."""
+    from_nanogpt(path).save_pretrained(destination)
+    print(f"saved to {destination}; open it with AutoModelForCausalLM, after import modeling_minibert")

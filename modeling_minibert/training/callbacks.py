@@ -1,14 +1,13 @@
-"""Progress a person can read: one line per log, with the loss, the score and the time left.
+"""Callbacks of `Trainer`: progress a person can read, the number of the epoch, and a check of the warm-up.
 
 step 780/3,110   loss 0.412   8.1 steps/s   4 min left
 epoch 1 of 4   validation accuracy 88.1%   macro_f1 88.1%
 """
 
 import time
+import warnings
 
-from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback
-
-from .schedule import check_warmup
+from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
 
 NO_SHARES = ("loss", "perplexity", "bleu", "chrf", "rouge1", "rouge2", "rougeL")  # scores that are not shares of 1
 
@@ -69,3 +68,43 @@ def time_left(state, rate: float) -> str:
     """'45 s left' or '12 min left', at `rate` updates per second."""
     seconds = (state.max_steps - state.global_step) / max(rate, 1e-9)
     return f"{seconds:.0f} s left" if seconds < 90 else f"{seconds / 60:.0f} min left"
+
+
+class SetEpoch(TrainerCallback):
+    """Call `set_epoch` of data sets and collators at the start of every epoch, also of one that is resumed.
+
+    `Trainer` tells the sampler, the data set only in a single process, and the collator never; without it,
+    `DataCollatorForPretraining` draws the same masks in every epoch. Not for `dataloader_persistent_workers`, whose
+    workers keep the collator of the first epoch.
+
+    Args:
+        listeners: whatever has a method `set_epoch`.
+    """
+
+    def __init__(self, *listeners):
+        self.listeners = listeners
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        # state.epoch counts on within an epoch: 2.37 when resumed there.
+        epoch = int((state.epoch or 0.0) + 1e-6)
+        for listener in self.listeners:
+            listener.set_epoch(epoch)
+
+
+def check_warmup(args: TrainingArguments, total_steps: int) -> None:
+    """Warn of a warm-up that is as long as the whole run: the learning rate would never reach its value.
+
+    Args:
+        args: with `warmup_steps`, a number of steps, or below 1 a share of all.
+        total_steps: updates of the whole run.
+
+    Warns:
+        UserWarning: names both numbers, and the share of the learning rate that the last update has.
+    """
+    warmup = args.get_warmup_steps(total_steps)
+    if args.lr_scheduler_type != "constant" and warmup >= total_steps > 0:
+        warnings.warn(
+            f"the warm-up ({warmup} steps) is not shorter than the training ({total_steps} steps): the learning rate "
+            f"gets to {(total_steps - 1) / warmup:.0%} of {args.learning_rate}; set --warmup_steps to a share, as 0.1",
+            stacklevel=2,
+        )

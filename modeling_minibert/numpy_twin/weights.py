@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from .numpy_layers import join
-from .numpy_reference import DECODER, WORDS
+from .encoder import DECODER, WORDS
+from .layers import join
 
 
 def _shapes(config, heads):
     """{name: shape} of every parameter, in the order of the torch `state_dict`."""
     size, width = config.hidden_size, config.intermediate_size
-    attended = config.num_attention_heads * (config.head_dim or size // config.num_attention_heads)
+    attended = config.num_attention_heads * config.attention_head_size
 
     def linear(features_in, features_out, bias=True):
         return {"weight": (features_out, features_in), **({"bias": (features_out,)} if bias else {})}

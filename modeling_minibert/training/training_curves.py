@@ -1,6 +1,6 @@
 """Training curves from the log that `Trainer` keeps in trainer_state.json.
 
-    python -m modeling_minibert.explain.training_curves out/classifier --out curves.png
+    python -m modeling_minibert.training.training_curves out/classifier --out curves.png
 
 draws the losses, every validation score and the learning rate over the updates. `layer_gradients` and
 `plot_layer_gradients` look at one step instead: how much of the gradient reaches each layer.
@@ -88,6 +88,20 @@ def _curve_name(name: str) -> str:
         return words
     split = "validation" if name.startswith("eval_") else "training"
     return split if words == "loss" else f"{split} {words}"
+
+
+def plot_training_curve(log_history: list[dict], path: str | Path) -> Path:
+    """Draw the losses, every validation score and the learning rate over the updates.
+
+    Args:
+        log_history: `trainer.state.log_history`, or that of a saved trainer_state.json.
+        path: where the picture goes, such as loss.png.
+
+    Returns:
+        The path.
+    """
+    plot_log(log_history).savefig(path, dpi=120)
+    return Path(path)
 
 
 def layer_gradients(model: PreTrainedModel, **inputs: torch.Tensor) -> list[float]:

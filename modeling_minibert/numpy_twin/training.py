@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from .numpy_reference import model_backward, model_forward
+from .encoder import model_backward, model_forward
 
 IGNORE_INDEX = -100  # the label of a position where no prediction is asked
 

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from .numpy_blocks import (
+from .blocks import (
     ACTIVATIONS,
     dropout_backward,
     dropout_forward,

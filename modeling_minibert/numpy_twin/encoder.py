@@ -25,7 +25,7 @@ Sources: Devlin et al. 2019 (BERT); rows S1-20, S2-12 and S2-13 of the lectures.
 
 import numpy as np
 
-from .numpy_blocks import (
+from .blocks import (
     ACTIVATIONS,
     attention_pooling_backward,
     attention_pooling_forward,
@@ -40,7 +40,7 @@ from .numpy_blocks import (
     tanh_backward,
     tanh_forward,
 )
-from .numpy_layers import (
+from .layers import (
     embeddings_backward,
     embeddings_forward,
     join,

@@ -1,0 +1,200 @@
+"""One call of a stack of layers: its inputs in the form that the layers read, and the results that were asked for.
+
+`Batch.of` decides what would hide the computation in a forward: which attention function this call uses, whether pads
+are taken out (`packing.py`), where each token stands, and which intermediate results are kept. `embed` gives the first
+hidden states, `record` keeps what was asked for, `restore` puts the pads back.
+
+Letters: B batch, L length, S source length, T tokens of a packed batch, E hidden size.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from transformers import Cache
+
+from .masks import check_mask_length
+from .packed_attention import PACKED
+from .packing import Packing, find_packing, pack_pairs, rows_to_round_up
+from .precision import autocast_dtype
+
+
+@dataclass
+class Batch:
+    """The inputs of one call of a stack, and what `record` has kept.
+
+    Args:
+        implementation: name of the attention function.
+        inputs: the arguments of `Embeddings.forward`; without pads where the batch is packed.
+        attention_mask: as the caller gave it.
+        length: tokens in each row of the inputs, pads included (L).
+        packing: where the sequences of a packed batch begin and end; None for a padded batch.
+        cache: keys and values of earlier tokens, or None.
+        source: the vectors that cross-attention reads, (B, S, E), or (1, T, E) where packed.
+        source_packing: the packing of the source.
+        states, weights, source_weights: what `record` has kept; None where it was not asked for.
+    """
+
+    implementation: str
+    inputs: dict[str, torch.Tensor | None]
+    attention_mask: torch.Tensor | None
+    length: int
+    packing: Packing | None = None
+    cache: Cache | None = None
+    source: torch.Tensor | None = None
+    source_packing: Packing | None = None
+    states: list[torch.Tensor] | None = None
+    weights: list[torch.Tensor] | None = None
+    source_weights: list[torch.Tensor] = field(default_factory=list)
+    tokens: int = 0  # without the rows that `embed` adds
+
+    @classmethod
+    def of(
+        cls,
+        stack: nn.Module,
+        inputs: dict[str, torch.Tensor | None],
+        attention_mask: torch.Tensor | None,
+        output_attentions: bool | None,
+        output_hidden_states: bool | None,
+        cu_seq_lens: torch.Tensor | None = None,
+        max_length: int | None = None,
+        cache: Cache | None = None,
+        use_cache: bool | None = False,
+        source: torch.Tensor | None = None,
+        source_mask: torch.Tensor | None = None,
+    ) -> "Batch":
+        """Prepare a call of `stack`, which has a `config` and says where its tokens stand (`place_tokens`).
+
+        Args:
+            stack: an encoder or a decoder; with `use_cache` it also has `new_cache`.
+            inputs: `input_ids` or `inputs_embeds`, `position_ids`, `token_type_ids`.
+            attention_mask: (B, past + L), or more dimensions; or None.
+            output_attentions, output_hidden_states: as the call says, or None for what the configuration says.
+            cu_seq_lens, max_length: of a batch that came packed.
+            cache, use_cache: the cache of earlier calls, and whether a new one is made where there is none; None: as
+                the configuration says, but not while training, and not on packed batches.
+            source, source_mask: (B, S, E) and (B, S), what a decoder attends to.
+
+        Raises:
+            ValueError: both or neither of input_ids and inputs_embeds; no tokens, or too many; a mask of another
+                length.
+        """
+        config, given = stack.config, _given(inputs, getattr(stack, "input_prefix", ""))
+        output_attentions = config.output_attentions if output_attentions is None else output_attentions
+        output_hidden_states = config.output_hidden_states if output_hidden_states is None else output_hidden_states
+        check_mask_length(attention_mask, given.shape[1], cache)
+        has_cache = bool(use_cache) or cache is not None
+        implementation = choose_implementation(config, attention_mask, output_attentions, has_cache)
+        batch = cls(implementation, inputs, attention_mask, given.shape[1], cache=cache, source=source)
+        batch.states = [] if output_hidden_states else None
+        batch.weights = [] if output_attentions else None
+        batch._pack(given, cu_seq_lens, max_length, source_mask)
+        if use_cache is None:
+            use_cache = config.use_cache and not stack.training and batch.packing is None
+        if use_cache and cache is None:
+            batch.cache = stack.new_cache()
+        if inputs["position_ids"] is None:
+            batch.inputs["position_ids"] = stack.place_tokens(given, batch)
+        return batch
+
+    def _pack(self, given, cu_seq_lens, max_length, source_mask) -> None:
+        """Find out how the batch is packed, or pack it, and take the pads out of its inputs."""
+        pack_padded = self.implementation == PACKED
+        if self.source is None:
+            positions = self.inputs["position_ids"]
+            self.packing = find_packing(given, self.attention_mask, positions, cu_seq_lens, max_length, pack_padded)
+        elif pack_padded:
+            self.packing, self.source_packing = pack_pairs(given, self.attention_mask, self.source, source_mask)
+            self.source = _round_up(self.source_packing.remove_pads(self.source))
+        if self.packing is not None:
+            self.inputs = {name: self.packing.remove_pads(tensor) for name, tensor in self.inputs.items()}
+
+    @property
+    def layer_arguments(self) -> dict:
+        """What every self-attention is told besides hidden states and mask."""
+        packed = {} if self.packing is None else self.packing.attention_arguments()
+        return {"implementation": self.implementation, **packed}
+
+    @property
+    def source_arguments(self) -> dict:
+        """What differs for cross-attention: where the sources of a packed batch begin."""
+        if self.source_packing is None:
+            return {}
+        return {"cu_seq_lens_k": self.source_packing.cu_seq_lens, "max_length_k": self.source_packing.max_length}
+
+    def embed(self, embeddings: nn.Module) -> torch.Tensor:
+        """The first hidden states: (B, L, E), or (1, T, E) with the rows that make T a round number."""
+        hidden_states = embeddings(**self.inputs)
+        # Under autocast half precision from here on; otherwise each linear map would convert its input anew.
+        hidden_states = hidden_states.to(autocast_dtype(hidden_states.device) or hidden_states.dtype)
+        self.tokens = hidden_states.shape[1]
+        if self.implementation != PACKED:
+            return hidden_states
+        hidden_states = _round_up(hidden_states)
+        positions, more = self.inputs["position_ids"], hidden_states.shape[1] - self.tokens
+        if positions is not None and more:
+            self.inputs["position_ids"] = nn.functional.pad(positions, (0, more))
+        return hidden_states
+
+    def record(
+        self,
+        states: torch.Tensor | None = None,
+        weights: torch.Tensor | None = None,
+        source_weights: torch.Tensor | None = None,
+    ) -> None:
+        """Keep the hidden states before a layer, or the attention weights of one, if they were asked for."""
+        if self.states is not None and states is not None:
+            self.states.append(self.restore(states))
+        if self.weights is not None and weights is not None:
+            self.weights.append(weights)
+            self.source_weights.append(source_weights)
+
+    def restore(self, states: torch.Tensor) -> torch.Tensor:
+        """The form in which the batch came: (B, L, E) with zeros for pads, or (1, T, E)."""
+        return states if self.packing is None else self.packing.restore(states[:, : self.tokens])
+
+    def recorded(self, last: torch.Tensor) -> dict[str, tuple | None]:
+        """What was kept, by the names of the model's output; `last` are the hidden states behind the last layer."""
+        outputs = {
+            "hidden_states": None if self.states is None else (*self.states, last),
+            "attentions": None if self.weights is None else tuple(self.weights),
+        }
+        if self.source is not None:
+            outputs["cross_attentions"] = None if self.weights is None else tuple(self.source_weights)
+        return outputs
+
+
+def _given(inputs: dict[str, torch.Tensor | None], prefix: str) -> torch.Tensor:
+    """The ids (B, L) or vectors (B, L, E) of a call, of which there must be one."""
+    names = f"{prefix}input_ids or {prefix}inputs_embeds"
+    ids, vectors = inputs["input_ids"], inputs["inputs_embeds"]
+    if (ids is None) == (vectors is None):
+        raise ValueError(f"give either {names}, and not both")
+    given = ids if vectors is None else vectors
+    if not given.shape[1]:
+        raise ValueError(f"a text without tokens, shape {tuple(given.shape)}; give at least one token in {names}")
+    return given
+
+
+def _round_up(packed: torch.Tensor) -> torch.Tensor:
+    """Add empty rows to (1, T, E) where few different shapes are faster; see `rows_to_round_up`."""
+    more = rows_to_round_up(packed.shape[1], packed)
+    return nn.functional.pad(packed, (0, 0, 0, more)) if more else packed
+
+
+def choose_implementation(config, attention_mask: torch.Tensor | None, output_attentions: bool, caching: bool) -> str:
+    """The attention function of one call: not every one gives weights, uses a cache, or takes a mask per query.
+
+    Raises:
+        ValueError: flash attention, which adds nothing to the scores, with relative positions.
+    """
+    implementation = config._attn_implementation
+    if "flash" in implementation and config.position_embedding_type == "relative":
+        raise ValueError(
+            f"relative positions are added to the attention scores, which {implementation} cannot do; choose "
+            f"attn_implementation 'sdpa', 'packed', 'eager' or 'flex_attention'"
+        )
+    if output_attentions:
+        return "eager"
+    has_mask = attention_mask is not None and attention_mask.dim() > 2
+    return "sdpa" if implementation == PACKED and (caching or has_mask) else implementation

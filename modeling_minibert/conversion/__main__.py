@@ -1,0 +1,31 @@
+"""Convert a checkpoint: `python -m modeling_minibert.conversion IN OUT`.
+
+A model of ours becomes its stock twin, a stock model or a nanoGPT checkpoint (ckpt.pt) becomes one of ours.
+"""
+
+import argparse
+from pathlib import Path
+
+from .nanogpt import convert_nanogpt
+from .stock_folders import convert_folder
+
+
+def main() -> None:
+    """Convert by what IN is: a file of nanoGPT, or a folder or Hub name."""
+    parser = argparse.ArgumentParser(prog="python -m modeling_minibert.conversion", description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "source", metavar="IN", help="folder or Hub name of a model of ours or a stock one, or a ckpt.pt"
+    )
+    parser.add_argument("destination", metavar="OUT", help="folder for the result, new or empty")
+    args = parser.parse_args()
+    try:
+        if Path(args.source).is_file():
+            convert_nanogpt(args.source, args.destination)
+        else:
+            convert_folder(args.source, args.destination)
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Generation: settings are validated before any work starts, and the cache is one of ours unless another is chosen."""
+
+import torch
+from transformers import Cache, GenerationConfig
+
+from .masks import causal_mask
+from .transformers_internals import GenerateHooks
+
+
+class MiniGenerationMixin(GenerateHooks):
+    """`generate` with validated settings, for the decoders of all families."""
+
+    def check_generation_config(self, generation_config: GenerationConfig) -> None:
+        """Refuse settings that transformers would take without a word; see `check_generation`."""
+        check_generation(generation_config)
+
+    @staticmethod
+    def create_masks_for_generate(
+        config, inputs_embeds: torch.Tensor, attention_mask: torch.Tensor | None, past_key_values: Cache, **kwargs
+    ) -> torch.Tensor:
+        """The mask that `generate` passes with a static cache, of one shape for all steps: (B or 1, 1, L, S) bool."""
+        return causal_mask(inputs_embeds.shape[1], attention_mask, past_key_values, inputs_embeds.device)
+
+
+def check_generation(config: GenerationConfig) -> None:
+    """Raise a ValueError for a number of beams, a top_p or a temperature out of range.
+
+    transformers divides by `num_beams` 0, and samples from all tokens where `top_p` is above 1.
+    """
+    check_beams(config.num_beams)
+    if config.do_sample and config.top_p is not None and not 0 < config.top_p <= 1:
+        raise ValueError(f"top_p is {config.top_p}; give more than 0 and at most 1, which keeps all tokens")
+    if config.do_sample and config.temperature is not None and not config.temperature > 0:
+        raise ValueError(
+            f"temperature is {config.temperature}; give more than 0, or do_sample=False, which is its limit"
+        )
+
+
+def check_beams(num_beams: int | None) -> None:
+    """Raise a ValueError for fewer than one beam."""
+    if num_beams is not None and num_beams < 1:
+        raise ValueError(f"num_beams is {num_beams}; give 1 for greedy search, or the number of beams")

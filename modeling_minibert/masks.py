@@ -1,0 +1,191 @@
+"""Masks: which tokens each query may attend to, in the form that each attention function expects.
+
+`prepare_attention_mask` is for an encoder, `prepare_causal_mask` for a decoder, `prepare_cross_mask` for a decoder that
+attends to a source; `causal_mask` is the plain bool mask of the second.
+
+Letters: B batch, L query length, S key length, H heads, E hidden size.
+"""
+
+import torch
+from torch import nn
+from transformers import Cache
+from transformers.masking_utils import create_bidirectional_mask, create_causal_mask
+
+from .packing import Packing
+
+
+def prepare_attention_mask(
+    config,
+    hidden_states: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    implementation: str,
+    packing: Packing | None = None,
+) -> torch.Tensor | None:
+    """Turn a padding mask into what the attention function `implementation` expects.
+
+    The eager path takes bools that broadcast; the fused kernels get whatever transformers prepares for them (bools
+    for sdpa, the 2-D mask or None for flash, a block mask for flex).
+
+    Args:
+        config: the model's configuration.
+        hidden_states: (B, L, E), for its shape, dtype and device.
+        attention_mask: (B, S), 1 or True for real tokens; or (B, L, S), a row of keys for each query; or
+            (B or 1, H or 1, L, S); or None.
+        implementation: name of the attention function.
+        packing: of a packed batch; the tokens of a sequence then see each other and no others.
+
+    Raises:
+        ValueError: a packed batch for flex attention; a mask of any other number of dimensions, or a float mask with
+            more than two.
+    """
+    if packing is not None:
+        if implementation == "flex_attention":
+            raise ValueError("packed batches are not for flex_attention; use packed, sdpa, eager or flash attention")
+        return packing.block_diagonal_mask(hidden_states.shape[1]) if implementation in ("eager", "sdpa") else None
+    if attention_mask is None:
+        return create_bidirectional_mask(config, hidden_states, None) if implementation == "flex_attention" else None
+    if attention_mask.dim() not in (2, 3, 4):
+        raise ValueError(
+            f"attention_mask has shape {tuple(attention_mask.shape)}; give (batch, keys), (batch, queries, keys) "
+            f"or (batch, heads, queries, keys)"
+        )
+    if attention_mask.dim() > 2:
+        _refuse_additive(attention_mask)
+    if attention_mask.dim() == 3:
+        attention_mask = attention_mask[:, None]
+    if attention_mask.dim() == 2 and implementation != "eager":
+        return create_bidirectional_mask(config, hidden_states, attention_mask)
+    if attention_mask.dim() == 2:
+        attention_mask = attention_mask[:, None, None, :]
+    return attention_mask.bool()
+
+
+def prepare_cross_mask(
+    config,
+    hidden_states: torch.Tensor,
+    key_states: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    implementation: str,
+    packing: Packing | None = None,
+) -> torch.Tensor | None:
+    """The same for queries of one sequence and keys of another.
+
+    Args:
+        config, implementation: as in `prepare_attention_mask`.
+        hidden_states: (B, L, E), where the queries come from.
+        key_states: (B, S, E), where the keys come from.
+        attention_mask: (B, S), 1 for real tokens, or None.
+        packing: of a packed source, which needs no mask.
+    """
+    if packing is not None:
+        return None
+    if implementation not in ("eager", "sdpa"):
+        return create_bidirectional_mask(config, hidden_states, attention_mask, encoder_hidden_states=key_states)
+    if attention_mask is None:
+        return None
+    return attention_mask[:, None, None, :].bool()
+
+
+def _refuse_additive(attention_mask: torch.Tensor) -> None:
+    if attention_mask.is_floating_point():
+        raise ValueError(
+            f"an attention_mask with {attention_mask.dim()} dimensions must be bool or integer (True: attend), got "
+            f"{attention_mask.dtype}; an additive mask of 0 and -inf becomes one by `mask == 0`"
+        )
+
+
+def prepare_causal_mask(
+    config,
+    hidden_states: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    implementation: str,
+    packing: Packing | None = None,
+    past_key_values: Cache | None = None,
+) -> torch.Tensor | None:
+    """The same for a decoder: no token sees a later one, nor padding.
+
+    Args:
+        config, hidden_states, attention_mask, implementation, packing: as in `prepare_attention_mask`; here
+            attention_mask counts the tokens in the cache too: S = past + L.
+        past_key_values: the cache, before the tokens of hidden_states are added.
+
+    Raises:
+        ValueError: a packed batch for flex attention or with a cache; a mask of any number of dimensions but 2 or 4, or
+            a float mask with 4.
+    """
+    if packing is not None:
+        if implementation == "flex_attention" or past_key_values is not None:
+            raise ValueError(
+                "packed batches are not for flex_attention, nor for a cache; use_cache=False leaves it out"
+            )
+        causal = packing.block_diagonal_mask(hidden_states.shape[1], is_causal=True)
+        return causal if implementation in ("eager", "sdpa") else None
+    if attention_mask is not None and attention_mask.dim() not in (2, 4):
+        raise ValueError(
+            f"attention_mask has shape {tuple(attention_mask.shape)}; give (batch, keys) with 1 for real tokens, or "
+            f"(batch, heads, queries, keys)"
+        )
+    if attention_mask is not None and attention_mask.dim() == 4:
+        _refuse_additive(attention_mask)
+        return attention_mask.bool()  # the caller's own, or from `causal_mask` in the course of `generate`
+    if implementation not in ("eager", "sdpa"):
+        return create_causal_mask(config, hidden_states, attention_mask, past_key_values)
+    length = hidden_states.shape[1]
+    if implementation == "sdpa" and _kernel_knows_the_mask(length, attention_mask, past_key_values):
+        return None
+    return causal_mask(length, attention_mask, past_key_values, hidden_states.device)
+
+
+def _kernel_knows_the_mask(length: int, attention_mask: torch.Tensor | None, past_key_values: Cache | None) -> bool:
+    """Whether the fused kernel, which looks back only (`MultiHeadAttention.is_causal`), needs no mask besides.
+
+    True for whole texts without pads, and for the one newest token of each, which sees all that the cache holds.
+    On accelerators a given mask counts as one with pads: looking at its values would stall the device.
+    """
+    if attention_mask is not None:
+        hidden = torch.compiler.is_compiling() or torch.jit.is_tracing() or attention_mask.device.type != "cpu"
+        if hidden or not attention_mask.all():
+            return False
+    if past_key_values is None:
+        return True
+    past, keys = past_key_values.get_seq_length(), past_key_values.get_mask_sizes(length, 0)[0]
+    # A static cache, which counts in a tensor, has free places that are not to be seen.
+    return isinstance(past, int) and keys == past + length and (past == 0 or length == 1)
+
+
+def check_mask_length(attention_mask: torch.Tensor | None, length: int, past_key_values: Cache | None) -> None:
+    """Raise a ValueError for a padding mask that does not cover the cache and the `length` new tokens, one by one."""
+    if attention_mask is None or attention_mask.dim() != 2:
+        return
+    past = 0 if past_key_values is None else past_key_values.get_seq_length()
+    # A static cache counts in a tensor, at which a compiled step cannot look.
+    if isinstance(past, int) and attention_mask.shape[1] != past + length:
+        raise ValueError(
+            f"attention_mask covers {attention_mask.shape[1]} tokens, but there are {length} and {past} in the cache; "
+            f"give (batch, {past + length}), the mask of earlier calls with that of the new tokens behind it"
+        )
+
+
+def causal_mask(
+    length: int, attention_mask: torch.Tensor | None, past_key_values: Cache | None, device: torch.device
+) -> torch.Tensor:
+    """Which keys each query sees: those up to its own place that are no padding.
+
+    Args:
+        length: number of queries (L).
+        attention_mask: (B, past + L), 1 for real tokens, or None.
+        past_key_values: the cache; its own length decides S, which is more than past + L for a static cache.
+
+    Returns:
+        (B or 1, 1, L, S) bool, True where a query attends.
+    """
+    past, keys = 0, length
+    if past_key_values is not None:
+        past, keys = past_key_values.get_seq_length(), past_key_values.get_mask_sizes(length, 0)[0]
+    places = torch.arange(keys, device=device)
+    visible = places <= (torch.arange(length, device=device) + past)[:, None]
+    if attention_mask is None:
+        return visible[None, None]
+    real = attention_mask.bool()
+    real = nn.functional.pad(real, (0, keys - real.shape[1]))  # the free places of a static cache
+    return visible[None, None] & real[:, None, None, :]

@@ -1,0 +1,120 @@
+"""Private parts of transformers and torch that the package uses, each with its reason, wrapped under public names.
+
+| part | why it is used | since |
+|---|---|---|
+| `PIPELINE_REGISTRY.check_task` | a task of the form translation_de_to_en; which tasks are registered | 5.0 |
+| `pipelines.REMOVED_TASKS` | transformers refuses the tasks it removed before it looks at its registry | 5.0 |
+| `Pipeline._registered_impl` | the tasks that `Pipeline.save_pretrained` writes into the configuration | 4.21 |
+| `MODEL_FOR_CAUSAL_LM_MAPPING_NAMES` | `Trainer` shifts labels for label smoothing by this list only | 4.12 |
+| `cache_utils.STATIC_LAYER_TYPE_MAPPING` | a cache finds the class of a layer type there | 5.10 |
+| `GenerationMixin._prepare_…` | the steps of `generate` before its first forward have no public hooks | 4.56 |
+| `Parameter._is_hf_initialized` | whether a weight came from a checkpoint and must keep its value | 5.0 |
+| `TrainingArguments._n_gpu` | `DataParallel` is switched off by this field only | 3.2 |
+| `torch._softmax_backward_data` | the derivative of softmax from its result, without computing it again | 1.0 |
+"""
+
+from collections.abc import Callable
+
+import torch
+from transformers import GenerationConfig, GenerationMixin, TrainingArguments, cache_utils, models, pipelines
+from transformers.pipelines import PIPELINE_REGISTRY
+
+
+def is_registered_task(task: str) -> bool:
+    """Whether `pipeline` knows a task."""
+    try:
+        PIPELINE_REGISTRY.check_task(task)
+    except KeyError:
+        return False
+    return True
+
+
+def allow_removed_task(task: str) -> None:
+    """Let `pipeline` look up a task that transformers 5 removed."""
+    getattr(pipelines, "REMOVED_TASKS", {}).pop(task, None)
+
+
+def look_up_task(task: str) -> tuple[str, dict, tuple[str, str] | None]:
+    """The registry's own look-up: the name, the entry and the languages of a task."""
+    return type(PIPELINE_REGISTRY).check_task(PIPELINE_REGISTRY, task)
+
+
+def replace_task_look_up(look_up: Callable[[str], tuple]) -> None:
+    """Let `pipeline` look tasks up with `look_up`."""
+    PIPELINE_REGISTRY.check_task = look_up
+
+
+def set_saved_tasks(pipeline, tasks: set[str], auto_model: type) -> None:
+    """Name the tasks under which `pipeline.save_pretrained` writes this pipeline into the configuration."""
+    entry = {"impl": type(pipeline), "pt": (auto_model,), "type": "text"}
+    pipeline._registered_impl = dict.fromkeys(tasks, entry)
+
+
+def name_causal_lm(model_type: str, class_name: str) -> None:
+    """Tell `Trainer` that a class predicts the next token, so that label smoothing shifts its labels."""
+    models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES[model_type] = class_name
+
+
+def register_cache_layer(layer_type: str, layer_class: type) -> None:
+    """Let static caches make a layer of this class for this entry of `config.layer_types`."""
+    cache_utils.STATIC_LAYER_TYPE_MAPPING[layer_type] = layer_class
+
+
+def is_loaded(parameter: torch.nn.Parameter) -> bool:
+    """Whether a weight was read from a checkpoint."""
+    return getattr(parameter, "_is_hf_initialized", False)
+
+
+def use_one_gpu(args: TrainingArguments) -> None:
+    """Keep `Trainer` from splitting batches over the GPUs of one process."""
+    args._n_gpu = min(args.n_gpu, 1)
+
+
+def softmax_backward(d_probabilities: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor:
+    """The gradient of the scores from that of their softmax over the last dimension."""
+    return torch._softmax_backward_data(d_probabilities, probabilities, -1, probabilities.dtype)
+
+
+class GenerateHooks(GenerationMixin):
+    """`generate` with three public hooks before its first forward: settings, cache and length."""
+
+    def check_generation_config(self, generation_config: GenerationConfig) -> None:
+        """Raise a ValueError for settings that cannot be meant."""
+
+    def new_generation_cache(self, generation_config: GenerationConfig):
+        """The cache to use where the caller has chosen none."""
+        raise NotImplementedError
+
+    def check_generation_length(self, generation_config: GenerationConfig, prompt: int, total: int) -> None:
+        """Raise a ValueError where the text would exceed the model.
+
+        Args:
+            generation_config: what `generate` was told.
+            prompt: tokens of the prompt.
+            total: tokens of prompt and continuation.
+        """
+
+    def _prepare_generation_config(self, *args, **kwargs):
+        generation_config, model_kwargs = super()._prepare_generation_config(*args, **kwargs)
+        self.check_generation_config(generation_config)
+        return generation_config, model_kwargs
+
+    def _prepare_cache_for_generation(self, generation_config, model_kwargs, *args):
+        given = model_kwargs.get("past_key_values")
+        super()._prepare_cache_for_generation(generation_config, model_kwargs, *args)
+        chosen = generation_config.cache_implementation not in (None, "dynamic")
+        if given is None and not chosen and generation_config.use_cache is not False:
+            model_kwargs["past_key_values"] = self.new_generation_cache(generation_config)
+
+    def _prepare_generated_length(self, generation_config, inputs_tensor, input_ids_length, **kwargs):
+        if generation_config.max_new_tokens and generation_config.max_length == self.generation_config.max_length:
+            generation_config.max_length = None  # the model's own limit, which max_new_tokens replaces
+        generation_config = super()._prepare_generated_length(
+            generation_config, inputs_tensor=inputs_tensor, input_ids_length=input_ids_length, **kwargs
+        )
+        # Without prompt ids (inputs_embeds), max_length counts the new tokens alone.
+        prompt = inputs_tensor.shape[1]
+        self.check_generation_length(
+            generation_config, prompt, generation_config.max_length + prompt - input_ids_length
+        )
+        return generation_config
