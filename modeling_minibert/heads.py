@@ -15,7 +15,7 @@ from .attention import scaled_dot_product_attention
 from .dropout import Dropout
 from .feed_forward import ACTIVATIONS
 from .linear_cross_entropy import linear_cross_entropy
-from .losses import IGNORE_INDEX, check_labels, cross_entropy
+from .losses import IGNORE_INDEX, cross_entropy
 from .normalization import build_norm
 from .packing import rows_to_round_up
 
@@ -106,12 +106,36 @@ class MaskedLanguageModelHead(nn.Module):
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         return self.decoder(self.transform(hidden_states))
 
-    def loss_at_labels(
-        self, hidden_states: torch.Tensor, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None
-    ) -> torch.Tensor:
-        """The masked-LM loss without the logits; see `vocabulary_loss`."""
-        check_labels(labels, self.decoder.out_features, "masked-LM label")
-        return vocabulary_loss(self.decoder, hidden_states, labels, num_items_in_batch, self.transform)
+
+def score_vocabulary(
+    model: nn.Module,
+    head: nn.Module,
+    hidden_states: torch.Tensor,
+    labels: torch.Tensor | None,
+    num_items_in_batch: torch.Tensor | int | None = None,
+    return_logits: bool | None = None,
+    label_smoothing: float = 0.0,
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """Logits (B, L, V) and loss; the loss without the logits where `return_logits` is False.
+
+    Args:
+        model: for its mode: where `return_logits` is None, there are no logits while it trains with labels.
+        head: a linear layer, or a `MaskedLanguageModelHead`.
+        hidden_states: (B, L, E).
+        labels: (B, L), -100 where there is none; or None.
+        num_items_in_batch, label_smoothing: as in `cross_entropy`.
+    """
+    if return_logits is None:
+        return_logits = labels is None or not model.training
+    logits = head(hidden_states) if return_logits else None
+    if labels is None:
+        return logits, None
+    how = {"num_items_in_batch": num_items_in_batch, "label_smoothing": label_smoothing}
+    if return_logits:
+        return logits, cross_entropy(logits, labels, **how)
+    if isinstance(head, MaskedLanguageModelHead):
+        return None, vocabulary_loss(head.decoder, hidden_states, labels, transform=head.transform, **how)
+    return None, vocabulary_loss(head, hidden_states, labels, **how)
 
 
 def vocabulary_loss(

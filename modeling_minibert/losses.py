@@ -89,12 +89,13 @@ def next_token_labels(
     return targets
 
 
-def infer_problem_type(num_labels: int, labels: torch.Tensor) -> str:
-    """Guess `config.problem_type` as Hugging Face does: from the number of labels and their dtype."""
-    if num_labels == 1:
-        return "regression"
-    is_class_id = not labels.is_floating_point() and labels.dtype != torch.bool
-    return "single_label_classification" if is_class_id else "multi_label_classification"
+def problem_type(config, labels: torch.Tensor) -> str:
+    """`config.problem_type`; where it is None it is set from the first labels, by Hugging Face's rule."""
+    if config.problem_type is None:
+        is_class_id = not labels.is_floating_point() and labels.dtype != torch.bool
+        kind = "single_label_classification" if is_class_id else "multi_label_classification"
+        config.problem_type = "regression" if config.num_labels == 1 else kind
+    return config.problem_type
 
 
 def sequence_classification_loss(

@@ -33,8 +33,16 @@ from .batch import Batch
 from .configuration_minibert import MiniBertConfig
 from .embeddings import Embeddings, SinusoidalPositions, sinusoidal_positions
 from .feed_forward import FeedForward
-from .heads import Classifier, MaskedLanguageModelHead, Pooler
-from .losses import IGNORE_INDEX, cross_entropy, divisor, infer_problem_type, sequence_classification_loss, span_loss
+from .heads import Classifier, MaskedLanguageModelHead, Pooler, merge_sequences, score_vocabulary
+from .losses import (
+    IGNORE_INDEX,
+    check_labels,
+    cross_entropy,
+    divisor,
+    problem_type,
+    sequence_classification_loss,
+    span_loss,
+)
 from .masks import prepare_attention_mask
 from .normalization import build_norm
 from .packed_attention import PACKED
@@ -214,23 +222,11 @@ class _WithVocabularyLogits(MiniBertPreTrainedModel):
     def set_output_embeddings(self, value: nn.Linear) -> None:
         self.mlm_head.decoder = value
 
-    def _score_vocabulary(
-        self,
-        hidden_states: torch.Tensor,
-        labels: torch.Tensor | None,
-        num_items_in_batch: torch.Tensor | int | None,
-        return_logits: bool | None,
-    ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    def _score_vocabulary(self, hidden_states, labels, num_items_in_batch, return_logits) -> tuple:
         """Logits (B, L, V) and loss; while training, the loss alone unless the logits are asked for."""
-        if return_logits is None:
-            return_logits = labels is None or not self.training
-        if not return_logits:
-            return None, self.mlm_head.loss_at_labels(hidden_states, labels, num_items_in_batch)
-        logits = self.mlm_head(hidden_states)
-        loss = None
         if labels is not None:
-            loss = cross_entropy(logits, labels, num_items_in_batch, "masked-LM label")
-        return logits, loss
+            check_labels(labels, self.config.vocab_size, "masked-LM label")
+        return score_vocabulary(self, self.mlm_head, hidden_states, labels, num_items_in_batch, return_logits)
 
 
 class MiniBertForPreTraining(_WithVocabularyLogits):
@@ -274,25 +270,22 @@ class MiniBertForPreTraining(_WithVocabularyLogits):
         prediction_logits, masked_lm_loss = self._score_vocabulary(
             outputs.last_hidden_state, labels, num_items_in_batch, return_logits
         )
-        seq_relationship_logits = self.nsp_head(outputs.pooler_output)
-        next_sentence_loss = None
+        pair_logits, next_sentence_loss = self.nsp_head(outputs.pooler_output), None
         if next_sentence_label is not None:
-            next_sentence_loss = cross_entropy(seq_relationship_logits, next_sentence_label, what="next_sentence_label")
-            # Trainer counts masked tokens, not pairs: this batch's share of them is its share of the pairs too.
-            share = 1.0
-            if labels is not None and num_items_in_batch is not None:
-                share = (labels != IGNORE_INDEX).sum() / divisor(labels, num_items_in_batch)
-            next_sentence_loss = next_sentence_loss * share
+            next_sentence_loss = self._pair_loss(pair_logits, next_sentence_label, labels, num_items_in_batch)
         losses = [loss for loss in (masked_lm_loss, next_sentence_loss) if loss is not None]
         return MiniBertForPreTrainingOutput(
-            loss=sum(losses) if losses else None,
-            prediction_logits=prediction_logits,
-            seq_relationship_logits=seq_relationship_logits,
-            hidden_states=outputs.hidden_states,
-            attentions=outputs.attentions,
-            masked_lm_loss=masked_lm_loss,
-            next_sentence_loss=next_sentence_loss,
-        )
+            sum(losses) if losses else None, prediction_logits, pair_logits,
+            outputs.hidden_states, outputs.attentions, masked_lm_loss, next_sentence_loss,
+        )  # fmt: skip
+
+    @staticmethod
+    def _pair_loss(logits, next_sentence_label, labels, num_items_in_batch) -> torch.Tensor:
+        loss = cross_entropy(logits, next_sentence_label, what="next_sentence_label")
+        if labels is None or num_items_in_batch is None:
+            return loss
+        # Trainer counts masked tokens, not pairs: this batch's share of them is its share of the pairs too.
+        return loss * ((labels != IGNORE_INDEX).sum() / divisor(labels, num_items_in_batch))
 
 
 class MiniBertForMaskedLM(_WithVocabularyLogits):
@@ -330,14 +323,20 @@ class MiniBertForMaskedLM(_WithVocabularyLogits):
         )
 
 
-class MiniBertForNextSentencePrediction(MiniBertPreTrainedModel):
-    """Tell whether the second segment follows the first: class 0 it does, class 1 it does not."""
+class _LabelledModel(MiniBertPreTrainedModel):
+    """An encoder with a head that scores classes; a subclass says what is scored (`score`), and by which loss."""
 
-    def __init__(self, config: MiniBertConfig):
-        super().__init__(config)
-        self.minibert = MiniBertModel(config)
-        self.nsp_head = nn.Linear(config.hidden_size, 2)
-        self.post_init()
+    output_class: type[ModelOutput]
+
+    def score(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
+        """The logits for the outputs of the encoder."""
+        raise NotImplementedError
+
+    def loss(
+        self, logits: torch.Tensor, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None
+    ) -> torch.Tensor:
+        """The cross-entropy of class ids; see `cross_entropy`."""
+        return cross_entropy(logits, labels, num_items_in_batch)
 
     @can_return_tuple
     def forward(
@@ -350,20 +349,50 @@ class MiniBertForNextSentencePrediction(MiniBertPreTrainedModel):
         labels: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
         **kwargs,
-    ) -> NextSentencePredictorOutput:
-        """Encode pairs and score them: logits (B, 2). `labels` (B,)."""
+    ) -> ModelOutput:
+        """Encode and score: `logits` and `labels` have the shapes that the class names.
+
+        Args:
+            labels: the classes to predict; with them there is a `loss`.
+            num_items_in_batch: number of labels in the whole optimizer step.
+
+        The other arguments are those of `MiniBertModel`.
+        """
         outputs = self.minibert(
             input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, return_dict=True, **kwargs
         )
-        logits = self.nsp_head(outputs.pooler_output)
-        loss = cross_entropy(logits, labels, num_items_in_batch) if labels is not None else None
-        return NextSentencePredictorOutput(
+        logits = self.score(outputs)
+        loss = self.loss(logits, labels, num_items_in_batch) if labels is not None else None
+        return self.output_class(
             loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
         )
 
 
-class MiniBertForSequenceClassification(MiniBertPreTrainedModel):
-    """Classify a text or a pair of texts, or score it: `pipeline("sentiment-analysis")`."""
+class MiniBertForNextSentencePrediction(_LabelledModel):
+    """Predict whether the second segment follows the first: logits (B, 2), labels (B,), 0 if it does, 1 if not."""
+
+    output_class = NextSentencePredictorOutput
+
+    def __init__(self, config: MiniBertConfig):
+        super().__init__(config)
+        self.minibert = MiniBertModel(config)
+        self.nsp_head = nn.Linear(config.hidden_size, 2)
+        self.post_init()
+
+    def score(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
+        """(B, 2)."""
+        return self.nsp_head(outputs.pooler_output)
+
+
+class MiniBertForSequenceClassification(_LabelledModel):
+    """Classify or score a text or a pair of texts: logits (B, C); `pipeline("sentiment-analysis")`.
+
+    Labels are class ids (B,), or numbers (B,) or (B, C) as `config.problem_type` says: "regression",
+    "single_label_classification" or "multi_label_classification". Where the config says nothing, the first labels
+    decide, as in stock BERT.
+    """
+
+    output_class = SequenceClassifierOutput
 
     def __init__(self, config: MiniBertConfig):
         super().__init__(config)
@@ -372,42 +401,19 @@ class MiniBertForSequenceClassification(MiniBertPreTrainedModel):
         self.classifier = Classifier(config, config.num_labels)
         self.post_init()
 
-    @can_return_tuple
-    def forward(
-        self,
-        input_ids: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        token_type_ids: torch.Tensor | None = None,
-        position_ids: torch.Tensor | None = None,
-        inputs_embeds: torch.Tensor | None = None,
-        labels: torch.Tensor | None = None,
-        num_items_in_batch: torch.Tensor | int | None = None,
-        **kwargs,
-    ) -> SequenceClassifierOutput:
-        """Encode, pool and classify: logits (B, C).
+    def score(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
+        """(B, C)."""
+        return self.classifier(outputs.pooler_output)
 
-        Args:
-            labels: (B,) class ids; or numbers (B,) or (B, C) as `config.problem_type` says: "regression",
-                "single_label_classification" or "multi_label_classification". Where the config says nothing, the
-                first labels decide, as in stock BERT.
-            num_items_in_batch: number of labels in the whole optimizer step.
-        """
-        outputs = self.minibert(
-            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, return_dict=True, **kwargs
-        )
-        logits = self.classifier(outputs.pooler_output)
-        loss = None
-        if labels is not None:
-            if self.config.problem_type is None:
-                self.config.problem_type = infer_problem_type(self.num_labels, labels)
-            loss = sequence_classification_loss(logits, labels, self.config.problem_type, num_items_in_batch)
-        return SequenceClassifierOutput(
-            loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
-        )
+    def loss(self, logits, labels, num_items_in_batch) -> torch.Tensor:
+        """The loss of the problem type; see `sequence_classification_loss`."""
+        return sequence_classification_loss(logits, labels, problem_type(self.config, labels), num_items_in_batch)
 
 
-class MiniBertForTokenClassification(MiniBertPreTrainedModel):
-    """Classify every token: named entities, parts of speech; `pipeline("ner")`."""
+class MiniBertForTokenClassification(_LabelledModel):
+    """Classify every token: logits (B, L, C), labels (B, L) with -100 where none is asked; `pipeline("ner")`."""
+
+    output_class = TokenClassifierOutput
 
     def __init__(self, config: MiniBertConfig):
         super().__init__(config)
@@ -416,27 +422,9 @@ class MiniBertForTokenClassification(MiniBertPreTrainedModel):
         self.classifier = Classifier(config, config.num_labels)
         self.post_init()
 
-    @can_return_tuple
-    def forward(
-        self,
-        input_ids: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        token_type_ids: torch.Tensor | None = None,
-        position_ids: torch.Tensor | None = None,
-        inputs_embeds: torch.Tensor | None = None,
-        labels: torch.Tensor | None = None,
-        num_items_in_batch: torch.Tensor | int | None = None,
-        **kwargs,
-    ) -> TokenClassifierOutput:
-        """Encode, and classify each token: logits (B, L, C). `labels` (B, L), -100 where none is asked."""
-        outputs = self.minibert(
-            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, return_dict=True, **kwargs
-        )
-        logits = self.classifier(outputs.last_hidden_state)
-        loss = cross_entropy(logits, labels, num_items_in_batch) if labels is not None else None
-        return TokenClassifierOutput(
-            loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
-        )
+    def score(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
+        """(B, L, C)."""
+        return self.classifier(outputs.last_hidden_state)
 
 
 class MiniBertForQuestionAnswering(SavedWithPipelines, MiniBertPreTrainedModel):
@@ -475,22 +463,17 @@ class MiniBertForQuestionAnswering(SavedWithPipelines, MiniBertPreTrainedModel):
         )
         logits = self.span_head(outputs.last_hidden_state)
         packing = find_packing(logits, attention_mask, position_ids, cu_seq_lens_q, max_length_q, pack_padded=False)
+        lowest = torch.finfo(logits.dtype).min
         if packing is not None:  # it came packed: one row for each sequence again, positions count within it
-            logits = packing.split(logits, torch.finfo(logits.dtype).min)
+            logits = packing.split(logits, lowest)
         elif self.config._attn_implementation == PACKED and attention_mask is not None and attention_mask.dim() == 2:
             # Nothing was computed for pads: they are no candidates, as in a packed batch.
-            logits = logits.masked_fill(~attention_mask.bool()[:, :, None], torch.finfo(logits.dtype).min)
+            logits = logits.masked_fill(~attention_mask.bool()[:, :, None], lowest)
         start_logits, end_logits = logits.unbind(dim=-1)
         loss = None
         if start_positions is not None and end_positions is not None:
             loss = span_loss(start_logits, end_logits, start_positions, end_positions)
-        return QuestionAnsweringModelOutput(
-            loss=loss,
-            start_logits=start_logits,
-            end_logits=end_logits,
-            hidden_states=outputs.hidden_states,
-            attentions=outputs.attentions,
-        )
+        return QuestionAnsweringModelOutput(loss, start_logits, end_logits, outputs.hidden_states, outputs.attentions)
 
 
 class MiniBertForMultipleChoice(MiniBertPreTrainedModel):
@@ -518,19 +501,8 @@ class MiniBertForMultipleChoice(MiniBertPreTrainedModel):
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give either input_ids or inputs_embeds, and not both")
         num_choices = (inputs_embeds if input_ids is None else input_ids).shape[1]
-
-        def merge(tensor):  # (B, choices, …) → (B·choices, …)
-            return None if tensor is None else tensor.flatten(0, 1)
-
-        outputs = self.minibert(
-            merge(input_ids),
-            merge(attention_mask),
-            merge(token_type_ids),
-            merge(position_ids),
-            merge(inputs_embeds),
-            return_dict=True,
-            **kwargs,
-        )
+        inputs = (input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+        outputs = self.minibert(*map(merge_sequences, inputs), return_dict=True, **kwargs)
         logits = self.classifier(outputs.pooler_output).view(-1, num_choices)
         loss = cross_entropy(logits, labels, num_items_in_batch) if labels is not None else None
         return MultipleChoiceModelOutput(

@@ -33,8 +33,8 @@ from .dropout import Dropout
 from .embeddings import Embeddings, SinusoidalPositions, rotary_angles, sinusoidal_positions
 from .feed_forward import FeedForward
 from .generation import MiniGenerationMixin
-from .heads import Classifier, last_tokens, merge_sequences, vocabulary_loss
-from .losses import check_labels, cross_entropy, infer_problem_type, next_token_labels, sequence_classification_loss
+from .heads import Classifier, last_tokens, merge_sequences, score_vocabulary
+from .losses import check_labels, cross_entropy, next_token_labels, problem_type, sequence_classification_loss
 from .normalization import build_norm
 from .packing import find_packing
 from .token_mixers import build_token_mixer, prepare_decoder_mask
@@ -251,36 +251,18 @@ class MiniGPTForCausalLM(MiniGPTPreTrainedModel, MiniGenerationMixin):
         The other arguments are those of `MiniGPTModel`.
         """
         outputs = self.minigpt(
-            input_ids,
-            attention_mask,
-            position_ids,
-            past_key_values,
-            inputs_embeds,
-            use_cache=use_cache,
-            cu_seq_lens_q=cu_seq_lens_q,
-            return_dict=True,
-            **kwargs,
-        )
+            input_ids, attention_mask, position_ids, past_key_values, inputs_embeds,
+            use_cache=use_cache, cu_seq_lens_q=cu_seq_lens_q, return_dict=True, **kwargs,
+        )  # fmt: skip
         hidden_states = outputs.last_hidden_state
-        if return_logits is None:
-            return_logits = labels is None or not self.training
-        loss = logits = targets = None
         if labels is not None:
             check_labels(labels, self.config.vocab_size)
-            targets = next_token_labels(labels, attention_mask, position_ids, cu_seq_lens_q)
-        if return_logits:
+            labels = next_token_labels(labels, attention_mask, position_ids, cu_seq_lens_q)
+        else:
             keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-            logits = self.lm_head(hidden_states if labels is not None else hidden_states[:, keep])
-            loss = cross_entropy(logits, targets, num_items_in_batch) if labels is not None else None
-        elif labels is not None:
-            loss = vocabulary_loss(self.lm_head, hidden_states, targets, num_items_in_batch)
-        return CausalLMOutputWithPast(
-            loss=loss,
-            logits=logits,
-            past_key_values=outputs.past_key_values,
-            hidden_states=outputs.hidden_states,
-            attentions=outputs.attentions,
-        )
+            hidden_states = hidden_states[:, keep]
+        logits, loss = score_vocabulary(self, self.lm_head, hidden_states, labels, num_items_in_batch, return_logits)
+        return CausalLMOutputWithPast(loss, logits, outputs.past_key_values, outputs.hidden_states, outputs.attentions)
 
     def new_generation_cache(self, generation_config: GenerationConfig) -> Cache:
         """The cache that `generate` fills; all beams have rows of their own."""
@@ -332,40 +314,31 @@ class MiniGPTForSequenceClassification(MiniGPTPreTrainedModel):
             labels: (B,) class ids; or numbers as `config.problem_type` says, see `MiniBertForSequenceClassification`.
             num_items_in_batch: number of labels in the whole optimizer step.
         """
-        sequences = input_ids.shape[1] if input_ids is not None and input_ids.dim() == 3 else None
-        if sequences is not None:
+        sequences = 1
+        if input_ids is not None and input_ids.dim() == 3:
+            sequences = input_ids.shape[1]
             input_ids, attention_mask, position_ids = map(merge_sequences, (input_ids, attention_mask, position_ids))
         outputs = self.minigpt(
-            input_ids,
-            attention_mask,
-            position_ids,
-            past_key_values,
-            inputs_embeds,
-            cu_seq_lens_q=cu_seq_lens_q,
-            return_dict=True,
-            **kwargs,
-        )
-        hidden_states = outputs.last_hidden_state
-        packing = find_packing(hidden_states, attention_mask, position_ids, cu_seq_lens_q, None, pack_padded=False)
-        if packing is not None:
-            pooled = hidden_states[0, packing.cu_seq_lens[1:].long() - 1]
-        else:
-            pooled = last_tokens(hidden_states, input_ids, attention_mask, self.config.pad_token_id)
-        if sequences is not None:
-            pooled = pooled.unflatten(0, (-1, sequences)).sum(dim=1)
-        logits = self.score(self.dropout(pooled))
+            input_ids, attention_mask, position_ids, past_key_values, inputs_embeds,
+            cu_seq_lens_q=cu_seq_lens_q, return_dict=True, **kwargs,
+        )  # fmt: skip
+        where = (input_ids, attention_mask, position_ids, cu_seq_lens_q)
+        pooled = self._last_tokens(outputs.last_hidden_state, *where)
+        logits = self.score(self.dropout(pooled.unflatten(0, (-1, sequences)).sum(dim=1)))
         loss = None
         if labels is not None:
-            if self.config.problem_type is None:
-                self.config.problem_type = infer_problem_type(self.num_labels, labels)
-            loss = sequence_classification_loss(logits, labels, self.config.problem_type, num_items_in_batch)
+            kind = problem_type(self.config, labels)
+            loss = sequence_classification_loss(logits, labels, kind, num_items_in_batch)
         return SequenceClassifierOutputWithPast(
-            loss=loss,
-            logits=logits,
-            past_key_values=outputs.past_key_values,
-            hidden_states=outputs.hidden_states,
-            attentions=outputs.attentions,
+            loss, logits, outputs.past_key_values, outputs.hidden_states, outputs.attentions
         )
+
+    def _last_tokens(self, hidden_states, input_ids, attention_mask, position_ids, cu_seq_lens) -> torch.Tensor:
+        """The vector of the last token of each sequence, packed or padded: (B, E)."""
+        packing = find_packing(hidden_states, attention_mask, position_ids, cu_seq_lens, None, pack_padded=False)
+        if packing is not None:
+            return hidden_states[0, packing.cu_seq_lens[1:].long() - 1]
+        return last_tokens(hidden_states, input_ids, attention_mask, self.config.pad_token_id)
 
 
 class MiniGPTForTokenClassification(MiniGPTPreTrainedModel):
@@ -427,18 +400,12 @@ class MiniGPTForMultipleChoice(MiniGPTPreTrainedModel):
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give either input_ids or inputs_embeds, and not both")
         num_choices = (inputs_embeds if input_ids is None else input_ids).shape[1]
-
-        merged = map(merge_sequences, (input_ids, attention_mask, inputs_embeds, position_ids, token_type_ids))
-        input_ids, attention_mask, inputs_embeds, position_ids, token_type_ids = merged
+        inputs = (input_ids, attention_mask, inputs_embeds, position_ids, token_type_ids)
+        input_ids, attention_mask, inputs_embeds, position_ids, token_type_ids = map(merge_sequences, inputs)
         outputs = self.minigpt(
-            input_ids,
-            attention_mask,
-            position_ids,
-            inputs_embeds=inputs_embeds,
-            token_type_ids=token_type_ids,
-            return_dict=True,
-            **kwargs,
-        )
+            input_ids, attention_mask, position_ids,
+            inputs_embeds=inputs_embeds, token_type_ids=token_type_ids, return_dict=True, **kwargs,
+        )  # fmt: skip
         pooled = last_tokens(outputs.last_hidden_state, input_ids, attention_mask, self.config.pad_token_id)
         logits = self.score(self.dropout(pooled)).view(-1, num_choices)
         loss = cross_entropy(logits, labels, num_items_in_batch) if labels is not None else None

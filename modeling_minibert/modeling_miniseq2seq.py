@@ -20,8 +20,8 @@ from .caches import encoder_decoder_cache
 from .configuration_miniseq2seq import MiniSeq2SeqConfig
 from .embeddings import SinusoidalPositions, sinusoidal_positions
 from .generation import MiniGenerationMixin
-from .heads import vocabulary_loss
-from .losses import IGNORE_INDEX, check_labels, cross_entropy
+from .heads import score_vocabulary
+from .losses import IGNORE_INDEX, check_labels
 from .packed_attention import PACKED
 from .pipeline_common import SavedWithPipelines
 from .pipeline_summarization import SummarizationPipeline
@@ -135,34 +135,21 @@ class MiniSeq2SeqModel(MiniSeq2SeqPreTrainedModel):
             ValueError: no source or no target, more tokens than positions, or an id out of range.
         """
         asked = {"output_attentions": output_attentions, "output_hidden_states": output_hidden_states}
+        kwargs |= {**asked, "return_dict": True}
         if encoder_outputs is None:
-            encoder_outputs = self.encoder(
-                input_ids, attention_mask, inputs_embeds, **asked, return_dict=True, **kwargs
-            )
+            encoder_outputs = self.encoder(input_ids, attention_mask, inputs_embeds, **kwargs)
         elif not isinstance(encoder_outputs, BaseModelOutput):
             encoder_outputs = BaseModelOutput(*encoder_outputs)
+        source = encoder_outputs.last_hidden_state
         outputs = self.decoder(
-            decoder_input_ids,
-            decoder_attention_mask,
-            encoder_outputs.last_hidden_state,
-            attention_mask,
-            past_key_values,
-            decoder_inputs_embeds,
-            use_cache=use_cache,
-            **asked,
-            return_dict=True,
-            **kwargs,
-        )
+            decoder_input_ids, decoder_attention_mask, source, attention_mask, past_key_values, decoder_inputs_embeds,
+            use_cache=use_cache, **kwargs,
+        )  # fmt: skip
         return Seq2SeqModelOutput(
-            last_hidden_state=outputs.last_hidden_state,
-            past_key_values=outputs.past_key_values,
-            decoder_hidden_states=outputs.hidden_states,
-            decoder_attentions=outputs.attentions,
-            cross_attentions=outputs.cross_attentions,
-            encoder_last_hidden_state=encoder_outputs.last_hidden_state,
-            encoder_hidden_states=encoder_outputs.hidden_states,
-            encoder_attentions=encoder_outputs.attentions,
-        )
+            outputs.last_hidden_state, outputs.past_key_values,
+            outputs.hidden_states, outputs.attentions, outputs.cross_attentions,
+            source, encoder_outputs.hidden_states, encoder_outputs.attentions,
+        )  # fmt: skip
 
 
 def shift_right(labels: torch.Tensor, start_token_id: int, pad_token_id: int) -> torch.Tensor:
@@ -172,6 +159,11 @@ def shift_right(labels: torch.Tensor, start_token_id: int, pad_token_id: int) ->
     """
     shifted = nn.functional.pad(labels[:, :-1], (1, 0), value=start_token_id)
     return shifted.masked_fill(shifted == IGNORE_INDEX, pad_token_id)
+
+
+def mask_of_labels(labels: torch.Tensor) -> torch.Tensor:
+    """The attention mask of the target: False behind the last label of each row, (B, L) bool."""
+    return (labels != IGNORE_INDEX).flip(1).cummax(dim=1).values.flip(1)
 
 
 class MiniSeq2SeqForConditionalGeneration(SavedWithPipelines, MiniSeq2SeqPreTrainedModel, MiniGenerationMixin):
@@ -244,44 +236,20 @@ class MiniSeq2SeqForConditionalGeneration(SavedWithPipelines, MiniSeq2SeqPreTrai
             if decoder_input_ids is None and decoder_inputs_embeds is None:
                 decoder_input_ids = self.prepare_decoder_input_ids_from_labels(labels)
             if decoder_attention_mask is None and self.config._attn_implementation == PACKED:
-                # What stands behind the last label is padding, and need not be computed.
-                decoder_attention_mask = (labels != IGNORE_INDEX).flip(1).cummax(dim=1).values.flip(1)
+                decoder_attention_mask = mask_of_labels(labels)
         outputs = self.miniseq2seq(
-            input_ids,
-            attention_mask,
-            decoder_input_ids,
-            decoder_attention_mask,
-            encoder_outputs,
-            past_key_values,
-            inputs_embeds,
-            decoder_inputs_embeds,
-            use_cache=use_cache,
-            return_dict=True,
-            **kwargs,
-        )
+            input_ids, attention_mask, decoder_input_ids, decoder_attention_mask, encoder_outputs, past_key_values,
+            inputs_embeds, decoder_inputs_embeds, use_cache=use_cache, return_dict=True, **kwargs,
+        )  # fmt: skip
         hidden_states = outputs.last_hidden_state
         if self.config.scale_output:
             hidden_states = hidden_states * self.config.hidden_size**-0.5
-        if return_logits is None:
-            return_logits = labels is None or not self.training
-        loss = None
         smoothing = self.config.label_smoothing if self.training else 0.0
-        logits = self.lm_head(hidden_states) if return_logits else None
-        if labels is not None and return_logits:
-            loss = cross_entropy(logits, labels, num_items_in_batch, label_smoothing=smoothing)
-        elif labels is not None:
-            loss = vocabulary_loss(self.lm_head, hidden_states, labels, num_items_in_batch, label_smoothing=smoothing)
-        return Seq2SeqLMOutput(
-            loss=loss,
-            logits=logits,
-            past_key_values=outputs.past_key_values,
-            decoder_hidden_states=outputs.decoder_hidden_states,
-            decoder_attentions=outputs.decoder_attentions,
-            cross_attentions=outputs.cross_attentions,
-            encoder_last_hidden_state=outputs.encoder_last_hidden_state,
-            encoder_hidden_states=outputs.encoder_hidden_states,
-            encoder_attentions=outputs.encoder_attentions,
+        logits, loss = score_vocabulary(
+            self, self.lm_head, hidden_states, labels, num_items_in_batch, return_logits, smoothing
         )
+        others = {name: value for name, value in outputs.items() if name != "last_hidden_state"}
+        return Seq2SeqLMOutput(loss=loss, logits=logits, **others)
 
     def new_generation_cache(self, generation_config: GenerationConfig) -> Cache:
         """The cache that `generate` fills; the beams of a sentence share the keys of its source."""

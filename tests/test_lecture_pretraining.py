@@ -8,7 +8,7 @@ from transformers import BertTokenizer
 
 from modeling_minibert import MiniBertConfig, MiniBertForMaskedLM
 from modeling_minibert.data import DataCollatorForPretraining
-from modeling_minibert.heads import MaskedLanguageModelHead
+from modeling_minibert.heads import MaskedLanguageModelHead, vocabulary_loss
 
 DOCUMENTS = """ular kobra memiliki bisa yang sangat berbahaya
 bisa ular dapat melumpuhkan mangsa dalam hitungan menit
@@ -91,7 +91,10 @@ def test_the_masked_lm_head_stands_on_any_encoder():
     def states(batch):
         return encoder(embed(batch["input_ids"]))[0]
 
-    collate = train(lambda batch: head.loss_at_labels(states(batch), batch["labels"]), parts.parameters(), 0, 400)
+    def loss(batch):
+        return vocabulary_loss(head.decoder, states(batch), batch["labels"], transform=head.transform)
+
+    collate = train(loss, parts.parameters(), 0, 400)
     with torch.no_grad():
         accuracy = masked_accuracy(lambda batch: head(states(batch)), collate)
     assert accuracy > 0.8  # always guessing the most frequent word: below 0.1
