@@ -83,7 +83,7 @@ __all__ = [
 
 
 def _register(config_class, modeling_module) -> None:
-    """Make Auto* know a family, and make its classes save their code beside the weights."""
+    """Register a family with Auto*, and let its classes save their code with the weights."""
     models.auto.AutoConfig.register(config_class.model_type, config_class, exist_ok=True)
     config_class.register_for_auto_class()
     for auto_name, path in config_class.auto_classes.items():

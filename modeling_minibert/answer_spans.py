@@ -65,7 +65,7 @@ def best_answer_spans(
 
 
 def _check(start_logits, end_logits, allowed, top_k, max_answer_length) -> None:
-    """Refuse what has no best span."""
+    """Validate the scores, and the two limits."""
     shapes = [array.shape for array in (start_logits, end_logits, allowed)]
     if start_logits.ndim != 1 or len(set(shapes)) > 1:
         raise ValueError(

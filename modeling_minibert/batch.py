@@ -1,4 +1,4 @@
-"""One call of a stack of layers: its inputs in the form that the layers read, and the results that were asked for.
+"""Prepare one call of a stack of layers, and collect the results that the caller asked for.
 
 `Batch.of` decides what would hide the computation in a forward: which attention function this call uses, whether pads
 are taken out (`packing.py`), where each token stands, and which intermediate results are kept. `embed` gives the first
@@ -21,7 +21,7 @@ from .precision import autocast_dtype
 
 @dataclass
 class Batch:
-    """The inputs of one call of a stack, and what `record` has kept.
+    """The prepared inputs of one call of a stack, and the results that `record` collects.
 
     Args:
         implementation: name of the attention function.
@@ -63,7 +63,7 @@ class Batch:
         source: torch.Tensor | None = None,
         source_mask: torch.Tensor | None = None,
     ) -> "Batch":
-        """Prepare a call of `stack`, which has a `config` and says where its tokens stand (`place_tokens`).
+        """Prepare a call of `stack`, a module with a `config` and a method `place_tokens` for position ids.
 
         Args:
             stack: an encoder or a decoder; with `use_cache` it also has `new_cache`.
@@ -98,7 +98,7 @@ class Batch:
         return batch
 
     def _pack(self, given, cu_seq_lens, max_length, source_mask) -> None:
-        """Find out how the batch is packed, or pack it, and take the pads out of its inputs."""
+        """Set the packing of the batch, and remove the pads from its inputs."""
         pack_padded = self.implementation == PACKED
         if self.source is None:
             positions = self.inputs["position_ids"]
@@ -111,21 +111,21 @@ class Batch:
 
     @property
     def layer_arguments(self) -> dict:
-        """What every self-attention is told besides hidden states and mask."""
+        """The keyword arguments of every self-attention."""
         packed = {} if self.packing is None else self.packing.attention_arguments()
         return {"implementation": self.implementation, **packed}
 
     @property
     def source_arguments(self) -> dict:
-        """What differs for cross-attention: where the sources of a packed batch begin."""
+        """The keyword arguments that differ for cross-attention: the lengths of packed sources."""
         if self.source_packing is None:
             return {}
         return {"cu_seq_lens_k": self.source_packing.cu_seq_lens, "max_length_k": self.source_packing.max_length}
 
     def embed(self, embeddings: nn.Module) -> torch.Tensor:
-        """The first hidden states: (B, L, E), or (1, T, E) with the rows that make T a round number."""
+        """Compute the first hidden states: (B, L, E), or (1, T, E) where packed, with T rounded up."""
         hidden_states = embeddings(**self.inputs)
-        # Under autocast half precision from here on; otherwise each linear map would convert its input anew.
+        # Under autocast half precision from here on; otherwise each linear map would convert its input again.
         hidden_states = hidden_states.to(autocast_dtype(hidden_states.device) or hidden_states.dtype)
         self.tokens = hidden_states.shape[1]
         if self.implementation != PACKED:
@@ -142,7 +142,7 @@ class Batch:
         weights: torch.Tensor | None = None,
         source_weights: torch.Tensor | None = None,
     ) -> None:
-        """Keep the hidden states before a layer, or the attention weights of one, if they were asked for."""
+        """Collect the hidden states before a layer, or its attention weights, if the caller asked for them."""
         if self.states is not None and states is not None:
             self.states.append(self.restore(states))
         if self.weights is not None and weights is not None:
@@ -150,11 +150,11 @@ class Batch:
             self.source_weights.append(source_weights)
 
     def restore(self, states: torch.Tensor) -> torch.Tensor:
-        """The form in which the batch came: (B, L, E) with zeros for pads, or (1, T, E)."""
+        """Undo the packing: (B, L, E) with zeros for pads, or (1, T, E) if the batch came packed."""
         return states if self.packing is None else self.packing.restore(states[:, : self.tokens])
 
     def recorded(self, last: torch.Tensor) -> dict[str, tuple | None]:
-        """What was kept, by the names of the model's output; `last` are the hidden states behind the last layer."""
+        """The collected results, by the field names of the model's output; `last` is the output of the stack."""
         outputs = {
             "hidden_states": None if self.states is None else (*self.states, last),
             "attentions": None if self.weights is None else tuple(self.weights),
@@ -165,7 +165,7 @@ class Batch:
 
 
 def _given(inputs: dict[str, torch.Tensor | None], prefix: str) -> torch.Tensor:
-    """The ids (B, L) or vectors (B, L, E) of a call, of which there must be one."""
+    """The input ids (B, L) or vectors (B, L, E), whichever the caller gave."""
     names = f"{prefix}input_ids or {prefix}inputs_embeds"
     ids, vectors = inputs["input_ids"], inputs["inputs_embeds"]
     if (ids is None) == (vectors is None):
@@ -183,7 +183,7 @@ def _round_up(packed: torch.Tensor) -> torch.Tensor:
 
 
 def choose_implementation(config, attention_mask: torch.Tensor | None, output_attentions: bool, caching: bool) -> str:
-    """The attention function of one call: not every one gives weights, uses a cache, or takes a mask per query.
+    """Choose the attention function of one call: only some return weights, use a cache, or take a mask per query.
 
     Raises:
         ValueError: flash attention, which adds nothing to the scores, with relative positions.

@@ -1,8 +1,9 @@
-"""A cache of keys and values with room to grow: a new token is written beside the others, and they stay in place.
+"""Caches of keys and values: preallocated, shared by the beams of a source, or a state of constant size.
 
-transformers' DynamicCache puts old and new together anew for every token, which copies all that it holds: for sixteen
-texts of 100 tokens that is more memory traffic than reading the weights of a small model. Here a layer keeps a larger
-tensor than it needs, as lists of numbers do in most languages, and shows the part that is filled.
+transformers' DynamicCache concatenates old and new for every token, which copies everything it holds: for sixteen
+texts of 100 tokens that is more memory traffic than reading the weights of a small model. `GrowingLayer` preallocates
+a larger tensor and returns a view of the filled part. `SourceLayer` keeps one copy of a source for all of its beams.
+`RunningStateLayer` is for token mixers whose state does not grow.
 """
 
 import torch
@@ -15,7 +16,7 @@ ROOM = 64  # tokens, or half as many again as there are, whichever is more
 
 
 class GrowingLayer(DynamicLayer):
-    """The keys and values of one layer, each (B, H, S, D)."""
+    """The keys and values of one layer, each (B, H, S, D), in a preallocated tensor."""
 
     key_room = value_room = None
     spare_key_room = spare_value_room = None
@@ -31,7 +32,7 @@ class GrowingLayer(DynamicLayer):
         return self.keys, self.values
 
     def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
-        """Take over the rows that beam search goes on with; nothing is moved where each goes on with itself."""
+        """Select the rows that beam search continues; nothing is copied where the order stays the same."""
         if not self.get_seq_length() or torch.equal(beam_idx, torch.arange(len(self.keys), device=beam_idx.device)):
             return
         self.keys, self.key_room, self.spare_key_room = _select_rows(
@@ -43,7 +44,7 @@ class GrowingLayer(DynamicLayer):
 
 
 class SourceLayer(DynamicLayer):
-    """The keys and values of a source, for cross-attention: computed once, and once for all beams of a sentence.
+    """The keys and values of a source for cross-attention, shared by all beams of a sentence.
 
     `generate` repeats every source for each of its beams. Here the beams share one (`share_source`); since a beam
     never moves to another sentence, reordering the beams changes nothing.
@@ -57,23 +58,23 @@ class SourceLayer(DynamicLayer):
         self.beams = beams
 
     def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
-        """Nothing to do."""
+        """Leave the rows as they are."""
 
 
 def share_source(cache: EncoderDecoderCache | None, *tensors: torch.Tensor | None) -> tuple:
-    """One row for all beams that share a source: (B · beams, …) → (B, …), for each tensor that is given."""
+    """Keep one row per source: (B · beams, …) → (B, …), for each tensor given."""
     layers = () if cache is None else cache.cross_attention_cache.layers
     beams = max((getattr(layer, "beams", 1) for layer in layers), default=1)
     return tuple(tensor if tensor is None or beams == 1 else tensor[::beams] for tensor in tensors)
 
 
 def _is_part(held: torch.Tensor, room: torch.Tensor | None) -> bool:
-    """Whether `held` is the beginning of `room`; rows that someone else selected are a tensor of their own."""
+    """Whether `held` is a view of the beginning of `room`."""
     return room is not None and held.data_ptr() == room.data_ptr() and len(held) == len(room)
 
 
 def _select_rows(held, room, spare, rows) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
-    """Copy `rows` of `held` into another room; returns them, that room, and the old one, which is free now."""
+    """Copy `rows` of `held` into a second buffer; returns the copy, that buffer, and the old one as the next spare."""
     fits = _is_part(held, room) and len(rows) == len(room)  # contrastive search takes more rows, then fewer
     if not fits or room.is_inference() != torch.is_inference_mode_enabled():
         return held.index_select(0, rows), None, None
@@ -85,7 +86,7 @@ def _select_rows(held, room, spare, rows) -> tuple[torch.Tensor, torch.Tensor | 
 
 
 def _append(held: torch.Tensor, new: torch.Tensor, room: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Write `new` behind `held`; returns the filled part and the room that it is part of."""
+    """Write `new` behind `held`; returns the filled part and the buffer it is a view of."""
     filled = held.shape[-2] if held.numel() else 0
     total = filled + new.shape[-2]
     if not _is_part(held, room) or total > room.shape[-2] or room.is_inference() != torch.is_inference_mode_enabled():
@@ -98,7 +99,7 @@ def _append(held: torch.Tensor, new: torch.Tensor, room: torch.Tensor | None) ->
 
 
 def growing_cache(config) -> DynamicCache:
-    """An empty cache for the decoder that `config` describes; layers with a running state are as they were."""
+    """An empty cache for a decoder: preallocated layers, or those with a running state."""
     cache = DynamicCache(config=config)
     cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
@@ -115,7 +116,7 @@ RUNNING_STATE = "minigpt_running_state"  # the name in config.layer_types
 
 
 class RunningStateLayer(DynamicLayer):
-    """A layer of a cache whose size does not grow: two tensors, both replaced by every call.
+    """A cache layer of constant size: two tensors, both replaced by every call.
 
     The name registers it: `DynamicCache(config=…)`, which `generate` makes, looks the layers up by `layer_types`.
     Searches reorder, repeat and select its rows as those of any other.
@@ -123,14 +124,14 @@ class RunningStateLayer(DynamicLayer):
 
     _layer_type = RUNNING_STATE
     is_croppable = False
-    is_running_state = True  # asked for in place of the class: remote code brings one of its own
+    is_running_state = True  # read instead of the class: remote code has its own copy of the class
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.cumulative_length = 0
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, tokens: int):
-        """Replace the two tensors by those that count `tokens` more tokens."""
+        """Replace both tensors; the new ones include `tokens` more tokens."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         self.keys, self.values = key_states, value_states
@@ -146,7 +147,7 @@ class RunningStateLayer(DynamicLayer):
         )
 
     def offload(self) -> None:
-        """It stays where it is: it is small."""
+        """Keep the state on its device: it is small."""
 
 
 register_cache_layer(RUNNING_STATE, RunningStateLayer)  # also for static caches: its size is constant

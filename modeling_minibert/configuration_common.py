@@ -1,4 +1,4 @@
-"""What the configurations of all families share: presets, checks that name the numbers, and attentions on request.
+"""The base of all configurations: presets, validation with both values named, and `output_attentions`.
 
 A family lists its fields in its own file (`configuration_minibert.py`, `configuration_minigpt.py`); a reader who wants
 to know the sizes and choices of a model needs only that one.
@@ -12,7 +12,7 @@ NORM_POSITIONS = ("post", "pre")
 
 
 def shape(layers: int, hidden_size: int, heads: int) -> dict:
-    """The four numbers by which published Transformers differ; the feed-forward network is four times as wide."""
+    """The four sizes by which published Transformers differ; intermediate_size is 4 · hidden_size."""
     return {
         "num_hidden_layers": layers,
         "hidden_size": hidden_size,
@@ -33,7 +33,7 @@ SIZES = {
 
 
 class CommonConfig:
-    """Mixed into a family's configuration, before `PreTrainedConfig`.
+    """Mixin of a family's configuration, placed before `PreTrainedConfig`.
 
     The family gives `presets`, named configurations, and `auto_classes`: everything that Auto* may be asked for, so
     that any saved head also opens as any other class of the family.
@@ -43,12 +43,12 @@ class CommonConfig:
     auto_classes = {}
 
     def __post_init__(self, **kwargs):
-        # Always the names of the files that travel along, also for what came from a repository on the Hub
-        # ("you/model--modeling_minibert.…"): every save copies them.
+        # Local file names, also for a checkpoint from the Hub ("you/model--modeling_minibert.…"): every save copies
+        # these files.
         kwargs.pop("auto_map", None)
         self.auto_map = dict(self.auto_classes)
-        # The pipelines that were saved with a model run code from its folder, for which transformers asks
-        # trust_remote_code=True; where they are registered, no such code is needed.
+        # Pipelines saved with a model run code from its folder, which needs trust_remote_code=True; registered ones
+        # do not.
         saved = {
             task: entry for task, entry in kwargs.pop("custom_pipelines", {}).items() if not is_registered_task(task)
         }
@@ -59,7 +59,7 @@ class CommonConfig:
 
     @classmethod
     def from_preset(cls, name: str, **overrides):
-        """A named configuration, with any field replaced.
+        """Build a named configuration, with any field replaced.
 
         Raises:
             ValueError: an unknown name (lists the presets), or an unknown field (lists the fields).
@@ -78,13 +78,13 @@ class CommonConfig:
         raise NotImplementedError
 
     def check_choices(self, choices: dict[str, list | tuple]) -> None:
-        """Each field holds one of the values allowed."""
+        """Require each field to hold one of its allowed values."""
         for field, valid in choices.items():
             if getattr(self, field) not in valid:
                 raise ValueError(f"unknown {field} {getattr(self, field)!r}; choose one of {list(valid)}")
 
     def check_sizes(self, least_one: tuple[str, ...], least_zero: tuple[str, ...] = ()) -> None:
-        """Sizes are at least 1, numbers of things that may be missing at least 0; heads divide the hidden size."""
+        """Require sizes of at least 1 (or 0), and heads that divide the hidden size."""
         for field in (*least_one, *least_zero):
             least = 1 if field in least_one else 0
             if getattr(self, field) < least:
@@ -96,13 +96,13 @@ class CommonConfig:
             )
 
     def check_probabilities(self, *names: str) -> None:
-        """Dropout is at least 0 and below 1, or not given."""
+        """Require dropout rates of at least 0 and below 1, or None."""
         for field in names:
             if getattr(self, field) is not None and not 0.0 <= getattr(self, field) < 1.0:
                 raise ValueError(f"{field} ({getattr(self, field)}) must be at least 0 and below 1")
 
     def check_token_ids(self, *names: str) -> None:
-        """Ids are in the vocabulary, or not given."""
+        """Require ids inside the vocabulary, or None."""
         for field in names:
             if getattr(self, field) is not None and not 0 <= getattr(self, field) < self.vocab_size:
                 raise ValueError(f"{field} ({getattr(self, field)}) is not below vocab_size ({self.vocab_size})")
@@ -115,7 +115,7 @@ class CommonConfig:
     # transformers refuses output_attentions=True for all implementations but eager; ours have them under each.
     @property
     def output_attentions(self) -> bool:
-        """Whether models return the attention weights of every layer without being asked at each call."""
+        """Whether models return attention weights by default."""
         return self._output_attentions
 
     @output_attentions.setter
@@ -123,4 +123,4 @@ class CommonConfig:
         self._output_attentions = value
 
     def validate_output_attentions(self) -> None:
-        """Nothing to refuse."""
+        """Hook: accept `output_attentions` under every attention implementation."""

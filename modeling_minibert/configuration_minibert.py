@@ -1,4 +1,4 @@
-"""The configuration of MiniBert: every size and every choice in one place.
+"""The configuration of MiniBert: all sizes and options.
 
 Field names are those of BERT's configuration; what BERT lacks is listed after `tie_word_embeddings`. Presets follow
 the published miniatures (Turc et al. 2019) and the lectures.
@@ -50,7 +50,7 @@ PRESETS = {
 
 @strict
 class MiniBertConfig(CommonConfig, PreTrainedConfig):
-    """Sizes and choices of a MiniBert encoder. Types are checked; contradictions raise a ValueError.
+    """Configuration of a MiniBert encoder. Types are checked; contradicting fields raise a ValueError.
 
     Args:
         vocab_size: number of tokens (V).
@@ -81,7 +81,7 @@ class MiniBertConfig(CommonConfig, PreTrainedConfig):
         word_dropout_prob: the share of tokens that training replaces by [MASK], against leaning on single words (word
             dropout, Iyyer et al. 2015); needs mask_token_id.
         mask_token_id: the id of [MASK].
-        classifier_pooling: what stands for the whole text: "cls", BERT's dense and tanh over the first token;
+        classifier_pooling: the vector of the whole text: "cls", BERT's dense and tanh over the first token;
             "mean" or "max" over the real tokens; "attention", a mean over them whose weights are learned.
         classifier_hidden_size: width of one more layer before the classifier; none where None.
 

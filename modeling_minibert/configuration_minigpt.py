@@ -1,4 +1,4 @@
-"""The configuration of MiniGPT: every size and every choice in one place.
+"""The configuration of MiniGPT: all sizes and options.
 
 Field names are those of BERT's configuration, as in all families here (transformers' GPT-2 says n_embd, n_layer, …).
 With the defaults it is GPT-2; `norm_position="post"` makes it the first GPT.
@@ -48,7 +48,7 @@ PRESETS = {
 
 @strict
 class MiniGPTConfig(CommonConfig, PreTrainedConfig):
-    """Sizes and choices of a MiniGPT decoder. Types are checked; contradictions raise a ValueError.
+    """Configuration of a MiniGPT decoder. Types are checked; contradicting fields raise a ValueError.
 
     Args:
         vocab_size: number of tokens (V).
@@ -155,14 +155,14 @@ class MiniGPTConfig(CommonConfig, PreTrainedConfig):
 
     @property
     def has_position_limit(self) -> bool:
-        """Whether texts may be no longer than `max_position_embeddings`."""
+        """Whether `max_position_embeddings` limits the length of a text."""
         return self.position_embedding_type in ("learned", "sinusoidal") or self.token_mixer == "aft_full"
 
     @property
     def layer_types(self) -> list[str]:
-        """What each layer needs in a cache; read by `DynamicCache(config=…)`, which `generate` makes."""
+        """The type of cache layer that each layer needs; `DynamicCache(config=…)` reads it."""
         mixer = MIXERS.get(self.token_mixer)
         return [mixer.layer_type if mixer else "full_attention"] * self.num_hidden_layers
 
     def validate_layer_type(self) -> None:
-        """Nothing to refuse: the types follow from the token mixer. transformers allows its own ones alone."""
+        """Hook: accept the types of our token mixers, which transformers does not know."""

@@ -1,4 +1,4 @@
-"""The configuration of MiniSeq2Seq: every size and every choice in one place.
+"""The configuration of MiniSeq2Seq: all sizes and options.
 
 Field names are those of BERT's configuration, as in all families here (transformers' Marian says d_model,
 encoder_ffn_dim, …; T5 says d_ff, num_heads, …). With the defaults it is the Transformer of 2017; the preset "t5" is T5.
@@ -25,7 +25,7 @@ AUTO_MAP = {
 
 
 def _both_stacks(num_hidden_layers: int, **sizes) -> dict:
-    """The published sizes, with as many layers in the encoder as in the decoder."""
+    """A published size, with the same number of layers in encoder and decoder."""
     return {"num_encoder_layers": num_hidden_layers, "num_decoder_layers": num_hidden_layers, **sizes}
 
 
@@ -53,7 +53,7 @@ PRESETS = {
         "eos_token_id": 1,
         "decoder_start_token_id": 0,
     },
-    # The lectures' Transformer(n_vocab_src, n_vocab_tgt): two vocabularies of words, and an output layer of its own.
+    # The lectures' Transformer(n_vocab_src, n_vocab_tgt): two vocabularies of words, and a separate output layer.
     "lecture": {
         "hidden_size": 32,
         "num_encoder_layers": 2,
@@ -70,11 +70,11 @@ PRESETS = {
 
 @strict
 class MiniSeq2SeqConfig(CommonConfig, PreTrainedConfig):
-    """Sizes and choices of a MiniSeq2Seq encoder–decoder. Types are checked; contradictions raise a ValueError.
+    """Configuration of a MiniSeq2Seq encoder–decoder. Types are checked; contradicting fields raise a ValueError.
 
     Args:
         vocab_size: number of tokens (V) of the source, and of the target where `decoder_vocab_size` is None.
-        decoder_vocab_size: number of tokens of a target vocabulary of its own; where None, both sides share one.
+        decoder_vocab_size: number of tokens of a separate target vocabulary; where None, both sides share one.
         hidden_size: features of each token vector (E).
         num_encoder_layers: layers that read the source, each self-attention and feed-forward.
         num_decoder_layers: layers that write the target, each self-attention, cross-attention and feed-forward.
@@ -110,7 +110,7 @@ class MiniSeq2SeqConfig(CommonConfig, PreTrainedConfig):
         scale_embedding: multiply word vectors by √hidden_size (Vaswani et al. 2017, section 3.4).
         scale_attention: multiply attention scores by 1/√D.
         scale_output: multiply the decoder's vectors by 1/√E before the output layer, as T5 with tied embeddings.
-        target_tokenizer: the sub-folder with a tokenizer for the target, where it has one of its own; see
+        target_tokenizer: the sub-folder with a separate tokenizer for the target; see
             `pipeline_text2text_generation.py`.
         label_smoothing: the share of each label that is spread over all words while training (section 5.4); 0 to 1.
 
@@ -124,7 +124,7 @@ class MiniSeq2SeqConfig(CommonConfig, PreTrainedConfig):
     auto_classes = AUTO_MAP
     keys_to_ignore_at_inference = ["past_key_values"]
     attribute_map = {"num_hidden_layers": "num_decoder_layers"}  # where caches look
-    # What the embeddings of the other families can do besides; no fields of this one.
+    # Options of `Embeddings` that this family fixes.
     type_vocab_size = 0
     embedding_norm = False
     embedding_dropout_prob = None
@@ -194,7 +194,7 @@ class MiniSeq2SeqConfig(CommonConfig, PreTrainedConfig):
                     f"{field} ({getattr(self, field)}) is not in the target vocabulary of {self.target_vocab_size} "
                     f"tokens; both sides share pad_token_id, and the decoder begins with decoder_start_token_id"
                 )
-        # Half of the scores are for either direction, and half of those for distances of their own.
+        # Half of the buckets are for either direction, and half of those for single distances.
         if self.relative_buckets < 4 or self.relative_buckets % 2:
             raise ValueError(f"relative_buckets ({self.relative_buckets}) must be even and at least 4")
         if self.relative_max_distance <= self.relative_buckets // 2:
@@ -210,15 +210,15 @@ class MiniSeq2SeqConfig(CommonConfig, PreTrainedConfig):
             )
 
     def get_text_config(self, decoder: bool | None = None, encoder: bool | None = None) -> "MiniSeq2SeqConfig":
-        """This one, for either stack. transformers would take "decoder_vocab_size" for another field of a part."""
+        """Return this configuration for both stacks; transformers would misread `decoder_vocab_size`."""
         return self
 
     @property
     def target_vocab_size(self) -> int:
-        """Number of tokens that the decoder reads and writes."""
+        """Size of the decoder's vocabulary."""
         return self.vocab_size if self.decoder_vocab_size is None else self.decoder_vocab_size
 
     @property
     def has_position_limit(self) -> bool:
-        """Whether source and target may be no longer than `max_position_embeddings`."""
+        """Whether `max_position_embeddings` limits the length of source and target."""
         return self.position_embedding_type in ("learned", "sinusoidal")

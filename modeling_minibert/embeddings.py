@@ -1,8 +1,8 @@
-"""Embeddings: what a token is, where it stands, and which sentence it belongs to, added into one vector.
+"""Embeddings: the sum of word, position and segment vectors.
 
 Read `sinusoidal_positions` for the fixed wave table of the 2017 paper, `Embeddings` for the sum. BERT's learned
-positions are an ordinary `nn.Embedding`. `rotary_angles` and `rotate` are for positions that are not added at all:
-they turn queries and keys instead.
+positions are an ordinary `nn.Embedding`. `rotary_angles` and `rotate` implement rotary positions, which rotate queries
+and keys and add nothing.
 
 Sources: Vaswani et al. 2017, sections 3.4 and 3.5; Devlin et al. 2019, figure 2; Su et al. 2021, RoFormer, section 3.
 """
@@ -19,7 +19,7 @@ from .normalization import build_norm
 def sinusoidal_positions(
     num_positions: int, size: int, base: float = 10000.0, sines_first: bool = False
 ) -> torch.Tensor:
-    """One vector per position, made of sine and cosine waves from fast to slow.
+    """One vector per position, made of sine and cosine waves of falling frequency.
 
         table[p, 2i] = sin(p / base^(2i / size)),   table[p, 2i + 1] = cos(p / base^(2i / size))
 
@@ -28,7 +28,7 @@ def sinusoidal_positions(
         size: features of each row (E); may be odd, the last sine then has no cosine beside it.
         base: the slowest wave takes about 2π · base positions; 10,000 in the paper.
         sines_first: whether all sines stand before all cosines, as in Marian and in the code of the paper's authors.
-            Features have no order of their own, so that a model learns the same either way.
+            The order of features makes no difference to a model that is trained with it.
 
     Returns:
         (num_positions, size), float32, computed in float64; every entry lies between -1 and 1.
@@ -43,7 +43,7 @@ def sinusoidal_positions(
 
 
 class SinusoidalPositions(nn.Module):
-    """The table of `sinusoidal_positions` as a module: nothing to learn, nothing to save.
+    """The table of `sinusoidal_positions` as a module, without parameters.
 
     `from_pretrained` builds models on the meta device and leaves non-persistent buffers empty (transformers 5), so
     the model's `_init_weights` fills the table again.
@@ -77,8 +77,8 @@ def rotary_angles(position_ids: torch.Tensor, size: int, base: float = 10000.0) 
 
 
 def rotate(vectors: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
-    """Turn the pairs (i, i + D / 2) of every vector by its angle: the product of two turned vectors then depends on
-    the distance of their positions alone.
+    """Rotate the pairs (i, i + D / 2) of every vector by its angle, so that the product of two rotated vectors depends
+    only on the distance of their positions.
 
     Args:
         vectors: (B, H, L, D), queries or keys.
@@ -90,7 +90,7 @@ def rotate(vectors: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> t
 
 
 def _check_range(ids: torch.Tensor, size: int, what: str, advice: str) -> None:
-    """Say which id is out of range before torch says only 'index out of range'.
+    """Raise a ValueError that names the id which is out of range.
 
     Skipped on accelerators, where looking at a value would stall the device, and under `torch.compile`.
     """
@@ -108,7 +108,7 @@ class Embeddings(nn.Module):
     Every part but the words can be switched off by the config (`position_embedding_type="none"`,
     `type_vocab_size=0`, `embedding_norm=False`), which gives the embeddings of the 2017 paper; `scale_embedding`
     multiplies the word vectors by √E first, as that paper does. The vector of `padding_idx` begins as zero.
-    `vocab_size` is for a decoder that has words of its own.
+    `vocab_size` overrides the configuration's, for a decoder with a separate vocabulary.
     """
 
     def __init__(self, config, padding_idx: int | None = None, vocab_size: int | None = None):
@@ -139,7 +139,7 @@ class Embeddings(nn.Module):
         position_ids: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Embed ids, or take word vectors that are ready.
+        """Embed token ids or given word vectors.
 
         Args:
             input_ids: (B, L); or

@@ -1,4 +1,4 @@
-"""The feed-forward network: each token thinks for itself, through one wide hidden layer.
+"""The feed-forward network: a hidden layer of M features, applied to each token separately.
 
     down(activation(up(x)))          Vaswani et al. 2017, eq. 2
 
@@ -40,7 +40,7 @@ ACTIVATIONS = {
 
 
 class FeedForward(nn.Module):
-    """Widen every token vector from E to M features, apply the activation, and come back to E.
+    """Linear E → M, activation, linear M → E, for every token.
 
     Shapes: (B, L, E) → (B, L, M) → (B, L, E). Dropout falls on the result, as in the paper (section 5.4), and on the
     activations where the config has an `activation_dropout_prob`.

@@ -1,4 +1,4 @@
-"""Generation: settings are validated before any work starts, and the cache is one of ours unless another is chosen."""
+"""Validate generation settings before any work starts."""
 
 import torch
 from transformers import Cache, GenerationConfig
@@ -11,7 +11,7 @@ class MiniGenerationMixin(GenerateHooks):
     """`generate` with validated settings, for the decoders of all families."""
 
     def check_generation_config(self, generation_config: GenerationConfig) -> None:
-        """Refuse settings that transformers would take without a word; see `check_generation`."""
+        """Validate beams, top_p and temperature; see `check_generation`."""
         check_generation(generation_config)
 
     @staticmethod

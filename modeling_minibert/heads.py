@@ -1,4 +1,4 @@
-"""Heads: what stands on top of the encoder and turns token vectors into answers.
+"""Heads: modules that turn token vectors into scores, and poolings that make one vector of many.
 
 `Pooler` makes one vector of many; `Classifier` scores classes; `MaskedLanguageModelHead` scores the vocabulary;
 `vocabulary_loss` is the loss of any decoder without its logits.
@@ -68,7 +68,7 @@ class Pooler(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Scores `num_labels` classes: dropout → [dense → activation → dropout →] linear. (…, E) → (…, num_labels)."""
+    """Score `num_labels` classes: dropout → [dense → activation → dropout →] linear. (…, E) → (…, num_labels)."""
 
     def __init__(self, config, num_labels: int):
         super().__init__()
@@ -87,7 +87,7 @@ class Classifier(nn.Module):
 
 
 class MaskedLanguageModelHead(nn.Module):
-    """Scores every word of the vocabulary for each token: dense → activation → norm → decoder. (…, E) → (…, V).
+    """Score the vocabulary for each token: dense → activation → norm → decoder. (…, E) → (…, V).
 
     The decoder's weight is the word-embedding matrix itself where `config.tie_word_embeddings` is set.
     """
@@ -116,7 +116,7 @@ def score_vocabulary(
     return_logits: bool | None = None,
     label_smoothing: float = 0.0,
 ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    """Logits (B, L, V) and loss; the loss without the logits where `return_logits` is False.
+    """Compute logits (B, L, V) and loss, or the loss without the logits.
 
     Args:
         model: for its mode: where `return_logits` is None, there are no logits while it trains with labels.
@@ -146,8 +146,8 @@ def vocabulary_loss(
     transform: Callable[[torch.Tensor], torch.Tensor] | None = None,
     label_smoothing: float = 0.0,
 ) -> torch.Tensor:
-    """The cross-entropy of `decoder(transform(hidden_states))`, computed only where there is a label, and without ever
-    holding all the logits.
+    """The cross-entropy of `decoder(transform(hidden_states))`, computed in chunks of the labelled tokens, so that the
+    full logits never exist.
 
     Of a batch for masked words, 15 % of the tokens have a label; scoring the vocabulary for all of them is most of the
     work of a small model. Same value and gradients as `cross_entropy` of the logits.
@@ -170,7 +170,7 @@ def vocabulary_loss(
     if type(decoder) is nn.Linear:
         parameters = (decoder.weight, decoder.bias)
         return linear_cross_entropy(features, *parameters, labels, num_items_in_batch, label_smoothing)
-    # Something has been put around the decoder, such as an adapter; its weight alone is not the whole map.
+    # The decoder is wrapped, for example by an adapter: its weight alone is not the whole map.
     return cross_entropy(decoder(features), labels, num_items_in_batch, label_smoothing=label_smoothing)
 
 
@@ -180,7 +180,7 @@ def last_tokens(
     attention_mask: torch.Tensor | None,
     pad_token_id: int | None,
 ) -> torch.Tensor:
-    """The vector of the last real token of each row, which alone has seen the whole text: (B, L, E) → (B, E).
+    """The vector of the last real token of each row: (B, L, E) → (B, E).
 
     Where there is no attention mask, tokens that are `pad_token_id` count as padding.
     """
@@ -194,5 +194,5 @@ def last_tokens(
 
 
 def merge_sequences(tensor: torch.Tensor | None) -> torch.Tensor | None:
-    """Several sequences per example, read as a batch of their own: (B, R, …) → (B·R, …)."""
+    """Flatten several sequences per example into the batch dimension: (B, R, …) → (B·R, …)."""
     return None if tensor is None else tensor.flatten(0, 1)

@@ -1,8 +1,8 @@
-"""Limits of a model: how many tokens it reads, and how many different ones it knows."""
+"""Limits of a model: its longest input, and the size of its vocabulary."""
 
 
 def position_limit(model) -> int | None:
-    """How many tokens a model can read; None where it has no limit, as T5."""
+    """The longest input of a model in tokens; None without a limit (T5)."""
     if not getattr(model.config, "has_position_limit", True):
         return None
     positions = getattr(model.config, "max_position_embeddings", None)
@@ -15,7 +15,7 @@ def position_limit(model) -> int | None:
 
 
 def check_vocabulary(tokenizer, known: int, name: str = "the tokenizer") -> None:
-    """Raise a ValueError for a tokenizer with more tokens than the `known` ones of a model; `name` is for the error."""
+    """Raise a ValueError for a tokenizer with more than the `known` tokens of a model; `name` is for the message."""
     if len(tokenizer) > known:
         raise ValueError(
             f"{name} does not belong to this model: it has {len(tokenizer):,} tokens, the model knows {known:,}; take "

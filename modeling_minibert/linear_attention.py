@@ -1,4 +1,4 @@
-"""Gated linear attention: what came before is a matrix of constant size, into which every token is written.
+"""Gated linear attention: a recurrent state matrix of constant size instead of all past keys and values.
 
 Letters: B batch, L length, H heads, D head size.
 
@@ -20,7 +20,7 @@ def gated_linear_attention(
     state: torch.Tensor | None = None,
     chunk_size: int = CHUNK_SIZE,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Attention without the softmax: a matrix S takes in every token, and its rows fade by data-dependent gates.
+    """Attention without the softmax, as a recurrence over a matrix S whose rows decay by data-dependent gates.
 
         S_t = diag(α_t) S_{t-1} + k_t v_tᵀ,   o_t = S_tᵀ q_t / √D          Yang et al. 2023, section 4
 

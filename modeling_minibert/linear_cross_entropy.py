@@ -1,4 +1,4 @@
-"""The cross-entropy over a vocabulary without ever holding all of its logits.
+"""The cross-entropy of a linear layer, computed in chunks so that the full logits never exist.
 
 A vocabulary of 30,000 makes the logits the largest tensor of a small model by far: (N, V), once for the values and
 once for the gradients. Here they exist only for a few tokens at a time. While they are at hand their gradient is taken
@@ -21,7 +21,7 @@ ROWS_OF_GRADIENTS = 512
 
 
 def rows_of_logits(vocab_size: int) -> int:
-    """Tokens whose logits exist at once: few enough that these stay in the cache between two passes over them."""
+    """The chunk size in tokens, chosen so that the logits of a chunk stay in the processor's cache."""
     return max(64, 2**21 // vocab_size)
 
 

@@ -1,4 +1,4 @@
-"""Losses: how far the logits are from the labels.
+"""Losses of all heads, and the labels that they compare with.
 
 All of them divide by `num_items_in_batch` where it is given. `Trainer` passes it under gradient accumulation and on
 several processes: the number of labels in the whole optimizer step, of which this batch is a part. A loss that
@@ -12,7 +12,7 @@ IGNORE_INDEX = -100  # the label of a position where no prediction is asked, as 
 
 
 def check_labels(labels: torch.Tensor, num_labels: int, what: str = "label", ignore_index: int = IGNORE_INDEX) -> None:
-    """Raise a ValueError that names the label and the valid range, before torch says 'Target out of bounds'.
+    """Raise a ValueError that names the label which is out of range, and the valid range.
 
     Looks only at CPU tensors: reading a value back from an accelerator would stall it.
     """
@@ -58,7 +58,7 @@ def cross_entropy(
 
 
 def divisor(labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None) -> torch.Tensor:
-    """What a summed loss is divided by: `num_items_in_batch`, or the number of labels here where it is not given.
+    """The number that a summed loss is divided by: `num_items_in_batch`, or else the number of labels here.
 
     At least 1: an update without any label has the loss 0, and not NaN.
     """
@@ -72,7 +72,7 @@ def next_token_labels(
     position_ids: torch.Tensor | None = None,
     cu_seq_lens: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """What each position is to predict: the label of the next one; -100 at the end of a sequence.
+    """Shift the labels: each position predicts the label of the next one; -100 at the end of a sequence.
 
     Args:
         labels: (B, L), as the user gives them: the label of a token is the token itself.
@@ -104,7 +104,7 @@ def sequence_classification_loss(
     problem_type: str,
     num_items_in_batch: torch.Tensor | int | None = None,
 ) -> torch.Tensor:
-    """The loss that belongs to a problem type.
+    """The loss of a problem type.
 
     Args:
         logits: (B, C).
@@ -154,5 +154,5 @@ def span_loss(
 
 
 def _at_least_float32(logits: torch.Tensor) -> torch.Tensor:
-    """float32 also under autocast: a sum of thousands of terms does not fit the 8 bits of bfloat16's mantissa."""
+    """Convert half precision to float32: bfloat16's mantissa of 8 bits is too short to sum thousands of terms."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

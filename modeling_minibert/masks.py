@@ -1,4 +1,4 @@
-"""Masks: which tokens each query may attend to, in the form that each attention function expects.
+"""Attention masks in the form that each attention function expects.
 
 `prepare_attention_mask` is for an encoder, `prepare_causal_mask` for a decoder, `prepare_cross_mask` for a decoder that
 attends to a source; `causal_mask` is the plain bool mask of the second.
@@ -21,7 +21,7 @@ def prepare_attention_mask(
     implementation: str,
     packing: Packing | None = None,
 ) -> torch.Tensor | None:
-    """Turn a padding mask into what the attention function `implementation` expects.
+    """Convert a padding mask for the attention function `implementation`.
 
     The eager path takes bools that broadcast; the fused kernels get whatever transformers prepares for them (bools
     for sdpa, the 2-D mask or None for flash, a block mask for flex).
@@ -68,7 +68,7 @@ def prepare_cross_mask(
     implementation: str,
     packing: Packing | None = None,
 ) -> torch.Tensor | None:
-    """The same for queries of one sequence and keys of another.
+    """Convert the padding mask of a source for cross-attention.
 
     Args:
         config, implementation: as in `prepare_attention_mask`.
@@ -102,7 +102,7 @@ def prepare_causal_mask(
     packing: Packing | None = None,
     past_key_values: Cache | None = None,
 ) -> torch.Tensor | None:
-    """The same for a decoder: no token sees a later one, nor padding.
+    """Convert a padding mask for a decoder, where no token sees a later one.
 
     Args:
         config, hidden_states, attention_mask, implementation, packing: as in `prepare_attention_mask`; here
@@ -137,7 +137,7 @@ def prepare_causal_mask(
 
 
 def _kernel_knows_the_mask(length: int, attention_mask: torch.Tensor | None, past_key_values: Cache | None) -> bool:
-    """Whether the fused kernel, which looks back only (`MultiHeadAttention.is_causal`), needs no mask besides.
+    """Whether the causal flag of the fused kernel (`MultiHeadAttention.is_causal`) is enough, without a mask.
 
     True for whole texts without pads, and for the one newest token of each, which sees all that the cache holds.
     On accelerators a given mask counts as one with pads: looking at its values would stall the device.
@@ -154,7 +154,7 @@ def _kernel_knows_the_mask(length: int, attention_mask: torch.Tensor | None, pas
 
 
 def check_mask_length(attention_mask: torch.Tensor | None, length: int, past_key_values: Cache | None) -> None:
-    """Raise a ValueError for a padding mask that does not cover the cache and the `length` new tokens, one by one."""
+    """Raise a ValueError for a padding mask whose length differs from cache plus `length` new tokens."""
     if attention_mask is None or attention_mask.dim() != 2:
         return
     past = 0 if past_key_values is None else past_key_values.get_seq_length()
@@ -169,7 +169,7 @@ def check_mask_length(attention_mask: torch.Tensor | None, length: int, past_key
 def causal_mask(
     length: int, attention_mask: torch.Tensor | None, past_key_values: Cache | None, device: torch.device
 ) -> torch.Tensor:
-    """Which keys each query sees: those up to its own place that are no padding.
+    """The causal mask: each query sees the real tokens up to its own position.
 
     Args:
         length: number of queries (L).

@@ -1,7 +1,7 @@
-"""MiniBert: the encoder of BERT, written out, with all of its heads.
+"""MiniBert: the encoder of BERT and its heads.
 
-Read `MiniBertLayer` (how attention and feed-forward are wired), then `MiniBertModel.forward` (the whole computation),
-then any head: each is a few lines over the encoder. The parts live in their own files: `embeddings.py`,
+Read `MiniBertLayer` (the wiring of attention and feed-forward), then `MiniBertModel.forward` (the whole computation),
+then any head: each is a few lines over the encoder. The parts: `batch.py`, `embeddings.py`, `masks.py`,
 `attention.py`, `feed_forward.py`, `normalization.py`, `heads.py`, `losses.py`.
 
 Letters: B batch, L length, E hidden size, H heads, V vocabulary, C classes.
@@ -52,7 +52,7 @@ from .pipeline_question_answering import QuestionAnsweringPipeline
 
 
 class MiniBertLayer(GradientCheckpointingLayer):
-    """One encoder layer: tokens look at each other, then each thinks for itself; both steps add to what was there."""
+    """One encoder layer: self-attention and feed-forward, each with a residual connection and a norm."""
 
     def __init__(self, config):
         super().__init__()
@@ -74,7 +74,7 @@ class MiniBertLayer(GradientCheckpointingLayer):
 
 
 class MiniBertPreTrainedModel(PreTrainedModel):
-    """What all MiniBert classes share: configuration, initial weights, and what they support."""
+    """The base of all MiniBert classes: configuration, initialization and supported features."""
 
     config_class = MiniBertConfig
     base_model_prefix = "minibert"
@@ -106,7 +106,7 @@ class MiniBertPreTrainedModel(PreTrainedModel):
 
 
 class MiniBertModel(MiniBertPreTrainedModel):
-    """The bare encoder: token vectors, and one pooled vector for the whole text.
+    """The encoder without a head: token vectors, and one pooled vector per text.
 
     Args:
         config: sizes and choices.
@@ -179,7 +179,7 @@ class MiniBertModel(MiniBertPreTrainedModel):
         return BaseModelOutputWithPooling(hidden_states, pooled, **batch.recorded(hidden_states))
 
     def place_tokens(self, given: torch.Tensor, batch: Batch) -> torch.Tensor | None:
-        """Position ids by columns, pads counted, as in BERT; None where `Embeddings` counts them itself."""
+        """Position ids by column, pads included, as in BERT; None where `Embeddings` counts them."""
         if batch.packing is None:
             return None
         if not batch.packing.came_padded:
@@ -200,7 +200,7 @@ class MiniBertModel(MiniBertPreTrainedModel):
 
 @dataclass
 class MiniBertForPreTrainingOutput(ModelOutput):
-    """Output of `MiniBertForPreTraining`; the two losses also stand alone, to be watched apart."""
+    """Output of `MiniBertForPreTraining`, with both losses also reported separately."""
 
     loss: torch.Tensor | None = None
     prediction_logits: torch.Tensor | None = None  # (B, L, V)
@@ -212,7 +212,7 @@ class MiniBertForPreTrainingOutput(ModelOutput):
 
 
 class _WithVocabularyLogits(MiniBertPreTrainedModel):
-    """Where transformers finds the decoder, for tying it to the word embeddings and for resizing the vocabulary."""
+    """A model with a masked-LM head, whose decoder is tied to the word embeddings."""
 
     _tied_weights_keys = {"mlm_head.decoder.weight": "minibert.embeddings.word_embeddings.weight"}
 
@@ -230,7 +230,7 @@ class _WithVocabularyLogits(MiniBertPreTrainedModel):
 
 
 class MiniBertForPreTraining(_WithVocabularyLogits):
-    """Both tasks of the BERT paper at once: fill in masked tokens (MLM) and tell whether B follows A (NSP)."""
+    """Both pretraining tasks of BERT: masked language modeling (MLM) and next-sentence prediction (NSP)."""
 
     def __init__(self, config: MiniBertConfig):
         super().__init__(config)
@@ -289,7 +289,7 @@ class MiniBertForPreTraining(_WithVocabularyLogits):
 
 
 class MiniBertForMaskedLM(_WithVocabularyLogits):
-    """Fill in masked tokens: `pipeline("fill-mask")`."""
+    """Predict masked tokens; `pipeline("fill-mask")`."""
 
     def __init__(self, config: MiniBertConfig):
         super().__init__(config)
@@ -324,7 +324,7 @@ class MiniBertForMaskedLM(_WithVocabularyLogits):
 
 
 class _LabelledModel(MiniBertPreTrainedModel):
-    """An encoder with a head that scores classes; a subclass says what is scored (`score`), and by which loss."""
+    """An encoder with a classification head; subclasses define `score` and, where it differs, `loss`."""
 
     output_class: type[ModelOutput]
 
@@ -428,7 +428,7 @@ class MiniBertForTokenClassification(_LabelledModel):
 
 
 class MiniBertForQuestionAnswering(SavedWithPipelines, MiniBertPreTrainedModel):
-    """Find an answer in a text: which token it starts at, and which it ends at."""
+    """Predict the first and the last token of an answer in a text; `pipeline("question-answering")`."""
 
     pipeline_classes = (QuestionAnsweringPipeline,)
 
@@ -477,7 +477,7 @@ class MiniBertForQuestionAnswering(SavedWithPipelines, MiniBertPreTrainedModel):
 
 
 class MiniBertForMultipleChoice(MiniBertPreTrainedModel):
-    """Choose one of several continuations: each is encoded with the prompt and scored by itself."""
+    """Choose one of several continuations; each is encoded with the prompt and scored separately."""
 
     def __init__(self, config: MiniBertConfig):
         super().__init__(config)

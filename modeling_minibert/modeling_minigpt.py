@@ -1,9 +1,9 @@
-"""MiniGPT: the decoder of GPT, written out, with all of its heads.
+"""MiniGPT: the decoder of GPT and its heads.
 
-Read `MiniGPTLayer` (the layer of MiniBert, but no token looks ahead), then `MiniGPTModel.forward` (the whole
-computation, with a cache of keys and values for generation), then `MiniGPTForCausalLM`: each position predicts the
-next token. The parts live in their own files: `embeddings.py`, `attention.py`, `feed_forward.py`,
-`normalization.py`, `heads.py`, `losses.py`.
+Read `MiniGPTLayer` (the layer of MiniBert with causal attention), then `MiniGPTModel.forward` (the whole computation,
+with a cache of keys and values for generation), then `MiniGPTForCausalLM`: each position predicts the next token. The
+parts: `batch.py`, `embeddings.py`, `masks.py`, `attention.py`, `caches.py`, `feed_forward.py`, `normalization.py`,
+`generation.py`, `heads.py`, `losses.py`.
 
 Letters: B batch, L length, E hidden size, H heads, D head size, V vocabulary, C classes.
 
@@ -39,13 +39,13 @@ from .normalization import build_norm
 from .packing import find_packing
 from .token_mixers import build_token_mixer, prepare_decoder_mask
 
-# pipeline("text-generation") asks for 256 new tokens of a model that does not say how long its texts may get. One with
-# so few positions says it: the text goes on to the last of them.
+# pipeline("text-generation") asks for 256 new tokens unless the model sets max_length. Models with at most this many
+# positions set it, so that the text ends at the last position.
 SHORT_CONTEXT = 512
 
 
 class MiniGPTLayer(GradientCheckpointingLayer):
-    """One decoder layer: tokens look back at each other, then each thinks for itself."""
+    """One decoder layer: causal self-attention and feed-forward, each with a residual connection and a norm."""
 
     def __init__(self, config, layer_index: int):
         super().__init__()
@@ -69,7 +69,7 @@ class MiniGPTLayer(GradientCheckpointingLayer):
 
 
 class MiniGPTPreTrainedModel(PreTrainedModel):
-    """What all MiniGPT classes share: configuration, initial weights, and what they support."""
+    """The base of all MiniGPT classes: configuration, initialization and supported features."""
 
     config_class = MiniGPTConfig
     base_model_prefix = "minigpt"
@@ -92,7 +92,7 @@ class MiniGPTPreTrainedModel(PreTrainedModel):
         super()._init_weights(module)
         if isinstance(module, SinusoidalPositions):
             init.copy_(module.table, sinusoidal_positions(*module.table.shape))
-        # transformers visits only modules with weights of their own, so the projection itself carries the flag.
+        # transformers visits only modules that own weights, so the projection itself carries the flag.
         if getattr(module, "ends_residual_branch", False):
             std = self.config.initializer_range / math.sqrt(2 * self.config.num_hidden_layers)
             init.normal_(module.weight, std=std)
@@ -105,7 +105,7 @@ class MiniGPTPreTrainedModel(PreTrainedModel):
 
 
 class MiniGPTModel(MiniGPTPreTrainedModel):
-    """The bare decoder: a vector for each token that knows what came before it."""
+    """The decoder without a head: a vector for each token that depends on the tokens before it."""
 
     def __init__(self, config: MiniGPTConfig):
         super().__init__(config)
@@ -265,14 +265,14 @@ class MiniGPTForCausalLM(MiniGPTPreTrainedModel, MiniGenerationMixin):
         return CausalLMOutputWithPast(loss, logits, outputs.past_key_values, outputs.hidden_states, outputs.attentions)
 
     def new_generation_cache(self, generation_config: GenerationConfig) -> Cache:
-        """The cache that `generate` fills; all beams have rows of their own."""
+        """The cache that `generate` fills, one row per beam."""
         return growing_cache(self.config)
 
     def check_generation_length(self, generation_config: GenerationConfig, prompt: int, total: int) -> None:
         """Refuse, before any work, a prompt and continuation that exceed the positions of the model."""
         limit = self.config.max_position_embeddings
         if not prompt:
-            raise ValueError("the prompt has no tokens; give at least one, such as the id that begins a text")
+            raise ValueError("the prompt has no tokens; give at least one, for example the id that begins a text")
         if self.config.has_position_limit and (prompt >= limit or total > limit):
             advice = f"set max_new_tokens to {limit - prompt} at most, " if prompt < limit else ""
             raise ValueError(
@@ -307,8 +307,8 @@ class MiniGPTForSequenceClassification(MiniGPTPreTrainedModel):
     ) -> SequenceClassifierOutputWithPast:
         """Read, and classify the last real token of each text: logits (B, C); padding may stand on either side.
 
-        input_ids may also be (B, R, L), R sequences per example, such as both orders of a pair whose similarity is
-        asked: the vectors of their last tokens are added (Radford et al. 2018, section 3.3).
+        input_ids may also be (B, R, L), R sequences per example, for example both orders of a pair of sentences: the
+        vectors of their last tokens are added (Radford et al. 2018, section 3.3).
 
         Args:
             labels: (B,) class ids; or numbers as `config.problem_type` says, see `MiniBertForSequenceClassification`.
@@ -375,7 +375,7 @@ class MiniGPTForTokenClassification(MiniGPTPreTrainedModel):
 
 
 class MiniGPTForMultipleChoice(MiniGPTPreTrainedModel):
-    """Choose one of several continuations: each is read with the prompt, and its last token scored."""
+    """Choose one of several continuations; each is read with the prompt and scored by its last token."""
 
     def __init__(self, config: MiniGPTConfig):
         super().__init__(config)

@@ -1,8 +1,8 @@
-"""MiniSeq2Seq: the encoder–decoder of the Transformer, written out.
+"""MiniSeq2Seq: the encoder–decoder Transformer and its language-modeling head.
 
-Read the layers and the two stacks in `seq2seq_stacks.py` first, then `MiniSeq2SeqModel.forward`: encoder, then decoder;
-then `MiniSeq2SeqForConditionalGeneration`: the decoder reads the target one token late and predicts it. The parts live
-in their own files: `embeddings.py`, `attention.py`, `relative_positions.py`, `feed_forward.py`, `heads.py`.
+Read the layers and the two stacks in `seq2seq_stacks.py` first, then `MiniSeq2SeqModel.forward` (encoder, decoder),
+then `MiniSeq2SeqForConditionalGeneration`: the decoder reads the target shifted right and predicts it. The parts:
+`batch.py`, `embeddings.py`, `masks.py`, `attention.py`, `relative_positions.py`, `caches.py`, `feed_forward.py`, `heads.py`.
 
 Letters: B batch, S source length, L target length, E hidden size, H heads, V vocabulary.
 
@@ -32,7 +32,7 @@ from .transformers_internals import is_loaded
 
 
 class MiniSeq2SeqPreTrainedModel(PreTrainedModel):
-    """What all MiniSeq2Seq classes share: configuration, initial weights, and what they support."""
+    """The base of all MiniSeq2Seq classes: configuration, initialization and supported features."""
 
     config_class = MiniSeq2SeqConfig
     base_model_prefix = "miniseq2seq"
@@ -57,8 +57,8 @@ class MiniSeq2SeqPreTrainedModel(PreTrainedModel):
             table = sinusoidal_positions(*module.table.shape, sines_first=module.sines_first)
             init.copy_(module.table, table)
         if self.config.initializer_range is None and isinstance(module, nn.Linear):
-            # Scores that nothing scales begin small all the same: transformers visits only modules with weights of
-            # their own, so the projection itself carries the flag.
+            # A smaller gain replaces the missing scale of the scores. transformers visits only modules that own
+            # weights, so the projection itself carries the gain.
             init.xavier_uniform_(module.weight, gain=getattr(module, "initial_gain", 1.0))
         if self.config.initializer_range is None and isinstance(module, nn.Embedding):
             init.normal_(module.weight, std=getattr(module, "initial_std", self.config.hidden_size**-0.5))
@@ -73,7 +73,7 @@ class MiniSeq2SeqPreTrainedModel(PreTrainedModel):
 
 
 class MiniSeq2SeqModel(MiniSeq2SeqPreTrainedModel):
-    """The bare encoder–decoder: a vector for each target token that knows the source and what came before it."""
+    """The encoder–decoder without a head: a vector for each target token, from the source and the tokens before it."""
 
     def __init__(self, config: MiniSeq2SeqConfig):
         super().__init__(config)
@@ -153,7 +153,7 @@ class MiniSeq2SeqModel(MiniSeq2SeqPreTrainedModel):
 
 
 def shift_right(labels: torch.Tensor, start_token_id: int, pad_token_id: int) -> torch.Tensor:
-    """What the decoder reads in order to predict `labels` (B, L): each token one place later, behind the start token.
+    """Shift `labels` (B, L) right by one, behind the start token: the decoder's input.
 
     Where a label is -100 the decoder reads padding.
     """
@@ -167,7 +167,7 @@ def mask_of_labels(labels: torch.Tensor) -> torch.Tensor:
 
 
 class MiniSeq2SeqForConditionalGeneration(SavedWithPipelines, MiniSeq2SeqPreTrainedModel, MiniGenerationMixin):
-    """Write a target for a source, one token after the other: translation, summarization, `model.generate`."""
+    """Generate a target for a source: translation, summarization, `model.generate`."""
 
     pipeline_classes = (TranslationPipeline, SummarizationPipeline, Text2TextGenerationPipeline)
     _tied_weights_keys = {"lm_head.weight": "miniseq2seq.decoder.embeddings.word_embeddings.weight"}
@@ -189,16 +189,16 @@ class MiniSeq2SeqForConditionalGeneration(SavedWithPipelines, MiniSeq2SeqPreTrai
         self.lm_head = value
 
     def resize_token_embeddings(self, new_num_tokens: int | None = None, *args, **kwargs) -> nn.Embedding:
-        """Other vocabularies are made before training; a shared one can grow at any time."""
+        """Resize a shared vocabulary; two separate ones are fixed."""
         if self.config.decoder_vocab_size is not None and new_num_tokens is not None:
             raise ValueError(
-                f"source and target have vocabularies of their own ({self.config.vocab_size} and "
+                f"source and target have separate vocabularies ({self.config.vocab_size} and "
                 f"{self.config.decoder_vocab_size} tokens), and only a shared one can be resized to {new_num_tokens}"
             )
         return super().resize_token_embeddings(new_num_tokens, *args, **kwargs)
 
     def prepare_decoder_input_ids_from_labels(self, labels: torch.Tensor) -> torch.Tensor:
-        """What `DataCollatorForSeq2Seq(model=…)` asks for; see `shift_right`."""
+        """The decoder's input for `labels`; `DataCollatorForSeq2Seq(model=…)` calls it. See `shift_right`."""
         return shift_right(labels, self.config.decoder_start_token_id, self.config.pad_token_id)
 
     @can_return_tuple

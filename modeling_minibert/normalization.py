@@ -1,4 +1,4 @@
-"""Normalization: keep every token vector at a steady scale, so that deep stacks of layers train.
+"""Layer normalization and its variant without a mean: formulas, and modules over torch's fused kernels.
 
 Two formulas as plain functions, then the modules that own their parameters. `NORMS` names the choices of
 `config.norm_type`.

@@ -1,9 +1,8 @@
-"""Packed attention: every sequence of a batch attends to itself, and no pad is ever computed.
+"""Attention over packed sequences: no pads are computed.
 
-The pads of a batch are removed (see `packing.py`): the tokens of all sequences stand in one stream of T tokens, and
-`cu_seq_lens` says where each sequence begins and ends. Sequences of equal length that stand side by side are one
-batched matrix product. On a CPU this is the fastest attention there is for texts of up to some 500 tokens. Queries may
-also come from other sequences than keys and values, as in cross-attention: the i-th looks at the i-th.
+The pads of a batch are removed (`packing.py`): the tokens of all sequences form one stream of T tokens, and
+`cu_seq_lens` says where each sequence begins and ends. Neighbouring sequences of equal length are one batched matrix
+product. In cross-attention, sequence i of the queries attends to sequence i of the keys.
 
 The backward pass is derived by hand. With S = Q Kᵀ / √D, P = softmax(S), O = P V, and dO given:
 
@@ -29,7 +28,7 @@ PACKED = "packed"  # the name for attn_implementation
 
 
 def runs_of_equal_length(cu_seq_lens_q: list[int], cu_seq_lens_k: list[int]) -> list[tuple[int, int, int, int, int]]:
-    """Neighbouring sequences with as many queries, and as many keys, as each other.
+    """Group neighbouring sequences of equal lengths, so that a group is one batched matrix product.
 
     [0, 2, 4, 7] on both sides → [(0, 0, 2, 2, 2), (4, 4, 1, 3, 3)]: the first query, the first key, the number of
     sequences, the queries and the keys of each.
@@ -46,7 +45,7 @@ def runs_of_equal_length(cu_seq_lens_q: list[int], cu_seq_lens_k: list[int]) -> 
 
 
 class _Run:
-    """The part of the packed tensors that belongs to `count` sequences of equal lengths, as (count, H, length, …)."""
+    """Views of the packed tensors for a run of `count` sequences of equal lengths: (count, H, length, …)."""
 
     def __init__(self, run: tuple[int, int, int, int, int], heads: int, max_length: int):
         self.start_q, self.start_k, self.count, self.length_q, self.length_k = run
@@ -76,7 +75,7 @@ def _runs(cu_seq_lens_q, cu_seq_lens_k, heads: int, max_length: int) -> list[_Ru
 
 
 def _clear_behind(cu_seq_lens: torch.Tensor, *tensors: torch.Tensor) -> None:
-    """Zeros for rows that belong to no sequence; see `packing.rows_to_round_up`."""
+    """Set the rows behind the last sequence to zero; see `packing.rows_to_round_up`."""
     for tensor in tensors:
         tensor[int(cu_seq_lens[-1]) :].zero_()
 
@@ -170,7 +169,7 @@ def packed_attention(
     cu_seq_lens_k: torch.Tensor | None = None,
     bias: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """`attend_forward` as an operator that autograd and `torch.compile` know."""
+    """`attend_forward` as a registered operator, for autograd and `torch.compile`."""
     options = (cu_seq_lens, max_length, scaling, dropout, is_causal, cu_seq_lens_k, bias)
     return attend_forward(query, key, value, *options)
 

@@ -1,4 +1,4 @@
-"""Packing: take the pads out of a batch, so that nothing is computed for them, and put them back at the end.
+"""Packing: remove the pads of a batch before the layers, and restore them afterwards.
 
     padded (B, L)        a b c · ·          packed (1, T)     a b c d e f g h
                          d e · · ·          cu_seq_lens       0     3   5     8
@@ -6,7 +6,7 @@
 
 A packed batch follows the convention of transformers' `DataCollatorWithFlattening`: `input_ids` (1, T),
 `position_ids` (1, T) that start again with every sequence, `cu_seq_lens_q` (B + 1,) int32 and `max_length_q`.
-Our models take batches that come packed, and pack padded ones themselves under `attn_implementation="packed"`.
+The models take packed batches, and pack padded ones themselves under `attn_implementation="packed"`.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ def find_packing(
     max_length: int | None,
     pack_padded: bool,
 ) -> "Packing | None":
-    """How a batch is packed, or shall be; None for a padded batch that shall stay so.
+    """The packing to use, or None to leave the batch padded.
 
     Args:
         inputs: ids (B, L) or vectors (B, L, E), for the shape.
@@ -62,10 +62,10 @@ def _check_lengths(cu_seq_lens: torch.Tensor, max_length: int | None, tokens: in
 
 
 def rows_to_round_up(count: int, tensor: torch.Tensor) -> int:
-    """How many empty rows to add to `count` tokens, so that few different shapes occur.
+    """How many empty rows to add to `count` tokens, so that fewer distinct shapes occur.
 
-    On a CPU every new shape of a half-precision product is compiled when it is first met (oneDNN), which takes ten
-    times as long as the product; and no two packed batches have the same number of tokens. float32 has no such cost.
+    On a CPU, oneDNN compiles every new shape of a half-precision product, which takes ten times as long as the product
+    itself; packed batches rarely have the same number of tokens. float32 has no such cost.
 
     Args:
         count: rows of the products to come.
@@ -80,12 +80,12 @@ def rows_to_round_up(count: int, tensor: torch.Tensor) -> int:
 
 @dataclass
 class Packing:
-    """Where the sequences of a packed batch begin and end.
+    """The boundaries of the sequences in a packed batch.
 
     Args:
         cu_seq_lens: (B + 1,) int32; sequence i holds the tokens from `cu_seq_lens[i]` up to `cu_seq_lens[i + 1]`.
         max_length: tokens of the longest sequence.
-        places: (T,), where each token stands in the padded batch, counted through (B · L); None if it came packed.
+        places: (T,), the index of each token in the flattened padded batch (B · L); None if it came packed.
     """
 
     cu_seq_lens: torch.Tensor
@@ -135,13 +135,13 @@ class Packing:
         return self.places is not None
 
     def remove_pads(self, given: torch.Tensor | None) -> torch.Tensor | None:
-        """(B, L, …), or (1, L, …) for all rows alike, → (1, T, …); what came packed stays as it is."""
+        """Remove pads: (B, L, …), or (1, L, …) for all rows, → (1, T, …); packed input is returned unchanged."""
         if given is None or not self.came_padded:
             return given
         return given.expand(self.padded_shape[0], *given.shape[1:]).flatten(0, 1)[self.places][None]
 
     def restore(self, packed: torch.Tensor) -> torch.Tensor:
-        """(1, T, …) → the form in which the batch came: (B, L, …) with zeros for pads, or as it is."""
+        """Undo `remove_pads`: (1, T, …) → (B, L, …) with zeros for pads; unchanged if the batch came packed."""
         if not self.came_padded:
             return packed
         batch_size, length = self.padded_shape
@@ -149,12 +149,12 @@ class Packing:
         return padded.index_copy(0, self.places, packed[0]).unflatten(0, self.padded_shape)
 
     def sequence_ids(self, tokens: int) -> torch.Tensor:
-        """Which sequence each token belongs to: (T,)."""
+        """The index of the sequence that each token belongs to: (T,)."""
         ends = self.cu_seq_lens[1:].contiguous()
         return torch.searchsorted(ends, torch.arange(tokens, dtype=torch.int32, device=ends.device), right=True)
 
     def position_ids(self, tokens: int) -> torch.Tensor:
-        """The place of each token in its own sequence: (1, T)."""
+        """The position of each token in its sequence: (1, T)."""
         starts = self.cu_seq_lens[:-1].long()
         return (torch.arange(tokens, device=starts.device) - starts[self.sequence_ids(tokens)])[None]
 
@@ -170,13 +170,13 @@ class Packing:
         return places < self.cu_seq_lens.diff()[:, None]
 
     def block_diagonal_mask(self, tokens: int, is_causal: bool = False) -> torch.Tensor:
-        """For attention functions that know nothing of packing: (1, 1, T, T), True within a sequence."""
+        """The mask for attention functions without packing: (1, 1, T, T), True within a sequence."""
         sequences = self.sequence_ids(tokens)
         same = sequences[:, None] == sequences
         return (same.tril() if is_causal else same)[None, None]
 
     def attention_arguments(self) -> dict:
-        """What packed and flash attention functions want to know, by the names that transformers gives it."""
+        """The lengths for packed and flash attention functions, by transformers' argument names."""
         ends, longest = self.cu_seq_lens, self.max_length
         return {"cu_seq_lens_q": ends, "cu_seq_lens_k": ends, "max_length_q": longest, "max_length_k": longest}
 
@@ -187,7 +187,7 @@ def pack_pairs(
     sources: torch.Tensor,
     source_mask: torch.Tensor | None,
 ) -> tuple[Packing, Packing]:
-    """How to pack two padded batches in one order of their rows: by lengths of targets, among equals of sources.
+    """The packings of target and source, with rows in one order: by target length, then by source length.
 
     Args:
         targets, sources: ids or vectors, (B, L, …) and (B, S, …), for the shapes.

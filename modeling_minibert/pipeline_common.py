@@ -1,11 +1,10 @@
-"""What our pipelines share: they travel with a model. Their code lies beside its weights, its configuration names them.
+"""Save pipelines with a model: their code beside its weights, their names in its configuration.
 
     pipeline("question-answering", folder)                            where this package is imported
     pipeline("question-answering", folder, trust_remote_code=True)    anywhere else
 
-transformers looks for `config.custom_pipelines` before it refuses the tasks that version 5 took away. A model class
-that lists its pipelines writes them there with every save, so what `Trainer` saves is complete. `position_limit` and
-`check_vocabulary` say what a model can read; the scripts ask them too.
+transformers looks at `config.custom_pipelines` before it refuses the tasks that version 5 removed. A model class that
+lists its pipelines writes them there with every save, so that folders saved by `Trainer` are complete.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,13 +15,13 @@ from .transformers_internals import set_saved_tasks
 
 
 class SavedWithPipelines:
-    """Mixed into a model class, before `PreTrainedModel`; the class's file imports its pipelines, so that they are
-    copied with it."""
+    """Mixin of a model class, before `PreTrainedModel`: saves the code of `pipeline_classes`, which its file must
+    import."""
 
     pipeline_classes: tuple[type["SavedPipeline"], ...] = ()
 
     def save_pretrained(self, save_directory: str | PathLike, **kwargs):
-        """Save weights, configuration and code, as every model of transformers does, and name the pipelines."""
+        """Save weights, configuration and code, and name the pipelines in the configuration."""
         own = {pipeline_class.default_task: _entry(pipeline_class) for pipeline_class in self.pipeline_classes}
         with _pipelines_of_the_folder(self.config) as named:
             self.config.custom_pipelines = named | own
@@ -30,7 +29,7 @@ class SavedWithPipelines:
 
 
 class SavedPipeline:
-    """Mixed into a pipeline class, before `Pipeline`: it saves its code with any model, also a stock one.
+    """Mixin of a pipeline class, before `Pipeline`: saves its code with any model, also a stock one.
 
     Such a folder asks for `trust_remote_code=True`, also where this package is imported; a folder of our own models
     does so only where it is not.
@@ -40,7 +39,7 @@ class SavedPipeline:
     auto_model = None
 
     def save_pretrained(self, save_directory: str | PathLike, **kwargs):
-        """Save model, tokenizer and the code of the pipeline, under its task and the name that it was asked for by."""
+        """Save model, tokenizer and the code of the pipeline, under its default task and its current one."""
         # `register_pipeline` keeps only the last name of a class.
         set_saved_tasks(self, {self.default_task, self.task or self.default_task}, self.auto_model)
         with _pipelines_of_the_folder(self.model.config):
@@ -49,8 +48,8 @@ class SavedPipeline:
 
 @contextmanager
 def _pipelines_of_the_folder(config) -> Iterator[dict]:
-    """Put `config.custom_pipelines` back after a save, and give what it names before: it describes the folder that is
-    written, not the model, which may be saved alone next time."""
+    """Restore `config.custom_pipelines` after a save: it describes the saved folder, not the model. Yields its value
+    before."""
     before = getattr(config, "custom_pipelines", {})
     try:
         yield before
@@ -61,17 +60,17 @@ def _pipelines_of_the_folder(config) -> Iterator[dict]:
 
 
 def given(**arguments) -> dict:
-    """The arguments that a caller has set; the others keep what was set before."""
+    """The arguments that are not None."""
     return {name: value for name, value in arguments.items() if value is not None}
 
 
 def is_several(texts) -> bool:
-    """Whether these are texts one after another: a list, a tuple, or the column of a data set."""
+    """Whether the input is a sequence of texts: a list, a tuple, or a column of a data set."""
     return isinstance(texts, Sequence) and not isinstance(texts, str)
 
 
 def _entry(pipeline_class: type[SavedPipeline]) -> dict:
-    """What `config.custom_pipelines` says about a task."""
+    """The entry of a pipeline in `config.custom_pipelines`."""
     module = pipeline_class.__module__.rpartition(".")[2]
     return {
         "impl": f"{module}.{pipeline_class.__name__}",

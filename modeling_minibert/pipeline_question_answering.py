@@ -1,4 +1,4 @@
-"""Answers out of a text: the pipeline `question-answering` that transformers 5 took away.
+"""The pipeline `question-answering`, which transformers 5 removed.
 
     answer = pipeline("question-answering", folder)
     answer(question="What is the capital of France?", context="Paris is the capital of France.")
@@ -72,8 +72,7 @@ class QuestionAnsweringPipeline(SavedPipeline, ChunkPipeline):
             )
         if not getattr(tokenizer, "is_fast", False):
             raise ValueError(
-                f"question-answering needs a tokenizer that knows where its tokens stand in the text (is_fast), got "
-                f"{type(tokenizer).__name__}"
+                f"question-answering needs a tokenizer with character offsets (is_fast), got {type(tokenizer).__name__}"
             )
         self.max_positions = position_limit(model)
         super().__init__(model=model, tokenizer=tokenizer, task=task or self.default_task, **kwargs)
@@ -144,7 +143,7 @@ class QuestionAnsweringPipeline(SavedPipeline, ChunkPipeline):
         asked = self.tokenizer(question, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
         if len(asked) > max_question_len:
             question = question[: asked[max_question_len - 1][1]]
-            # Counted anew: a character of several tokens is kept whole, and the end of a text may be divided otherwise.
+            # Counted again: a character of several tokens is kept whole, and the end of a text may split differently.
             asked = self.tokenizer(question, add_special_tokens=False)["input_ids"]
         if max_seq_len is None:
             max_seq_len = min(
@@ -159,7 +158,7 @@ class QuestionAnsweringPipeline(SavedPipeline, ChunkPipeline):
                 f"tokens, but neighbouring windows share {doc_stride}; raise max_seq_len, or lower doc_stride or "
                 f"max_question_len"
             )
-        # A model that is padded on the left, such as XLNet, has learned to read the context first.
+        # A model that is padded on the left (XLNet) has learned to read the context first.
         context_place = 1 if self.tokenizer.padding_side == "right" else 0
         encoding = self.tokenizer(
             *((question, context) if context_place else (context, question)),
@@ -171,7 +170,7 @@ class QuestionAnsweringPipeline(SavedPipeline, ChunkPipeline):
         return [self._window(window, context, context_place) for window in encoding.encodings]
 
     def _window(self, encoding, context: str, context_place: int) -> dict:
-        """What is needed of one window; `encoding` is that of the tokenizers library."""
+        """The inputs and offsets of one window; `encoding` is an `Encoding` of the tokenizers library."""
         features = {
             "input_ids": encoding.ids,
             "token_type_ids": encoding.type_ids,
@@ -180,9 +179,9 @@ class QuestionAnsweringPipeline(SavedPipeline, ChunkPipeline):
         wanted = [name for name in self.tokenizer.model_input_names if name in features and name in self.readable]
         ids = np.array(encoding.ids)
         candidates = np.array([place == context_place for place in encoding.sequence_ids])
-        # A token of no character but spaces, such as the bare word mark of SentencePiece, is no end of an answer.
+        # An answer neither starts nor ends with a token of spaces (the bare word mark of SentencePiece).
         allowed = candidates & np.array([bool(context[start:end].strip()) for start, end in encoding.offsets])
-        # With its score models say that there is no answer; some tokenizers have no such token.
+        # Its score means that there is no answer; some tokenizers have no such token.
         cls = np.flatnonzero(ids == self.tokenizer.cls_token_id)[:1]
         candidates[cls] = True
         return {
@@ -196,7 +195,7 @@ class QuestionAnsweringPipeline(SavedPipeline, ChunkPipeline):
         }
 
     def _score(self, windows: list[dict], forward_params: dict) -> None:
-        """Write the log-probabilities of starts and ends, (L,) each, into the windows of one batch."""
+        """Add the log-probabilities of start and end, (L,) each, to the windows of one batch."""
         if len(windows) > 1 and self.tokenizer.pad_token_id is None:
             raise ValueError(f"batch_size above 1 needs a pad token, and {type(self.tokenizer).__name__} has none")
         # On the right for every model: no token moves to another position.
@@ -243,7 +242,7 @@ class QuestionAnsweringPipeline(SavedPipeline, ChunkPipeline):
 
 
 def _read_examples(args: tuple, kwargs: dict):
-    """The examples however they are given, taken out of `kwargs`: a list, or a generator or Dataset as it is."""
+    """Collect the examples from the arguments: a list; a generator or Dataset is returned unchanged."""
     named = {name: kwargs.pop(name) for name in ("question", "context", "data", "X") if name in kwargs}
     if len(args) == 2 and isinstance(args[0], str):
         named |= {"question": args[0], "context": args[1]}
@@ -271,7 +270,7 @@ def _read_examples(args: tuple, kwargs: dict):
 
 
 def _pairs(questions, contexts) -> list[dict]:
-    """One example per question; a single context goes with all of them."""
+    """Pair each question with its context, or with the only one."""
     questions = list(questions) if is_several(questions) else [questions]
     if is_several(contexts):
         if len(contexts) != len(questions):
@@ -292,7 +291,7 @@ def _check_example(example, name: str = "the example") -> None:
 
 
 def _log_softmax(scores: np.ndarray) -> np.ndarray:
-    """Logarithms of probabilities, (L,); −inf where the score is."""
+    """Log-softmax of scores (L,); −inf stays −inf."""
     if not (scores > -np.inf).any():
         return scores
     shifted = scores - scores.max()
@@ -300,7 +299,7 @@ def _log_softmax(scores: np.ndarray) -> np.ndarray:
 
 
 def _answer(window: dict, span, align_to_words: bool) -> dict:
-    """A span of tokens as characters of the context."""
+    """Convert a span of tokens to characters of the context."""
     encoding, place, context = window["encoding"], window["context_place"], window["context"]
     start, end = encoding.offsets[span.start][0], encoding.offsets[span.end][1]
     words = encoding.word_ids[span.start], encoding.word_ids[span.end]

@@ -1,4 +1,4 @@
-"""The pipeline `summarization`, which transformers 5 took away, for any encoder–decoder.
+"""The pipeline `summarization`, which transformers 5 removed, for any encoder–decoder.
 
     pipeline("summarization", folder)(article, min_length=5, max_length=30)     [{"summary_text": "…"}]
 
@@ -19,7 +19,7 @@ class SummarizationPipeline(Text2TextGenerationPipeline):
     output_name = "summary"
 
     def check_lengths(self, input_length: int, min_length: int | None, max_length: int | None) -> None:
-        """A summary is shorter than its source."""
+        """Warn about a summary that may be longer than its source."""
         if max_length is None:
             return
         if min_length is not None and max_length < min_length:

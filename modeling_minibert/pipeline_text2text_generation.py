@@ -1,4 +1,4 @@
-"""Text in, text out, with any encoder–decoder: the pipeline `text2text-generation` that transformers 5 took away.
+"""The pipeline `text2text-generation`, which transformers 5 removed, for any encoder–decoder.
 
     pipeline("text2text-generation", folder)("saya suka film ini")        [{"generated_text": "i like this film"}]
     pipeline("text2text-generation", folder)([one, another], batch_size=8, num_beams=4, return_tensors=True)
@@ -21,16 +21,16 @@ from .pipeline_common import SavedPipeline, given, is_several
 
 logger = logging.getLogger(__name__)
 
-TARGET_TOKENIZER = "target_tokenizer"  # the sub-folder where a target tokenizer of its own is saved
+TARGET_TOKENIZER = "target_tokenizer"  # the sub-folder of a separate target tokenizer
 
 # As in version 4, where neither the call nor the model says more.
 DEFAULT_MAX_NEW_TOKENS, DEFAULT_NUM_BEAMS = 256, 4
 
 
 class Text2TextGenerationPipeline(SavedPipeline, Pipeline):
-    """Write a text for a text.
+    """Generate a text for each input text.
 
-    Args of the pipeline, besides those of all pipelines (model, tokenizer, device, batch_size, …):
+    Args of the pipeline, in addition to those of all pipelines (model, tokenizer, device, batch_size, …):
         target_tokenizer: reads the ids that the model writes; the one in the model's folder that its
             `config.target_tokenizer` names where not given, else the tokenizer itself.
 
@@ -42,7 +42,7 @@ class Text2TextGenerationPipeline(SavedPipeline, Pipeline):
         clean_up_tokenization_spaces: join ` n't` and ` .` to the words before, as `tokenizer.decode` does.
         truncation: cut a source that is longer than the model reads, which otherwise is an error.
         stop_sequence: stop at this token instead of the end-of-sequence token; of several tokens, at the first.
-        Everything else goes to `model.generate`, such as max_length, min_length, num_beams, num_return_sequences.
+        Everything else goes to `model.generate`: max_length, min_length, num_beams, num_return_sequences, …
         What is not given is taken from the task's entry in `config.task_specific_params`, then from the model's
         generation config, then 4 beams and at most 256 tokens; a `generation_config` that is given replaces all these.
 
@@ -52,8 +52,8 @@ class Text2TextGenerationPipeline(SavedPipeline, Pipeline):
         dict with `generated_text` and/or `generated_token_ids` ((L,) int64).
 
     Raises:
-        ValueError: the model is no encoder–decoder, or there is no tokenizer, or one of another model; a text is empty
-            or no text, or longer than the model reads; fewer than one beam.
+        ValueError: the model is not an encoder–decoder; the tokenizer is missing or of another model; a text is empty
+            or not a string, or too long for the model; fewer than one beam.
     """
 
     _load_tokenizer = True
@@ -78,7 +78,7 @@ class Text2TextGenerationPipeline(SavedPipeline, Pipeline):
         super().__init__(model=model, tokenizer=tokenizer, task=task, **kwargs)
 
     def __call__(self, texts, **kwargs):
-        """Write a text for each; see the class."""
+        """Generate a text for each input; see the class."""
         if is_several(texts):
             texts = list(texts)
             for place, text in enumerate(texts):
@@ -125,7 +125,7 @@ class Text2TextGenerationPipeline(SavedPipeline, Pipeline):
         return self._encode(self.prefix + text, truncation)
 
     def _encode(self, text: str, truncation, encode=None, **kwargs):
-        """Call the tokenizer, or `encode` in its place, and refuse what is longer than the model reads."""
+        """Call the tokenizer (or `encode`), and refuse an input that is too long for the model."""
         cut = truncation not in (None, False, "do_not_truncate")
         if cut and self.max_positions is not None:
             # A tokenizer may not know how much the model reads.
@@ -136,7 +136,7 @@ class Text2TextGenerationPipeline(SavedPipeline, Pipeline):
         return inputs
 
     def _check_ids(self, ids: torch.Tensor, text: str) -> None:
-        """Raise a ValueError where the model cannot read the ids (L,) of a text."""
+        """Raise a ValueError for ids (L,) that are too many, too large, or none."""
         name, known = type(self.model).__name__, len(self.model.get_input_embeddings().weight)
         if not len(ids):
             raise ValueError(f"the tokenizer makes no token of the text {text[:60]!r}; leave it out")
@@ -162,7 +162,7 @@ class Text2TextGenerationPipeline(SavedPipeline, Pipeline):
         return {"output_ids": ids.reshape(rows, len(ids) // rows, ids.shape[1])}
 
     def _settings(self, generate_kwargs: dict) -> dict:
-        """What `generate` is told, besides what the model's generation config says anyway."""
+        """The arguments of `generate` that differ from the model's generation config."""
         if "generation_config" in generate_kwargs:
             return generate_kwargs
         settings = self.task_params | generate_kwargs
@@ -175,7 +175,7 @@ class Text2TextGenerationPipeline(SavedPipeline, Pipeline):
         return settings
 
     def check_lengths(self, input_length: int, min_length: int | None, max_length: int | None) -> None:
-        """Log lengths that are hardly meant; nothing here, see the other tasks."""
+        """Hook: warn about implausible lengths (no-op here)."""
 
     def postprocess(
         self,
@@ -184,7 +184,7 @@ class Text2TextGenerationPipeline(SavedPipeline, Pipeline):
         return_text: bool | None = None,
         clean_up_tokenization_spaces: bool = False,
     ) -> list[dict]:
-        """Decode what was written for one text, (1, num_return_sequences, L)."""
+        """Decode the generated ids of one text, (1, num_return_sequences, L)."""
         results = []
         for ids in model_outputs["output_ids"][0]:
             result = {f"{self.output_name}_token_ids": ids} if return_tensors else {}
@@ -204,15 +204,15 @@ class Text2TextGenerationPipeline(SavedPipeline, Pipeline):
 
 
 def check_text(text, name: str = "the text") -> None:
-    """Raise a ValueError for what is no text, or a text without a letter."""
+    """Raise a ValueError for an input that is not a string, or is blank."""
     if not isinstance(text, str):
-        raise ValueError(f"{name} is no text but {type(text).__name__}: {text!r:.80}")
+        raise ValueError(f"{name} must be a string, got {type(text).__name__}: {text!r:.80}")
     if not text.strip():
         raise ValueError(f"{name} is empty ({text!r:.20}); leave it out, there is nothing to read")
 
 
 def _load_target_tokenizer(model):
-    """The tokenizer in the sub-folder that the configuration names; None where it names none."""
+    """Load the target tokenizer from the sub-folder named in the configuration, if there is one."""
     subfolder = getattr(model.config, "target_tokenizer", None)
     if subfolder is None:
         return None

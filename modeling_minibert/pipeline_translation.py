@@ -1,4 +1,4 @@
-"""The pipeline `translation`, which transformers 5 took away, for any encoder–decoder.
+"""The pipeline `translation`, which transformers 5 removed, for any encoder–decoder.
 
     pipeline("translation", folder)("kamu datang dengan mobil")         [{"translation_text": "you come with a car"}]
     pipeline("translation_de_to_en", folder)                            the languages in the name of the task
@@ -19,10 +19,10 @@ logger = logging.getLogger(__name__)
 class TranslationPipeline(Text2TextGenerationPipeline):
     """Translate texts: `Text2TextGenerationPipeline` with the output keys `translation_text`, `translation_token_ids`.
 
-    The task `translation_xx_to_yy` takes the parameters under that name in `config.task_specific_params`, such as T5's
-    prefix, and stands for src_lang="xx", tgt_lang="yy".
+    The task `translation_xx_to_yy` uses the parameters of that name in `config.task_specific_params` (T5's prefix), and
+    means src_lang="xx", tgt_lang="yy".
 
-    Args of a call, besides:
+    More args of a call:
         src_lang, tgt_lang: the languages, where the tokenizer knows several (mBART, M2M100, NLLB, …); others ignore
             them.
     """
@@ -52,12 +52,12 @@ class TranslationPipeline(Text2TextGenerationPipeline):
 
     def _forward(self, model_inputs, **generate_kwargs):
         first = model_inputs.get("forced_bos_token_id")
-        if isinstance(first, list):  # one for each text of a batch, all the same
+        if isinstance(first, list):  # one for each text of a batch, all equal
             model_inputs["forced_bos_token_id"] = first[0]
         return super()._forward(model_inputs, **generate_kwargs)
 
     def check_lengths(self, input_length: int, min_length: int | None, max_length: int | None) -> None:
-        """A translation is about as long as its source."""
+        """Warn about a length limit that is close to the length of the source."""
         if max_length is not None and input_length > 0.9 * max_length:
             logger.warning(
                 "the source has %d tokens and its translation may have %d; consider a larger max_new_tokens",

@@ -1,4 +1,4 @@
-"""Which number format autocast asks for."""
+"""The number format of autocast."""
 
 import torch
 

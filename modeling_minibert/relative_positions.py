@@ -1,6 +1,6 @@
-"""Relative positions: a learned score for each distance between query and key, added to the product of the two.
+"""Relative positions: a learned bias of the attention scores for each distance between query and key.
 
-Near distances have a score of their own, far ones share: of `num_buckets` scores of one direction, half are for the
+Near distances have a bucket each, far ones share: of `num_buckets` scores of one direction, half are for the
 distances 0, 1, 2, …; the others take ranges that grow geometrically up to `max_distance`, and the last one all beyond.
 
 Source: Raffel et al. 2020, section 2.1 (T5); Shaw et al. 2018, for the idea.
@@ -13,7 +13,7 @@ from torch import nn
 
 
 def distance_buckets(distances: torch.Tensor, is_causal: bool, num_buckets: int, max_distance: int) -> torch.Tensor:
-    """Which score belongs to a distance.
+    """Map distances to buckets.
 
     Args:
         distances: place of the key minus place of the query, integers of any shape.
@@ -41,7 +41,7 @@ def distance_buckets(distances: torch.Tensor, is_causal: bool, num_buckets: int,
 
 
 class RelativePositions(nn.Module):
-    """The scores of all distances, for each head; one module for all layers of a stack."""
+    """The biases of all buckets for each head, shared by all layers of a stack."""
 
     def __init__(self, config, is_causal: bool):
         super().__init__()
@@ -50,7 +50,7 @@ class RelativePositions(nn.Module):
         self.max_distance = config.relative_max_distance
 
     def forward(self, num_queries: int, num_keys: int, past: int | torch.Tensor = 0) -> torch.Tensor:
-        """What is added to the attention scores: (1, H, L, S).
+        """The bias of the attention scores: (1, H, L, S).
 
         Args:
             num_queries, num_keys: L and S.

@@ -1,4 +1,4 @@
-"""The two stacks of MiniSeq2Seq: one reads the source, the other writes the target.
+"""The encoder and the decoder of MiniSeq2Seq.
 
 Read `MiniSeq2SeqEncoderLayer`, then `MiniSeq2SeqDecoderLayer`: self-attention over what has been written, cross-
 attention to the source, feed-forward. `MiniSeq2SeqEncoder.forward` and `MiniSeq2SeqDecoder.forward` are the whole
@@ -28,7 +28,7 @@ from .relative_positions import RelativePositions
 
 
 class MiniSeq2SeqEncoderLayer(GradientCheckpointingLayer):
-    """One encoder layer: source tokens look at each other, then each thinks for itself."""
+    """One encoder layer: self-attention and feed-forward, each with a residual connection and a norm."""
 
     def __init__(self, config):
         super().__init__()
@@ -50,14 +50,14 @@ class MiniSeq2SeqEncoderLayer(GradientCheckpointingLayer):
 
 
 class CrossAttention(MultiHeadAttention):
-    """Attention of the target to a source, which several rows may share: the beams of a sentence."""
+    """Attention of the target to a source, which the beams of a sentence may share."""
 
     def forward(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs):
         """(B · beams, L, E) and `key_value_states` (B, S, E) → (B · beams, L, E), and weights (B · beams, H, L, S)."""
         beams = len(hidden_states) // len(kwargs["key_value_states"])
         if beams == 1:
             return super().forward(hidden_states, attention_mask, **kwargs)
-        # Queries neither see each other nor have an order here: those of all beams stand in one row.
+        # Cross-attention treats queries independently, so that the queries of all beams may form one row.
         joined = hidden_states.unflatten(0, (-1, beams)).flatten(1, 2)
         mixed, weights = super().forward(joined, attention_mask, **kwargs)
         if weights is not None:
@@ -66,7 +66,8 @@ class CrossAttention(MultiHeadAttention):
 
 
 class MiniSeq2SeqDecoderLayer(GradientCheckpointingLayer):
-    """One decoder layer: target tokens look back at each other, then at the source, then each thinks for itself."""
+    """One decoder layer: causal self-attention, cross-attention to the source, feed-forward; each with residual and
+    norm."""
 
     def __init__(self, config, layer_index: int):
         super().__init__()
@@ -118,7 +119,7 @@ class MiniSeq2SeqDecoderLayer(GradientCheckpointingLayer):
 
 
 class _Stack(nn.Module):
-    """What encoder and decoder share: embeddings, relative positions, layers, the last norm."""
+    """The base of encoder and decoder: embeddings, relative positions, layers, final norm."""
 
     def __init__(self, config, vocab_size: int, layers: list[nn.Module], is_causal: bool):
         super().__init__()
@@ -135,7 +136,7 @@ class _Stack(nn.Module):
         self._set_initial_scales()
 
     def _set_initial_scales(self) -> None:
-        """Where the model leaves out a scaling or adds one, the initial weights make up for it; see `_init_weights`."""
+        """Adapt initial weights to the scalings that the configuration adds or leaves out; see `_init_weights`."""
         if self.config.scale_output:
             self.embeddings.word_embeddings.initial_std = 1.0
         for module in self.modules():
@@ -151,7 +152,7 @@ class _Stack(nn.Module):
         return position_ids if batch.packing is None else batch.packing.remove_pads(position_ids)
 
     def position_bias(self, batch: Batch, dtype: torch.dtype) -> torch.Tensor | None:
-        """What relative positions add to the attention scores, (1, H, L, S); None for other positions."""
+        """The bias of relative positions, (1, H, L, S); None for other kinds of positions."""
         if self.relative_positions is None:
             return None
         past, keys = 0, batch.length
@@ -161,7 +162,7 @@ class _Stack(nn.Module):
 
 
 class MiniSeq2SeqEncoder(_Stack):
-    """Reads the source: every token looks at every other."""
+    """The encoder: every source token attends to every other."""
 
     def __init__(self, config):
         layers = [MiniSeq2SeqEncoderLayer(config) for _ in range(config.num_encoder_layers)]
@@ -204,7 +205,8 @@ class MiniSeq2SeqEncoder(_Stack):
 
 
 def _check_sources(attention_mask: torch.Tensor | None) -> None:
-    """Raise a ValueError for a source without tokens; on accelerators, a look at the values would stall the device."""
+    """Raise a ValueError for a source without tokens; skipped on accelerators, where reading values stalls the
+    device."""
     if attention_mask is None or attention_mask.device.type != "cpu" or torch.compiler.is_compiling():
         return
     if attention_mask.dim() != 2:
@@ -220,7 +222,7 @@ def _check_sources(attention_mask: torch.Tensor | None) -> None:
 
 
 class MiniSeq2SeqDecoder(_Stack):
-    """Writes the target: every token looks back, and at the source."""
+    """The decoder: every target token attends to those before it, and to the source."""
 
     def __init__(self, config):
         layers = [MiniSeq2SeqDecoderLayer(config, index) for index in range(config.num_decoder_layers)]

@@ -1,8 +1,7 @@
-"""Stock twins: a checkpoint of ours as a plain transformers model, and back, with the same weights.
+"""Convert models of ours to stock transformers models with the same weights, and back.
 
-A stock twin opens everywhere without code of ours. Conversion renames and rearranges weights and computes nothing, so
-a round trip gives every bit back. The tables of `stock_families.py` and `stock_families_seq2seq.py` say which
-name of ours is which of theirs.
+A stock twin opens everywhere without code of ours. Conversion renames and rearranges weights, so a round trip is exact
+to the bit. The tables of `stock_families.py` and `stock_families_seq2seq.py` map our names to stock ones.
 
     python -m modeling_minibert.conversion IN OUT        # ours → stock, or stock → ours, as IN's model_type says
 """
@@ -24,15 +23,15 @@ from .stock_families_seq2seq import FAMILIES as TWO_STACKS
 
 FAMILIES = (*ONE_STACK, *TWO_STACKS)
 
-# Fields of a configuration that describe one saved folder, and are written anew for the next.
+# Fields of a configuration that describe one saved folder; every save writes them again.
 FOLDER_FIELDS = {"model_type", "architectures", "auto_map", "custom_pipelines", "transformers_version", "_name_or_path"}
 
 
 def to_stock(model: PreTrainedModel) -> PreTrainedModel:
-    """A stock transformers model with the weights, configuration, dtype and mode of one of ours.
+    """Convert a model of ours to a stock transformers model, with its weights, configuration, dtype and mode.
 
     Raises:
-        ValueError: the model has no twin; every field that stands in the way is named, with the value a twin needs.
+        ValueError: the model has no twin; names every field that prevents it, and the value a twin needs.
     """
     twins = _family("ours", model.config)
     name = twins.twin_of("ours", type(model).__name__)
@@ -45,7 +44,7 @@ def to_stock(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def from_stock(source: str | Path | PreTrainedModel) -> PreTrainedModel:
-    """A model of ours with the weights, configuration, dtype and mode of a stock one.
+    """Convert a stock model to one of ours, with its weights, configuration, dtype and mode.
 
     Args:
         source: a stock model; or a folder or a name on the Hub, opened as the class it was saved from.
@@ -66,7 +65,7 @@ def from_stock(source: str | Path | PreTrainedModel) -> PreTrainedModel:
 
 
 def _family(side: str, config) -> Twins:
-    """The family of a configuration; where several of theirs are one of ours, the fixed fields decide."""
+    """The family of a configuration; where several stock families map to one of ours, the fixed fields decide."""
     families = [twins for twins in FAMILIES if getattr(twins, side) == config.model_type]
     if not families:
         known = sorted({getattr(twins, side) for twins in FAMILIES})
@@ -101,7 +100,7 @@ def _rename(weights: dict[str, torch.Tensor], table: dict[str, str]) -> dict[str
 
 
 def _transpose(weights: dict[str, torch.Tensor], modules: tuple[str, ...]) -> dict[str, torch.Tensor]:
-    """Turn (in, out) into (out, in), and back, for the weights of these modules."""
+    """Transpose the weights of these modules, which stock GPTs store as (in, out)."""
     turned = {}
     for name, tensor in weights.items():
         *_, module, leaf = name.split(".")
@@ -113,7 +112,7 @@ JOINED = ("query", "key", "value")  # one module "c_attn" in stock GPTs
 
 
 def _join(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """c_attn.query, c_attn.key and c_attn.value become c_attn."""
+    """Concatenate c_attn.query, c_attn.key and c_attn.value to c_attn."""
     joined = {}
     for name, tensor in weights.items():
         before, found, leaf = name.partition("c_attn.query.")
@@ -126,7 +125,7 @@ def _join(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _split(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The way back from `_join`."""
+    """Undo `_join`."""
     split = {}
     for name, tensor in weights.items():
         before, found, leaf = name.partition("c_attn.")
@@ -140,7 +139,7 @@ UNLISTED_FIELDS = {"decoder_start_token_id", "target_tokenizer"}
 
 
 def _twin_config(config_class: type, translate: Callable[[dict], dict], source: PreTrainedModel):
-    """Every field that both configurations have, and those that neither has (labels of a pipeline, notes of a user)."""
+    """Copy the fields that both configurations have, and those that neither lists (a user's notes)."""
     theirs, ours = ({field.name for field in fields(c)} for c in (type(source.config), config_class))
     # A field of ours that is none of theirs says something else there, as BERT's old "absolute" positions.
     unlisted = {name for name in UNLISTED_FIELDS if getattr(source.config, name, None) is not None}
@@ -157,8 +156,7 @@ def _twin_config(config_class: type, translate: Callable[[dict], dict], source: 
 
 @torch.no_grad()
 def _build(twins: Twins, side: str, name: str, source: PreTrainedModel, weights: dict) -> PreTrainedModel:
-    """A model of class `name` with the configuration, device and mode of `source` and a copy of `weights`, nothing
-    random."""
+    """Build a model of class `name` with the configuration, device and mode of `source` and a copy of `weights`."""
     model_class = twins.get_class(side, name)
     translate = twins.stock_fields if side == "stock" else twins.our_fields
     config = _twin_config(model_class.config_class, translate, source)

@@ -1,4 +1,4 @@
-"""Which model of ours is which stock model: names of weights, names of fields, and what a twin needs.
+"""The mapping between our models and stock ones: names of weights, names of fields, required values.
 
 Read one family at a time, from its tables down to its `Twins`; `stock.py` does the converting.
 
@@ -19,7 +19,7 @@ TRAINING_ONLY = {"embedding_dropout_prob", "word_dropout_prob", "mask_token_id"}
 
 @dataclass(frozen=True)
 class Twins:
-    """A family of ours and the family of transformers that computes the same.
+    """A family of ours and the equivalent family of transformers.
 
     GPT-2 keeps the weights of its linear maps as (in, out), and the projections to query, key and value in one:
     `transposed` names such modules, and a name of ours may stand for a part of a stock module, as "c_attn.query".
@@ -89,7 +89,7 @@ BERT_CLASSES = ("Model", "ForPreTraining", "ForMaskedLM", "ForNextSentencePredic
 
 
 def _bert_needs(model: PreTrainedModel) -> dict[str, tuple]:
-    """What BERT's configuration cannot say has to be what BERT always does: the values allowed, by field."""
+    """The values that a MiniBert needs to become a BERT, by field."""
     config, parts = model.config, _parts(model)
     needs = {
         "norm_position": ("post",),
@@ -112,7 +112,7 @@ def _bert_needs(model: PreTrainedModel) -> dict[str, tuple]:
 
 
 def _minibert_needs(model: PreTrainedModel) -> dict[str, tuple]:
-    """The same for a BERT: a decoder is no MiniBert, nor are distances in place of positions."""
+    """The values that a BERT needs to become a MiniBert, by field."""
     needs = {"is_decoder": (False,), "add_cross_attention": (False,), "position_embedding_type": ("absolute", None)}
     return {**needs, "num_labels": (2,)} if hasattr(model, "qa_outputs") else needs
 
@@ -167,14 +167,14 @@ GPT1_ACTIVATIONS = {"gelu_new": "gelu", "relu": "relu", "silu": "silu"}  # its "
 
 
 def _gpt2_fields(ours: dict, names: dict[str, str] = GPT2_FIELDS) -> dict:
-    """A MiniGPT's fields by the names of GPT-2; where no dropout of the embeddings is given, it is the general one."""
+    """Translate the fields of MiniGPT to those of GPT-2."""
     dropout = ours["embedding_dropout_prob"]
     ours = ours | {"embedding_dropout_prob": ours["hidden_dropout_prob"] if dropout is None else dropout}
     return {names.get(field, field): value for field, value in ours.items()}
 
 
 def _minigpt_fields(theirs: dict, names: dict[str, str] = GPT2_FIELDS) -> dict:
-    """The way back; the feed-forward network is four times as wide as the rest where nothing else is said."""
+    """Translate the fields of GPT-2 to those of MiniGPT; n_inner defaults to 4 · n_embd."""
     ours = {field: theirs[name] for field, name in names.items()}
     ours["intermediate_size"] = ours.get("intermediate_size") or 4 * theirs["n_embd"]
     return (
@@ -209,13 +209,13 @@ def _gpt_needs(model: PreTrainedModel) -> dict[str, tuple]:
 
 
 def _gpt1_needs(model: PreTrainedModel) -> dict[str, tuple]:
-    """The first GPT always has the wide feed-forward network and knows few activations."""
+    """The values that a MiniGPT needs to become a first GPT, by field."""
     wide = (4 * model.config.hidden_size,)
     return _gpt_needs(model) | {"intermediate_size": wide, "hidden_act": tuple(GPT1_ACTIVATIONS)}
 
 
 def _minigpt_needs(model: PreTrainedModel) -> dict[str, tuple]:
-    """Of a GPT-2: what MiniGPT does not do."""
+    """The values that a GPT-2 needs to become a MiniGPT, by field."""
     return {
         "scale_attn_weights": (True, None),
         "scale_attn_by_inverse_layer_idx": (False, None),

@@ -1,4 +1,4 @@
-"""Which MiniSeq2Seq is which stock encoder–decoder: Marian is the Transformer of 2017, T5 the one with norms before.
+"""The mapping between MiniSeq2Seq and the stock encoder–decoders Marian (post-norm) and T5 (pre-norm).
 
 The tables and the `Twins` of `stock_families.py`, for two stacks of layers.
 """
@@ -18,7 +18,7 @@ def _attention(ours: str, theirs: str, parts: tuple[str, ...]) -> dict[str, str]
 
 
 def _allowed(config, **needs: tuple) -> dict[str, tuple]:
-    """What both twins need, and more."""
+    """The values that both twins need, merged with others."""
     return {"head_dim": (config.hidden_size / config.num_attention_heads, None), **needs}
 
 
@@ -74,7 +74,7 @@ def _fields_of_marian(theirs: dict) -> dict:
 
 
 def _marian_needs(model: PreTrainedModel) -> dict[str, tuple]:
-    """What Marian's configuration cannot say has to be what Marian always does."""
+    """The values that a MiniSeq2Seq needs to become a Marian, by field."""
     config = model.config
     return _allowed(
         config,
@@ -103,7 +103,7 @@ def _needs_of_marian(model: PreTrainedModel) -> dict[str, tuple]:
 
 
 def _add_what_marian_keeps(model: PreTrainedModel, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Waves of positions, one more name for shared embeddings, and a bias of the output layer in any case."""
+    """Add the weights that Marian always saves: position tables, shared embeddings, a bias of the output layer."""
     weights, prefix = dict(weights), "model." if model.get_output_embeddings() is not None else ""
     embeddings = weights[f"{prefix}encoder.embed_tokens.weight"]
     waves = model.get_encoder().embeddings.position_embeddings.table.to(embeddings.dtype)

@@ -1,4 +1,4 @@
-"""Other ways than attention to let a token know what came before it: AFT-full, AFT-simple, gated linear attention.
+"""Token mixers in place of attention: AFT-full, AFT-simple, gated linear attention.
 
 Each takes the place of `MultiHeadAttention` in a MiniGPT (`config.token_mixer`) and is called like it. Read the three
 formulas, `aft_simple` and `aft_full` here and `gated_linear_attention` in `linear_attention.py`; then `TokenMixer`,
@@ -39,13 +39,13 @@ AFT_BLOCK = 32
 def join_averages(
     log_weight: torch.Tensor, average: torch.Tensor, later_log_weight: torch.Tensor, later_average: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Make one weighted average of two, each with the logarithm of its sum of weights; nothing can overflow."""
+    """Merge two weighted averages, each given with the logarithm of its sum of weights, without overflow."""
     share = torch.sigmoid(later_log_weight - log_weight)
     return torch.logaddexp(log_weight, later_log_weight), torch.lerp(average, later_average, share)
 
 
 def aft_simple(key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """For each token the average of the values so far, weighted by exp(key), for each feature on its own.
+    """For each token, the average of the values so far, weighted by exp(key), per feature.
 
         y_t = Σ_{s ≤ t} exp(k_s) ∘ v_s / Σ_{s ≤ t} exp(k_s)          Zhai et al. 2021, section 3.2
 
@@ -73,7 +73,7 @@ def aft_simple(key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, to
 
 
 def aft_full(key: torch.Tensor, value: torch.Tensor, position_bias: torch.Tensor) -> torch.Tensor:
-    """AFT-simple with a learned weight for each pair of places.
+    """AFT-simple with a learned weight for each pair of positions.
 
         y_t = Σ_{s ≤ t} exp(k_s + w_ts) ∘ v_s / Σ_{s ≤ t} exp(k_s + w_ts)          Zhai et al. 2021, section 3.1
 
@@ -121,8 +121,8 @@ def _average_before_block(key, value, bias) -> tuple[torch.Tensor, torch.Tensor]
 
 
 class TokenMixer(MultiHeadAttention):
-    """The projections of attention, and another way to mix. A mixer says what it projects (`project`), and how it
-    mixes rows of tokens (`mix`); packed batches and precision are taken care of here.
+    """The base of token mixers: projections, packed batches and precision. A subclass defines `mix`, and `project`
+    where it projects more than query, key and value.
 
     Args:
         config: sizes, and the dropout of the output; there are no attention weights to drop.
@@ -175,7 +175,7 @@ class TokenMixer(MultiHeadAttention):
         return F.pad(rows[mask][None], (0, 0, 0, projected[0].shape[1] - tokens))
 
     def project(self, hidden_states: torch.Tensor, rotary: tuple | None) -> list[torch.Tensor]:
-        """(B, L, E) → what `mix` works on, each (B, L, W): query, key, value, …"""
+        """Project (B, L, E) to the parts that `mix` takes, each (B, L, W): query, key, value, …"""
         return [self.query(hidden_states), self.key(hidden_states), self.value(hidden_states)]
 
     def mix(
@@ -185,7 +185,7 @@ class TokenMixer(MultiHeadAttention):
         raise NotImplementedError
 
     def _state(self, past_key_values: Cache | None):
-        """The layer of the cache, if an earlier call has left something there."""
+        """This layer's entry of the cache, if it holds earlier tokens."""
         if past_key_values is None or past_key_values.get_seq_length(self.layer_index) == 0:
             return None
         return past_key_values.layers[self.layer_index]
@@ -290,7 +290,7 @@ MIXERS = {"aft_full": AFTFull, "aft_simple": AFTSimple, "linear": GatedLinearAtt
 
 
 def build_token_mixer(config, layer_index: int) -> MultiHeadAttention:
-    """The mixer that `config.token_mixer` names, looking back only."""
+    """Build the causal mixer that `config.token_mixer` names."""
     if config.token_mixer == "attention":
         return MultiHeadAttention(config, is_causal=True, layer_index=layer_index)
     return MIXERS[config.token_mixer](config, layer_index)
@@ -313,7 +313,7 @@ def prepare_mixer_mask(
     past_key_values: Cache | None,
     output_attentions: bool,
 ) -> torch.Tensor | None:
-    """The mask that the mixers expect, and all that they cannot do.
+    """Convert a padding mask for the mixers, and refuse the options that they do not support.
 
     Args:
         attention_mask: (B, past + L), 1 for real tokens, or None.

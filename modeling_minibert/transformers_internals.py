@@ -79,14 +79,14 @@ class GenerateHooks(GenerationMixin):
     """`generate` with three public hooks before its first forward: settings, cache and length."""
 
     def check_generation_config(self, generation_config: GenerationConfig) -> None:
-        """Raise a ValueError for settings that cannot be meant."""
+        """Hook: raise a ValueError for invalid settings."""
 
     def new_generation_cache(self, generation_config: GenerationConfig):
-        """The cache to use where the caller has chosen none."""
+        """Hook: the cache to use where the caller chose none."""
         raise NotImplementedError
 
     def check_generation_length(self, generation_config: GenerationConfig, prompt: int, total: int) -> None:
-        """Raise a ValueError where the text would exceed the model.
+        """Hook: raise a ValueError where the text would exceed the model.
 
         Args:
             generation_config: what `generate` was told.

@@ -243,8 +243,8 @@ def test_generation_stops_at_a_stop_sequence(caplog):
     [
         ("", r"the text is empty \(''\)"),
         (["saya", "  \n"], "text 1 is empty"),
-        (["saya", None], "text 1 is no text but NoneType"),
-        ([["saya"]], "text 0 is no text but list"),
+        (["saya", None], "text 1 must be a string, got NoneType"),
+        ([["saya"]], "text 0 must be a string, got list"),
     ],
 )
 def test_no_text_is_refused(texts, message):
