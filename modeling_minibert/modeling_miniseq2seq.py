@@ -2,7 +2,7 @@
 
 Read the layers and the two stacks in `seq2seq_stacks.py` first, then `MiniSeq2SeqModel.forward` (encoder, decoder),
 then `MiniSeq2SeqForConditionalGeneration`: the decoder reads the target shifted right and predicts it. The parts:
-`batch.py`, `embeddings.py`, `masks.py`, `attention.py`, `relative_positions.py`, `caches.py`, `feed_forward.py`, `heads.py`.
+`batch.py`, `embeddings.py`, `masks.py`, `attention.py`, `relative_positions.py`, `caches.py`, `heads.py`.
 
 Letters: B batch, S source length, L target length, E hidden size, H heads, V vocabulary.
 
