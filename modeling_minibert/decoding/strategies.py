@@ -35,12 +35,10 @@ STRATEGIES = {
 COMMON_OPTIONS = {"num_return_sequences", "no_repeat_ngram_size"}
 
 # Allowed values, many of which generate checks late or never.
+COUNTS = ("max_new_tokens", "num_return_sequences", "num_beams", "num_beam_groups")
 WHOLE_NUMBERS = {
-    "max_new_tokens": (lambda value: value >= 1, "at least 1"),
-    "num_return_sequences": (lambda value: value >= 1, "at least 1"),
+    **dict.fromkeys(COUNTS, (lambda value: value >= 1, "at least 1")),
     "no_repeat_ngram_size": (lambda value: value >= 0, "at least 1, or 0 for none"),
-    "num_beams": (lambda value: value >= 1, "at least 1"),
-    "num_beam_groups": (lambda value: value >= 1, "at least 1"),
     "top_k": (lambda value: value >= 1, "at least 1; leave it out to keep all tokens"),
 }
 RULES = {

@@ -116,10 +116,7 @@ class Attribution:
 
 
 def gradient_times_input(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    text: str,
-    target: str | int | Callable | None = None,
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: str, target: str | int | Callable | None = None
 ) -> Attribution:
     """Multiply each word vector by the gradient of an output there. Arguments are those of `integrated_gradients`.
 

@@ -64,13 +64,8 @@ def page_data(trace: Trace) -> dict:
             for name, stack in trace.stacks.items()
         ],
         "predictions": [
-            {
-                "question": prediction.question,
-                "token": prediction.token,
-                "is_probability": prediction.is_probability,
-                "candidates": [[label, _round(value)] for label, value in prediction.candidates[:CANDIDATES]],
-            }
-            for prediction in trace.predictions
+            vars(one) | {"candidates": [[label, _round(value)] for label, value in one.candidates[:CANDIDATES]]}
+            for one in trace.predictions
         ],
     }
 

@@ -33,7 +33,7 @@ def _check_shape(
     if weights.shape != (len(queries), len(keys)):
         raise ValueError(
             f"weights of shape {weights.shape} do not fit {len(queries)} queries and {len(keys)} keys; give those of "
-            "one text and one head, such as outputs.attentions[layer][0, head]"
+            "one text and one head, for example outputs.attentions[layer][0, head]"
         )
     return weights, queries, keys
 

@@ -70,8 +70,7 @@ def describe_prediction(trace, label: str | None = None) -> str:
     for prediction in trace.predictions:
         place = ""
         if prediction.token is not None:
-            asked = trace.decoder or trace.encoder
-            place = f" {prediction.token} ({asked.tokens[prediction.token]})"
+            place = f" {prediction.token} ({(trace.decoder or trace.encoder).tokens[prediction.token]})"
         candidates = " · ".join(f"{name} {number:.4f}" for name, number in prediction.candidates[:5])
         lines.append(f"{prediction.question.capitalize() + place:<14}: {candidates}")
     if label is not None:

@@ -65,9 +65,9 @@ def norm_backward(dout, config, cache):
 
 
 def sinusoidal_positions(num_positions, size):
-    """table[p, 2i] = sin(p / 10000^(2i / E)), table[p, 2i + 1] = cos of the same (Vaswani et al. 2017, section 3.5).
+    """Table of positions: [p, 2i] = sin(p / 10000^(2i / E)), [p, 2i + 1] = cos of the same (section 3.5).
 
-    (num_positions, size), rounded to float32 as MiniBert's table is; an odd size ends with a sine.
+    (num_positions, size), rounded to float32 like MiniBert's table; an odd size ends with a sine.
     """
     features = np.arange(size)
     angles = np.arange(num_positions)[:, None] / 10000.0 ** (2 * (features // 2) / size)

@@ -30,16 +30,16 @@ def cross_entropy_forward(logits, labels):
     """
     classes = logits.shape[-1]
     rows, labels = logits.reshape(-1, classes), labels.reshape(-1)
-    asked = np.flatnonzero(labels != IGNORE_INDEX)
-    wrong = [label for label in labels[asked] if not 0 <= label < classes]
+    labelled = np.flatnonzero(labels != IGNORE_INDEX)
+    wrong = [label for label in labels[labelled] if not 0 <= label < classes]
     if wrong:
         raise ValueError(f"label {wrong[0]} is out of range: there are {classes} classes (0 to {classes - 1})")
     # Computed from the logits, because the softmax of an unlikely class may underflow to 0.
     shifted = rows - rows.max(axis=-1, keepdims=True)
     log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    count = max(len(asked), 1)
-    loss = -log_probabilities[asked, labels[asked]].sum() / count
-    return loss, (log_probabilities, asked, labels, count, logits.shape)
+    count = max(len(labelled), 1)
+    loss = -log_probabilities[labelled, labels[labelled]].sum() / count
+    return loss, (log_probabilities, labelled, labels, count, logits.shape)
 
 
 def cross_entropy_backward(dloss, cache):
@@ -47,10 +47,10 @@ def cross_entropy_backward(dloss, cache):
 
     -log softmax(x)[y] = log Σ exp(x) - x[y]: the first term has the gradient softmax(x), the second minus one-hot(y).
     """
-    log_probabilities, asked, labels, count, shape = cache
+    log_probabilities, labelled, labels, count, shape = cache
     dlogits = np.zeros_like(log_probabilities)
-    dlogits[asked] = np.exp(log_probabilities[asked])
-    dlogits[asked, labels[asked]] -= 1.0
+    dlogits[labelled] = np.exp(log_probabilities[labelled])
+    dlogits[labelled, labels[labelled]] -= 1.0
     return (dloss * dlogits / count).reshape(shape)
 
 
@@ -92,11 +92,9 @@ def adamw_step(params, grads, state, learning_rate, betas=(0.9, 0.999), eps=1e-8
     updated, new_state = dict(params), dict(state)
     for name, grad in grads.items():
         step, mean, square = state.get(name, (0, 0.0, 0.0))
-        step, mean, square = (
-            step + 1,
-            betas[0] * mean + (1 - betas[0]) * grad,
-            betas[1] * square + (1 - betas[1]) * grad**2,
-        )
+        mean = betas[0] * mean + (1 - betas[0]) * grad
+        square = betas[1] * square + (1 - betas[1]) * grad**2
+        step += 1
         new_state[name] = (step, mean, square)
         # Both means start at 0, so they are too small at first; this corrects them.
         mean_correction, square_correction = 1 - betas[0] ** step, 1 - betas[1] ** step

@@ -41,11 +41,7 @@ class AuxiliaryLossTrainer(Trainer):
     """
 
     def __init__(
-        self,
-        *args,
-        auxiliary_lm_weight: float = 0.0,
-        unlabelled_dataset: Sequence[dict] | None = None,
-        **kwargs,
+        self, *args, auxiliary_lm_weight: float = 0.0, unlabelled_dataset: Sequence[dict] | None = None, **kwargs
     ):
         if not (math.isfinite(auxiliary_lm_weight) and auxiliary_lm_weight >= 0):
             raise ValueError(f"auxiliary_lm_weight ({auxiliary_lm_weight}) must be 0 or above; 0 switches the loss off")

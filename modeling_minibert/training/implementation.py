@@ -29,7 +29,7 @@ def load_checkpoint(
         ValueError: the implementation is unknown, the checkpoint has no twin, or a field is not in the configuration.
     """
     if implementation not in (None, *IMPLEMENTATIONS):
-        raise ValueError(f"implementation is {implementation!r}; give mini or stock, or leave it out")
+        raise ValueError(f"implementation is {implementation!r}; choose mini or stock, or leave it out")
     overrides = overrides or {}
     config = AutoConfig.from_pretrained(name, **fields)
     vars(config).pop("custom_pipelines", None)  # those files stay in the old folder

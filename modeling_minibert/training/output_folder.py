@@ -44,22 +44,22 @@ def check_output_folder(output_dir: str, config, class_name: str | None = None) 
             )
 
 
-def last_checkpoint(output_dir: str, asked: str | None) -> str | None:
-    """The checkpoint to resume from: `asked` itself, or the newest complete one if `asked` is "true" or "last".
+def last_checkpoint(output_dir: str, resume_from: str | None) -> str | None:
+    """Find the checkpoint to resume from: the given one, or the newest complete one for "true" and "last".
 
     `Trainer` writes trainer_state.json last, so a checkpoint without a complete one comes from a run that was killed.
 
     Raises:
         ValueError: the checkpoint is missing or incomplete.
     """
-    if asked is None or asked.lower() == "false":
+    if resume_from is None or resume_from.lower() == "false":
         return None
-    if asked.lower() not in ("true", "last"):
-        if not (Path(asked) / TRAINER_STATE_NAME).is_file():
-            raise ValueError(f"cannot resume from {asked}: it has no {TRAINER_STATE_NAME}; give a checkpoint-… folder")
-        if not _is_complete(Path(asked)):
-            raise ValueError(f"cannot resume from {asked}: it was not saved completely; give an earlier one")
-        return asked
+    if resume_from.lower() not in ("true", "last"):
+        if not (Path(resume_from) / TRAINER_STATE_NAME).is_file():
+            raise ValueError(f"cannot resume from {resume_from}: it has no {TRAINER_STATE_NAME}; give another one")
+        if not _is_complete(Path(resume_from)):
+            raise ValueError(f"cannot resume from {resume_from}: it was not saved completely; give an earlier one")
+        return resume_from
     found = [path for path in Path(output_dir).glob("checkpoint-*") if path.name.partition("-")[2].isdigit()]
     complete = [path for path in found if _is_complete(path)]
     if not complete:

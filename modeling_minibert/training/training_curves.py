@@ -150,7 +150,7 @@ def main():
     parser.add_argument("--out", default="curves.png", help="image file; png, svg or pdf by its ending")
     args = parser.parse_args()
     log = read_log(args.run)
-    plot_log(log).savefig(args.out, dpi=120)
+    plot_training_curve(log, args.out)
     print(f"{len(log)} log entries up to update {log[-1]['step']}: {args.out}")
 
 
