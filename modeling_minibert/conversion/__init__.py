@@ -1,4 +1,4 @@
-"""Checkpoints of other code: nanoGPT's files, and folders of stock transformers models."""
+"""Convert checkpoints of nanoGPT and of stock transformers models to ours, and ours to stock."""
 
 from .nanogpt import from_nanogpt
 from .stock_folders import convert_folder

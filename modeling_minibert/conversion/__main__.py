@@ -1,6 +1,6 @@
 """Convert a checkpoint: `python -m modeling_minibert.conversion IN OUT`.
 
-A model of ours becomes its stock twin, a stock model or a nanoGPT checkpoint (ckpt.pt) becomes one of ours.
+A model of ours becomes its stock twin; a stock model or a nanoGPT checkpoint (ckpt.pt) becomes a model of ours.
 """
 
 import argparse
@@ -11,12 +11,12 @@ from .stock_folders import convert_folder
 
 
 def main() -> None:
-    """Convert by what IN is: a file of nanoGPT, or a folder or Hub name."""
+    """Convert IN, a nanoGPT file or else a folder or Hub name, and save it in OUT."""
     parser = argparse.ArgumentParser(prog="python -m modeling_minibert.conversion", description=__doc__.split("\n")[0])
     parser.add_argument(
-        "source", metavar="IN", help="folder or Hub name of a model of ours or a stock one, or a ckpt.pt"
+        "source", metavar="IN", help="folder or Hub name of a model of ours or a stock model, or a ckpt.pt"
     )
-    parser.add_argument("destination", metavar="OUT", help="folder for the result, new or empty")
+    parser.add_argument("destination", metavar="OUT", help="new or empty folder for the result")
     args = parser.parse_args()
     try:
         if Path(args.source).is_file():

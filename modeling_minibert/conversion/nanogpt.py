@@ -1,9 +1,9 @@
-"""Read the checkpoints of nanoGPT (github.com/karpathy/nanoGPT): `ckpt.pt`, as its train.py writes it.
+"""Convert checkpoints of nanoGPT (github.com/karpathy/nanoGPT): the `ckpt.pt` that its train.py writes.
 
     python -m modeling_minibert.conversion out-shakespeare-char/ckpt.pt OUT
 
-nanoGPT's model is GPT-2 with the exact GELU and, if so trained, without biases: those become zeros, which changes
-nothing that is computed. Its file holds no tokenizer.
+nanoGPT's model is GPT-2 with the exact GELU, and optionally without biases, which become zeros. The file has no
+tokenizer.
 """
 
 from pathlib import Path
@@ -30,15 +30,15 @@ TOP = {
 
 
 def from_nanogpt(path: str | Path) -> MiniGPTForCausalLM:
-    """A MiniGPT with the weights of a nanoGPT checkpoint.
+    """Load a nanoGPT checkpoint as a MiniGPT.
 
     Raises:
-        ValueError: the file is no such checkpoint (says what it lacks), or some weights have no place here.
+        ValueError: the file is not a nanoGPT checkpoint, or its weights do not fit a MiniGPT.
     """
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     missing = sorted({"model", "model_args"} - set(checkpoint))
     if missing:
-        raise ValueError(f"{path} is no checkpoint of nanoGPT's train.py: it lacks {missing}")
+        raise ValueError(f"{path} is no checkpoint of nanoGPT's train.py: it lacks {missing}; give its ckpt.pt")
     sizes = checkpoint["model_args"]
     model = MiniGPTForCausalLM(
         MiniGPTConfig(
@@ -55,26 +55,27 @@ def from_nanogpt(path: str | Path) -> MiniGPTForCausalLM:
     ).eval()
     weights = {}
     for name, tensor in checkpoint["model"].items():
-        weights |= _rename(name.removeprefix("_orig_mod."), tensor)  # what torch.compile puts in front
+        weights |= _rename(name.removeprefix("_orig_mod."), tensor)  # prefix of torch.compile
     biases = {name: torch.zeros_like(bias) for name, bias in model.named_parameters() if name.endswith("bias")}
     missing, unexpected = model.load_state_dict(biases | weights, strict=False)
     if missing or unexpected:
-        raise ValueError(f"{path} lacks {missing}, and there is no place for {unexpected}")
+        raise ValueError(f"{path} does not fit a MiniGPT: it lacks {missing}, and there is no place for {unexpected}")
     return model
 
 
 def _rename(name: str, tensor: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Map a nanoGPT weight to its MiniGPT names."""
     if name in TOP:
         return {TOP[name]: tensor}
     if not name.startswith("transformer.h."):
-        return {name: tensor}  # has no place here, and is named so
+        return {name: tensor}  # reported as unexpected
     _, _, number, place = name.split(".", 3)
     module, _, leaf = place.rpartition(".")
     layer = f"minigpt.layers.{number}"
     if module == "attn.c_attn":
         parts = zip(("query", "key", "value"), tensor.chunk(3), strict=True)
         return {f"{layer}.attention.{part}.{leaf}": piece.contiguous() for part, piece in parts}
-    if place == "attn.bias":  # the mask of causal attention in old versions
+    if place == "attn.bias":  # the causal mask, in old versions
         return {}
     return {f"{layer}.{LAYER.get(module, module)}.{leaf}": tensor}
 

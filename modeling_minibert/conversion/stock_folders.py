@@ -1,4 +1,4 @@
-"""Convert a saved model into its stock twin, or back, with its tokenizers, and compare the outputs of both."""
+"""Convert a saved model to its stock twin or back, with its tokenizers, and compare the outputs of both."""
 
 import json
 import shutil
@@ -11,21 +11,21 @@ from ..stock import FAMILIES, FOLDER_FIELDS, from_stock, load_folder, to_stock
 
 
 def convert_folder(source: str | Path, destination: str | Path) -> PreTrainedModel:
-    """Convert a folder or a name on the Hub, with its tokenizers; open the result again, compare, say what was done.
+    """Convert a folder or a Hub name, reload the result, compare the outputs, and print a report.
 
     Raises:
-        ValueError: no twin, or `destination` holds anything but an earlier conversion of the same model.
-        RuntimeError: the result computes something else than the source.
+        ValueError: the model has no twin, or `destination` holds other files than an earlier conversion of it.
+        RuntimeError: the outputs differ.
     """
     to_ours = AutoConfig.from_pretrained(source).model_type in [twins.stock for twins in FAMILIES]
     model = load_folder(source, "stock" if to_ours else "ours")
     twin = from_stock(model) if to_ours else to_stock(model)
     _check_destination(Path(destination), twin, source)
     twin.save_pretrained(destination)
-    tokenizer = _carry_tokenizer(source, destination)
+    tokenizer = _copy_tokenizer(source, destination)
     subfolder = getattr(model.config, "target_tokenizer", None)
     if subfolder is not None:
-        tokenizer += f", {_carry_tokenizer(source, destination, subfolder)} in {subfolder}"
+        tokenizer += f", {_copy_tokenizer(source, destination, subfolder)} in {subfolder}"
     twin = load_folder(destination, "ours" if to_ours else "stock")
     difference, size = _largest_difference(model, twin)
 
@@ -43,6 +43,7 @@ def convert_folder(source: str | Path, destination: str | Path) -> PreTrainedMod
 
 
 def _check_destination(folder: Path, twin: PreTrainedModel, source: str | Path) -> None:
+    """Raise a ValueError if the folder holds other files than an earlier conversion of this model."""
     if not folder.exists() or not any(folder.iterdir()):
         return
     path, name = folder / "config.json", type(twin).__name__
@@ -54,20 +55,21 @@ def _check_destination(folder: Path, twin: PreTrainedModel, source: str | Path) 
         raise ValueError(f"{folder} already holds files ({holds}); {source} becomes {name}{detail}; choose another")
 
 
-def _carry_tokenizer(source: str | Path, destination: str | Path, subfolder: str = "") -> str:
+def _copy_tokenizer(source: str | Path, destination: str | Path, subfolder: str = "") -> str:
+    """Copy the tokenizer, and return its description for the report."""
     files = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
     there = [path for name in files if (path := Path(source) / subfolder / name).is_file()]
     if Path(source).is_dir() and not there:
         return "no tokenizer"
     tokenizer = AutoTokenizer.from_pretrained(source, subfolder=subfolder)
     tokenizer.save_pretrained(Path(destination) / subfolder)
-    for path in there:  # to the letter: transformers 5 would save a class name that transformers 4 does not know
+    for path in there:  # unchanged, because transformers 5 saves a class name that transformers 4 does not know
         shutil.copy2(path, Path(destination) / subfolder)
     return f"{type(tokenizer).__name__} of {len(tokenizer):,} tokens"
 
 
 def _short_batch(config, multiple_choice: bool) -> dict[str, torch.Tensor]:
-    """Two short random texts, one of them padded; a single one for a model that has no padding token."""
+    """Make two short random texts, one of them padded, or a single one if the model has no padding token."""
     length = min(9, getattr(config, "max_position_embeddings", 9))
     shape = (1, 2, length) if multiple_choice else (2, length)
     input_ids = torch.randint(config.vocab_size, shape, generator=torch.Generator().manual_seed(0))
@@ -75,14 +77,14 @@ def _short_batch(config, multiple_choice: bool) -> dict[str, torch.Tensor]:
     if config.pad_token_id is None:
         return {"input_ids": input_ids[:1], "attention_mask": attention_mask[:1]}
     attention_mask[..., 1, length // 2 + 1 :] = 0
-    # Stock decoders know padding by its id alone, so no word may have it.
+    # Stock decoders find padding by its id, so no word may have it.
     words = torch.where(input_ids == config.pad_token_id, (config.pad_token_id + 1) % config.vocab_size, input_ids)
     return {"input_ids": torch.where(attention_mask == 1, words, config.pad_token_id), "attention_mask": attention_mask}
 
 
 @torch.no_grad()
 def _largest_difference(model: PreTrainedModel, twin: PreTrainedModel) -> tuple[float, float]:
-    """Run both on one short batch: the largest difference of their outputs, the largest output; pads do not count."""
+    """Run both on a short batch; return the largest difference of outputs and the largest output, without pads."""
     batch = _short_batch(model.config, type(model).__name__.endswith("MultipleChoice"))
     if model.config.is_encoder_decoder:
         target_words = getattr(model.config, "decoder_vocab_size", None) or model.config.vocab_size
@@ -90,7 +92,7 @@ def _largest_difference(model: PreTrainedModel, twin: PreTrainedModel) -> tuple[
     real = batch["attention_mask"].bool()
     difference = size = 0.0
     for ours, theirs in zip(*(m.eval()(**batch).to_tuple() for m in (model, twin)), strict=False):
-        if torch.is_tensor(ours):  # and no cache
+        if torch.is_tensor(ours):  # not a cache
             ours, theirs = (
                 x[real] if x.shape[: real.dim()] == real.shape else x for x in (ours.float(), theirs.float())
             )

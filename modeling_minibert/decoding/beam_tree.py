@@ -1,4 +1,4 @@
-"""What a beam search sees, as a tree of text:
+"""Draw a beam search as a tree of text:
 
     The
     ├─ 50% nice
@@ -6,7 +6,7 @@
     └─ 40% dog
        └─ 90% has   = 0.36 ★
 
-Every branch was among the best `num_beams` beginnings at its step; one that leads nowhere fell behind others.
+Each branch was among the best `num_beams` prefixes at its step; a branch without an end was dropped later.
 """
 
 import math
@@ -25,10 +25,10 @@ def draw_beam_tree(
     eos_token_id: int | Sequence[int] | None = None,
     length_penalty: float = 1.0,
 ) -> str:
-    """Search, and draw all beginnings that were ever kept; texts that won carry their probability, the best a star.
+    """Run a beam search, and draw all prefixes it kept; final texts have their probability, the best one a star.
 
     Args:
-        next_log_probs, prompt, max_new_tokens, num_beams, eos_token_id, length_penalty: as for `beam_search`.
+        next_log_probs, prompt, max_new_tokens, num_beams, eos_token_id, length_penalty: as in `beam_search`.
         decode: ids → text, for the prompt and for single tokens.
     """
     beams = Beams(prompt, max_new_tokens, num_beams, eos_token_id, length_penalty)

@@ -1,15 +1,14 @@
-"""Contrastive and diverse beam search for `model.generate`, offline, for any causal language model of transformers.
+"""Contrastive and diverse beam search for `model.generate`, for any causal language model of transformers.
 
     model.generate(**inputs, custom_generate=contrastive_search, penalty_alpha=0.6, top_k=4)
     model.generate(**inputs, custom_generate=diverse_beam_search, num_beams=6, num_beam_groups=3, diversity_penalty=1.0)
 
-transformers 5 has moved both out of the library, to code that `generate` downloads. These do the same with batches,
-left padding, a cache, logits processors (such as `no_repeat_ngram_size`) and all other arguments of `generate`; a
-streamer is not called. To read how the two searches work, see search.py: the beams here are the same `Beams`, and tests
-hold contrastive search to the version there.
+transformers 5 moved both to code that `generate` downloads; these work offline. They support batches, left padding,
+caches, logits processors (like `no_repeat_ngram_size`) and all other arguments of `generate` except a streamer.
+search.py has versions that are easier to read; the beams here are its `Beams`, and tests compare both.
 
-`generate` prepares everything and calls the function with the model, the prompts (B, L), each repeated num_beams times,
-what follows from its own arguments, and those arguments that the function names itself.
+`generate` calls the function with the model, the prompts (B, L), each repeated num_beams times, the objects it prepared
+from its arguments, and the keyword arguments that the function declares.
 """
 
 import torch
@@ -22,20 +21,17 @@ from .search import Beams, Hypothesis, advance_groups
 
 
 class Rows:
-    """Texts that are extended together: their ids (N, L) and what the model needs to go on with them.
-
-    The cache, the attention mask and the positions lie in `model_kwargs`, a row for each text.
-    """
+    """Texts that are extended together: ids (N, L), and in `model_kwargs` the cache, attention mask and positions."""
 
     def __init__(self, model, input_ids: Tensor, model_kwargs: dict):
         if model.config.is_encoder_decoder:
-            raise ValueError(f"{type(model).__name__} is an encoder-decoder; this search is for causal language models")
+            raise ValueError(f"{type(model).__name__} is an encoder-decoder; give a causal language model")
         if input_ids.shape[1] == 0:
             raise ValueError("the prompt is empty: give at least one token")
         self.model, self.ids, self.model_kwargs = model, input_ids, model_kwargs
 
     def forward(self, **options):
-        """Run the model on what it has not read yet; its output for those tokens."""
+        """Run the model on the tokens that are not cached, and return its output for them."""
         cache = self.model_kwargs.get("past_key_values")
         read = 0 if cache is None else cache.get_seq_length()
         inputs = self.model.prepare_inputs_for_generation(
@@ -46,7 +42,7 @@ class Rows:
         return outputs
 
     def select(self, rows: Tensor) -> None:
-        """Go on with these rows, of which some may stand there several times and others not at all."""
+        """Replace the texts by these rows (indices), which may repeat or omit some."""
         self.ids = self.ids[rows]
         for name, value in self.model_kwargs.items():
             if isinstance(value, Tensor):
@@ -64,14 +60,14 @@ class Rows:
 def contrastive_search(
     model, input_ids, logits_processor, stopping_criteria, generation_config, *, penalty_alpha, top_k, **model_kwargs
 ):
-    """Of the `top_k` likeliest tokens, take the one with the best balance between likely and new (Su et al. 2022).
+    """Choose among the `top_k` likeliest tokens by probability and dissimilarity to the text (Su et al. 2022).
 
-    One run of the model per step, over `top_k` candidates of each text: it gives their hidden states, by which one is
-    chosen, and with the chosen one's also the logits for the next step.
+    Each step runs the model once, over `top_k` candidates of each text. This gives the hidden states to choose by, and
+    the logits of the chosen candidate for the next step.
 
     Args:
-        penalty_alpha: the weight of being new, from 0 to 1.
-        top_k: how many tokens there are to choose from, at least 1.
+        penalty_alpha: weight of the dissimilarity, from 0 to 1.
+        top_k: number of candidates, at least 1.
     """
     if not 0 <= penalty_alpha <= 1 or top_k < 1:
         raise ValueError(f"penalty_alpha ({penalty_alpha}) must be from 0 to 1, top_k ({top_k}) at least 1")
@@ -102,7 +98,7 @@ def contrastive_search(
 
 
 def unit_states(outputs) -> Tensor:
-    """The hidden states (B, L, E) of the last layer, each of length 1: their products are cosines."""
+    """Normalise the hidden states (B, L, E) of the last layer, so that dot products are cosines."""
     return F.normalize(outputs.hidden_states[-1].float(), dim=-1)
 
 
@@ -111,13 +107,13 @@ def diverse_beam_search(
     model, input_ids, logits_processor, stopping_criteria, generation_config, *, num_beam_groups, diversity_penalty,
     **model_kwargs,
 ):  # fmt: skip
-    """Beam search in groups that avoid each other's tokens (Vijayakumar et al. 2016); see the one of search.py.
+    """Beam search in groups that avoid each other's tokens (Vijayakumar et al. 2016); see search.py.
 
-    The other arguments of beam search in `generate` have their usual meaning. Texts come best first, of all groups.
+    The texts of all groups are returned together, best first.
 
     Args:
         num_beam_groups: a divisor of `num_beams`.
-        diversity_penalty: what a token loses for each beam of an earlier group that has it, 0 or more.
+        diversity_penalty: lowers the score of a token for each beam of an earlier group that took it; 0 or more.
     """
     config = generation_config
     check_groups(config, num_beam_groups, diversity_penalty, stopping_criteria)
@@ -127,7 +123,7 @@ def diverse_beam_search(
     prompts = input_ids[:: config.num_beams].tolist()
     searches = [[Beams(prompt, *options) for _ in range(num_beam_groups)] for prompt in prompts]
     rows = Rows(model, input_ids, model_kwargs)
-    # Every group begins with one row.
+    # Every group starts with one row.
     parents = [config.num_beams * prompt for prompt in range(len(prompts)) for _ in range(num_beam_groups)]
     while parents:
         rows.select(torch.tensor(parents, device=input_ids.device))
@@ -143,7 +139,7 @@ def diverse_beam_search(
 
 
 def check_groups(config, num_beam_groups: int, diversity_penalty: float, stopping_criteria) -> None:
-    """Refuse what the search cannot do."""
+    """Validate the arguments of diverse beam search."""
     if num_beam_groups < 1 or config.num_beams % num_beam_groups:
         raise ValueError(f"num_beams ({config.num_beams}) is not a multiple of num_beam_groups ({num_beam_groups})")
     if diversity_penalty < 0:
@@ -158,18 +154,18 @@ def check_groups(config, num_beam_groups: int, diversity_penalty: float, stoppin
 
 
 def best_texts(searches: list[list[Beams]], input_ids: Tensor, config):
-    """The `num_return_sequences` best texts of every prompt, padded on the right, as `generate` returns them."""
+    """Return the `num_return_sequences` best texts of every prompt, padded on the right, in `generate`'s format."""
     best: list[Hypothesis] = []
     for number, groups in enumerate(searches):
         texts = sorted((text for group in groups for text in group.finished), key=lambda text: -text.score)
         if len(texts) < config.num_return_sequences:
             raise ValueError(
-                f"prompt {number} has only {len(texts)} continuations that are possible, num_return_sequences asks for "
-                f"{config.num_return_sequences}"
+                f"prompt {number} has {len(texts)} possible continuations, fewer than num_return_sequences "
+                f"({config.num_return_sequences}); ask for fewer"
             )
         best += texts[: config.num_return_sequences]
     longest = max(len(text.ids) for text in best)
-    pad = 0 if config._pad_token_tensor is None else int(config._pad_token_tensor)  # none: nothing ends early
+    pad = 0 if config._pad_token_tensor is None else int(config._pad_token_tensor)  # None: all end together
     sequences = input_ids.new_tensor([[*text.ids, *[pad] * (longest - len(text.ids))] for text in best])
     if not config.return_dict_in_generate:
         return sequences

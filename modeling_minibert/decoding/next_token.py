@@ -1,13 +1,11 @@
-"""What every decoder here asks of a language model: given some prefixes, how likely is each token to come next?
+"""Next-token functions, the interface between language models and the decoders of this package.
 
     next_log_probs(ids)      (N, L) token ids → (N, V) natural logarithms of the probabilities of the next token
 
-Any function of this form will do. This file makes one from a causal language model of transformers, and one from a
-table of probabilities: the lecture's "simulated GPT", small enough to check a decoder by hand. `no_repeated_ngrams`
-puts a rule on top of any of them.
+`causal_lm` makes one from a causal language model of transformers, `TableLanguageModel` from a table of probabilities:
+the lecture's "simulated GPT", small enough to check a decoder by hand. `no_repeated_ngrams` adds a rule to any of them.
 
-N counts the hypotheses that are extended together, L is the length of a prefix (all are equally long), V is the
-number of tokens in the vocabulary.
+N hypotheses are extended together, all prefixes have the length L, the vocabulary has V tokens.
 """
 
 import itertools
@@ -21,10 +19,9 @@ NextLogProbs = Callable[[Tensor], Tensor]
 
 
 def causal_lm(model) -> NextLogProbs:
-    """The next-token function of a causal language model of transformers, such as `GPT2LMHeadModel`.
+    """Make the next-token function of a causal language model of transformers.
 
-    It reads each prefix from its start, so that nothing but the prefix decides; `model.generate` keeps a cache instead.
-    The sums of a search are in float64 whatever the model computes in.
+    It reads each prefix from the start, without a cache. Log-probabilities are float64 for any dtype of the model.
     """
 
     @torch.no_grad()
@@ -35,13 +32,14 @@ def causal_lm(model) -> NextLogProbs:
 
 
 class TableLanguageModel:
-    """A language model that is a table: one row of probabilities for every context it can meet.
+    """A language model given by a table with one row of probabilities per context; it is a next-token function.
 
     Args:
         vocabulary: the V words.
-        table: context → V probabilities; a context is a sequence of words, where words are single letters a string.
+        table: {context: V probabilities}; a context is a sequence of words, or a string if words are single letters.
 
-    Calling it is the next-token function; a context that is not in the table raises a ValueError.
+    Raises:
+        ValueError: a row does not fit the vocabulary, or, in a call, a context is not in the table.
     """
 
     def __init__(self, vocabulary: Sequence[str], table: Mapping[Sequence[str], Sequence[float]]):
@@ -53,7 +51,7 @@ class TableLanguageModel:
 
     @classmethod
     def random(cls, vocabulary: Sequence[str], max_length: int, seed: int) -> "TableLanguageModel":
-        """Rows for all contexts shorter than `max_length`: whole numbers from 1 to 10, divided by their sum."""
+        """Make random rows for all contexts shorter than `max_length`: integers from 1 to 10, divided by their sum."""
         draw, table = random.Random(seed), {}
         for length in range(1, max_length):
             for context in itertools.product(vocabulary, repeat=length):
@@ -70,23 +68,23 @@ class TableLanguageModel:
             longest = max(map(len, self.table), default=0)
             raise ValueError(
                 f"the table has no row for {context}; its longest context has {longest} words: ask for fewer new "
-                "tokens, or give it that row"
+                "tokens, or add that row"
             )
         return self.table[tuple(context)]
 
     def encode(self, words: Sequence[str]) -> list[int]:
-        """Words, or the letters of a string, → ids."""
+        """Convert words, or the letters of a string, to ids."""
         return [self.vocabulary.index(word) for word in words]
 
     def decode(self, ids: Sequence[int]) -> list[str]:
-        """Ids → words."""
+        """Convert ids to words."""
         return [self.vocabulary[index] for index in ids]
 
 
 def no_repeated_ngrams(next_log_probs: NextLogProbs, size: int) -> NextLogProbs:
-    """Forbid (-inf) every token that would complete an n-gram of `size` tokens for the second time.
+    """Forbid (-inf) every token that would repeat an n-gram of `size` tokens; the rest is not renormalised.
 
-    The prompt counts, as in the argument `no_repeat_ngram_size` of `generate`. The rest is not scaled up to 1.
+    The prompt counts too, as in the argument `no_repeat_ngram_size` of `generate`.
     Source: Paulus et al. 2017, section 2.5 (trigrams).
     """
     if size < 1:
@@ -95,7 +93,7 @@ def no_repeated_ngrams(next_log_probs: NextLogProbs, size: int) -> NextLogProbs:
     def blocked(ids: Tensor) -> Tensor:
         log_probs = next_log_probs(ids).clone()
         for row, prefix in enumerate(ids.tolist()):
-            ending = prefix[len(prefix) - size + 1 :]  # what the next token would complete
+            ending = prefix[len(prefix) - size + 1 :]  # completed by the next token
             for start in range(len(prefix) - size + 1):
                 if prefix[start : start + size - 1] == ending:
                     log_probs[row, prefix[start + size - 1]] = -torch.inf

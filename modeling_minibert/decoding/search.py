@@ -1,20 +1,20 @@
 """Decoding as a search for the likeliest continuation, from scratch, over any next-token function (next_token.py).
 
-A language model gives the probability of one next token after another. That of a continuation w₁ … w_T is their product
+The probability of a continuation w₁ … w_T is the product of its next-token probabilities,
 
-    P(w₁ … w_T | prompt) = Π P(w_t | prompt, w₁ … w_{t-1}),        its logarithm the sum of theirs,
+    P(w₁ … w_T | prompt) = Π P(w_t | prompt, w₁ … w_{t-1}),
 
-and there are V^T continuations, far too many to try all. Read in this order:
+and there are V^T continuations, too many to try all. Read in this order:
 
-    greedy_search         take the likeliest token, again and again
-    exhaustive_search     try everything: for toys, and to know what the others miss
-    beam_search           keep the few best beginnings (`Beams` does the work)
-    diverse_beam_search   beams in groups that avoid each other's tokens
-    contrastive_search    likely tokens that are unlike what was said before
+    greedy_search         take the likeliest token at each step
+    exhaustive_search     score every continuation; for small examples, as a reference
+    beam_search           keep the best prefixes at each step (with `Beams`)
+    diverse_beam_search   beam search in groups that avoid each other's tokens
+    contrastive_search    likely tokens that differ from the text so far
 
 Scores are natural logarithms, at most 0, larger is better. (The lecture's code sums -ln p instead: smaller is better.)
-All functions take a prompt as a list of ids, stop after `max_new_tokens` or the end-of-sequence token, whichever comes
-first, and return hypotheses whose ids begin with the prompt.
+All functions take a prompt as a list of ids, stop after `max_new_tokens` or at the end-of-sequence token, and return
+hypotheses whose ids begin with the prompt.
 Sources: S5, "Language Model Decoding"; the papers named below.
 """
 
@@ -27,25 +27,22 @@ from torch import Tensor
 
 from .next_token import NextLogProbs
 
-MOST_CONTINUATIONS = 1_000_000  # of an exhaustive search; more is surely a mistake
+MAX_CONTINUATIONS = 1_000_000  # of an exhaustive search
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A beginning or a whole text: its token ids with the prompt's, and the log-probability of the new ones.
+    """A prefix or a finished text."""
 
-    `score` is what finished hypotheses are compared by: the log-probability divided by length ** length_penalty.
-    """
-
-    ids: tuple[int, ...]
-    log_prob: float = 0.0
-    score: float = 0.0
+    ids: tuple[int, ...]  # including those of the prompt
+    log_prob: float = 0.0  # of the new tokens
+    score: float = 0.0  # log_prob / length ** length_penalty, to compare finished texts
 
 
 def greedy_search(
     next_log_probs: NextLogProbs, prompt: Sequence[int], max_new_tokens: int, eos_token_id: int | None = None
 ) -> Hypothesis:
-    """Take the likeliest next token, again and again. What looks best at each step need not be best in the end."""
+    """Take the likeliest next token at each step. The result need not be the likeliest text."""
     ids, log_prob = list(prompt), 0.0
     for _ in range(max_new_tokens):
         log_probs = next_log_probs(torch.tensor([ids]))[0]
@@ -64,7 +61,7 @@ def exhaustive_search(
     eos_token_id: int | None = None,
     length_penalty: float = 1.0,
 ) -> list[Hypothesis]:
-    """Score every continuation that has a probability above 0, best first.
+    """Score every continuation with a probability above 0, and return them best first.
 
     Raises:
         ValueError: there are more than a million.
@@ -72,10 +69,10 @@ def exhaustive_search(
     running, finished = [Hypothesis(tuple(prompt))], []
     for length in range(1, max_new_tokens + 1):
         log_probs = next_log_probs(torch.tensor([hypothesis.ids for hypothesis in running]))
-        if log_probs.numel() > MOST_CONTINUATIONS:
+        if log_probs.numel() > MAX_CONTINUATIONS:
             raise ValueError(
                 f"{log_probs.numel():,} continuations of {length} tokens are too many to try (at most "
-                f"{MOST_CONTINUATIONS:,}); ask for fewer new tokens, or use beam_search"
+                f"{MAX_CONTINUATIONS:,}); ask for fewer new tokens, or use beam_search"
             )
         extended = [
             Hypothesis((*parent.ids, token), total := parent.log_prob + log_prob, total / length**length_penalty)
@@ -91,34 +88,34 @@ def exhaustive_search(
     return sorted(finished, key=lambda hypothesis: -hypothesis.score)
 
 
-def largest(totals: Tensor, count: int) -> list[tuple[float, int]]:
-    """The `count` largest values and their places, fewer where there are fewer; of equal ones the first, as argmax."""
+def stable_topk(totals: Tensor, count: int) -> list[tuple[float, int]]:
+    """Return up to `count` largest values with their indices; among equal ones the first, unlike `topk`."""
     smallest_kept = totals.topk(min(count, totals.numel())).values[-1]
-    places = (totals >= smallest_kept).nonzero().squeeze(1)
-    best = totals[places].sort(descending=True, stable=True)
-    return list(zip(best.values.tolist(), places[best.indices].tolist(), strict=True))[:count]
+    indices = (totals >= smallest_kept).nonzero().squeeze(1)
+    best = totals[indices].sort(descending=True, stable=True)
+    return list(zip(best.values.tolist(), indices[best.indices].tolist(), strict=True))[:count]
 
 
 class Beams:
-    """The state of a beam search: `running` beginnings and `finished` texts, at most `width` of each, best first.
+    """The state of a beam search: `running` prefixes and `finished` texts, at most `width` of each, best first.
 
         beams = Beams(prompt, max_new_tokens=20, width=4)
         while not beams.done():
             beams.advance(next_log_probs(beams.prefixes()))
 
-    A finished text is one that ends with the end-of-sequence token or has `max_new_tokens`. Texts of different lengths
-    are compared by log-probability / length ** length_penalty: every token makes a text less likely, so without a
-    penalty (0) short texts win; 1 compares the average per token. Lengths count new tokens only.
+    A text is finished if it ends with the end-of-sequence token or has `max_new_tokens`. Texts of different lengths are
+    compared by log-probability / length ** length_penalty, where the length counts new tokens. With 0 short texts win,
+    because every token lowers the probability; 1 compares the average per token.
 
     Args:
         prompt: token ids.
         max_new_tokens: the longest continuation.
-        width: how many to keep.
+        width: number of prefixes to keep.
         eos_token_id: one id, several, or None.
         length_penalty: the exponent of the length.
-        early_stopping: when to stop once `width` texts are finished. True: at once. False: when the best beginning, at
-            its present length, scores no better than the worst finished text. "never": when no beginning can end
-            better any more, whatever follows.
+        early_stopping: when to stop once `width` texts are finished. True: at once. False: when the best prefix, at its
+            present length, scores no better than the worst finished text. "never": when no prefix can score better at
+            any length.
     """
 
     def __init__(
@@ -135,7 +132,7 @@ class Beams:
         self.length_penalty, self.early_stopping = length_penalty, early_stopping
         self.new_tokens = 0
         self.running, self.finished = [Hypothesis(tuple(prompt))], []
-        self.just_taken = []  # the tokens of the last step, of texts that go on and of texts that ended with it
+        self.just_taken = []  # tokens of the last step, of running and finished texts
 
     def prefixes(self) -> Tensor:
         """The ids of the running hypotheses, (N, L)."""
@@ -148,18 +145,17 @@ class Beams:
             log_probs: (N, V), one row per running hypothesis.
 
         Returns:
-            For each hypothesis that runs now, the row of the one it extends.
+            For each running hypothesis, the row of the one it extends.
         """
         self.new_tokens += 1
         before = log_probs.new_tensor([hypothesis.log_prob for hypothesis in self.running])
         totals = (log_probs + before[:, None]).flatten()
-        # Every running hypothesis can end in as many ways as there are end tokens: with so many candidates, at least
-        # `width` of them go on.
+        # Each hypothesis can end with any end token. So many candidates leave at least `width` that do not end.
         wanted = (1 + max(1, len(self.eos_token_ids))) * self.width
         running, ended, parents = [], [], []
-        for rank, (total, index) in enumerate(largest(totals, wanted)):
+        for rank, (total, index) in enumerate(stable_topk(totals, wanted)):
             if total == -torch.inf:
-                break  # impossible, and so is the rest
+                break  # the rest is impossible too
             parent, token = divmod(index, log_probs.shape[-1])
             score = total / self.new_tokens**self.length_penalty
             hypothesis = Hypothesis((*self.running[parent].ids, token), total, score)
@@ -174,14 +170,14 @@ class Beams:
         return parents
 
     def done(self) -> bool:
-        """Whether nothing is left to extend, or nothing that could matter."""
+        """Whether no extension can change the result."""
         if not self.running:
             return True
         if len(self.finished) < self.width:
             return False
         if self.early_stopping is True:
             return True
-        # The longer a text, the better its score may still become where length is rewarded.
+        # With a positive length_penalty the score of a text can rise with its length.
         rewarded = self.early_stopping == "never" and self.length_penalty > 0
         length = self.max_new_tokens if rewarded else self.new_tokens
         return self.running[0].log_prob / length**self.length_penalty <= self.finished[-1].score
@@ -196,10 +192,10 @@ def beam_search(
     length_penalty: float = 1.0,
     early_stopping: bool | str = False,
 ) -> list[Hypothesis]:
-    """Keep the `num_beams` likeliest beginnings at every step; return as many texts, best first. See `Beams`.
+    """Keep the `num_beams` likeliest prefixes at every step; return as many texts, best first. See `Beams`.
 
-    One beam is greedy search; V^(T-1) beams are an exhaustive one. In between it usually finds likelier texts than
-    greedy search, but not always: the greedy path can drop out of the beam before it pays off.
+    One beam is greedy search, V^(T-1) beams are exhaustive search. In between it usually finds likelier texts than
+    greedy search, but the greedy path can also drop out of the beams.
     """
     beams = Beams(prompt, max_new_tokens, num_beams, eos_token_id, length_penalty, early_stopping)
     while not beams.done():
@@ -218,11 +214,11 @@ def diverse_beam_search(
     length_penalty: float = 1.0,
     early_stopping: bool | str = False,
 ) -> list[Hypothesis]:
-    """Search in `num_beam_groups` groups one after another, each avoiding what the earlier ones chose in this step.
+    """Beam search in groups, each penalised for tokens that the groups before it took in the same step.
 
-    A group's log-probability of a token is lowered by `diversity_penalty` for every beam of an earlier group that has
-    just taken that token (Hamming diversity). The penalties stay in `log_prob` and `score`, by which the texts of all
-    groups are sorted, as in the paper and in transformers 4.
+    `diversity_penalty` is subtracted from the log-probability of a token for every beam of an earlier group that took
+    it (Hamming diversity). The penalties stay in `log_prob` and `score`, by which the texts of all groups are sorted,
+    as in the paper and in transformers 4.
     Source: Vijayakumar et al. 2016, algorithm 1.
     """
     width = num_beams // num_beam_groups
@@ -237,14 +233,14 @@ def diverse_beam_search(
 
 
 def advance_groups(groups: list[Beams], log_probs: Tensor, diversity_penalty: float) -> list[int]:
-    """One step of a diverse beam search.
+    """Extend the hypotheses of all groups by one token.
 
     Args:
-        groups: those that are not done.
-        log_probs: (N, V), a row for every running hypothesis, group after group.
+        groups: the groups that are not done.
+        log_probs: (N, V), one row per running hypothesis, group after group.
 
     Returns:
-        For each hypothesis that goes on, group after group, the row of the one it extends.
+        For each running hypothesis, group after group, the row of the one it extends.
     """
     times_taken = torch.zeros_like(log_probs[0])  # (V,)
     parents, start = [], 0
@@ -268,14 +264,14 @@ def contrastive_search(
     top_k: int,
     eos_token_id: int | None = None,
 ) -> Hypothesis:
-    """Of the `top_k` likeliest tokens, take the one with the best balance between likely and new:
+    """Choose among the `top_k` likeliest tokens by probability and dissimilarity to the text:
 
         (1 - α) · P(token)  -  α · (largest cosine similarity of its hidden state to that of any token before)
 
-    A model that repeats itself finds itself in states it was in before; the second term makes that expensive.
+    A repetition leads to hidden states close to earlier ones; the second term penalises it.
 
     Args:
-        hidden_states: (N, L) ids → (N, L, E), the last layer's states.
+        hidden_states: function (N, L) ids → (N, L, E), the states of the last layer.
         penalty_alpha: α from 0 (greedy search) to 1.
 
     Source: Su et al. 2022, equation 5.

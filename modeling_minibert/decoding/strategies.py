@@ -1,10 +1,10 @@
-"""The ways of decoding by name, as arguments of `model.generate`, and the checks before any work is done.
+"""Named decoding strategies: their arguments for `model.generate`, validated before any work.
 
     inputs, arguments = prepare_generation(model, tokenizer, ["Once upon a time"], "top_p", 50, top_p=0.9)
     model.generate(**inputs, **arguments)
 
 The settings in `STRATEGIES` are those of Holtzman et al. 2020, table 1 (S5, "Example generations"), and of the papers
-on the searches; every one of them can be changed.
+on the searches; all can be overridden.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from transformers import BatchEncoding
 from ..limits import check_vocabulary
 from .custom_generate import contrastive_search, diverse_beam_search
 
-# top_k 0 keeps all tokens. It must be said: with do_sample alone, generate keeps 50.
+# top_k 0 keeps all tokens; the default of generate is 50.
 SAMPLING = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
 BEAMS = {"do_sample": False, "num_beams": 16, "length_penalty": 1.0, "early_stopping": False}
 STRATEGIES = {
@@ -32,15 +32,13 @@ STRATEGIES = {
     "top_k_temperature": {**SAMPLING, "top_k": 40, "temperature": 0.7},
     "top_p": {**SAMPLING, "top_p": 0.95},
 }  # fmt: skip
-FOR_ALL = {"num_return_sequences", "no_repeat_ngram_size"}
+COMMON_OPTIONS = {"num_return_sequences", "no_repeat_ngram_size"}
 
-# What a value must be; what generate itself would take silently or refuse late.
+# Allowed values, many of which generate checks late or never.
+COUNTS = ("max_new_tokens", "num_return_sequences", "num_beams", "num_beam_groups")
 WHOLE_NUMBERS = {
-    "max_new_tokens": (lambda value: value >= 1, "at least 1"),
-    "num_return_sequences": (lambda value: value >= 1, "at least 1"),
+    **dict.fromkeys(COUNTS, (lambda value: value >= 1, "at least 1")),
     "no_repeat_ngram_size": (lambda value: value >= 0, "at least 1, or 0 for none"),
-    "num_beams": (lambda value: value >= 1, "at least 1"),
-    "num_beam_groups": (lambda value: value >= 1, "at least 1"),
     "top_k": (lambda value: value >= 1, "at least 1; leave it out to keep all tokens"),
 }
 RULES = {
@@ -55,25 +53,25 @@ RULES = {
 def prepare_generation(
     model, tokenizer, prompts: Sequence[str], strategy: str, max_new_tokens: int | None = None, **options
 ) -> tuple[BatchEncoding, dict]:
-    """The inputs and the arguments of `model.generate`, after checking that all of them fit each other.
+    """Validate the settings, and return the inputs and arguments of `model.generate`.
 
     Args:
-        model, tokenizer: a causal language model and what was saved with it.
-        prompts: one or more texts to go on with.
-        strategy: a name of `STRATEGIES`.
-        max_new_tokens: the longest continuation; None: 100, or as many as the model has room for.
-        options: what to change of the strategy, such as top_p=0.9, and num_return_sequences, no_repeat_ngram_size.
+        model, tokenizer: a causal language model and its tokenizer.
+        prompts: one or more texts to continue.
+        strategy: a key of `STRATEGIES`.
+        max_new_tokens: the longest continuation; None for 100, or less if the model has fewer positions left.
+        options: values of the strategy to override, like top_p=0.9, and num_return_sequences, no_repeat_ngram_size.
 
     Returns:
         input_ids and attention_mask (B, L), padded on the left; the arguments.
 
     Raises:
-        ValueError: the strategy is unknown or does not use an option; a value is out of its range; the tokenizer has
-            more tokens than the model; a prompt is empty, or longer than the model reads together with the new tokens.
+        ValueError: the strategy is unknown or does not use an option, a value is out of range, the tokenizer has more
+            tokens than the model, or a prompt is empty or too long.
     """
     if strategy not in STRATEGIES:
         raise ValueError(f"unknown strategy {strategy!r}; choose one of {', '.join(STRATEGIES)}")
-    known = set(STRATEGIES[strategy]) - {"do_sample", "custom_generate"} | FOR_ALL
+    known = set(STRATEGIES[strategy]) - {"do_sample", "custom_generate"} | COMMON_OPTIONS
     for name, value in options.items():
         if name not in known:
             raise ValueError(f"the strategy {strategy} does not use {name}; it takes {', '.join(sorted(known))}")
@@ -90,7 +88,7 @@ def prepare_generation(
 
 
 def _check_value(name: str, value) -> None:
-    """One value against `RULES`."""
+    """Raise a ValueError if the value breaks its rule in `RULES`."""
     holds, wanted = RULES.get(name, (lambda value: True, ""))
     if name in RULES and (isinstance(value, bool) or not isinstance(value, (int, float)) or not holds(value)):
         raise ValueError(f"{name} ({value}) must be {wanted}")
@@ -99,7 +97,7 @@ def _check_value(name: str, value) -> None:
 
 
 def _check_counts(strategy: str, arguments: dict) -> None:
-    """How many beams, groups and texts fit each other."""
+    """Check that the numbers of beams, groups and texts are consistent."""
     texts, beams = arguments.get("num_return_sequences", 1), arguments.get("num_beams", 1)
     groups = arguments.get("num_beam_groups", 1)
     if beams % groups:
@@ -110,13 +108,13 @@ def _check_counts(strategy: str, arguments: dict) -> None:
 
 
 def _check_room(model, inputs: BatchEncoding, max_new_tokens: int) -> int | float:
-    """Are there positions for the prompts, and for what is to come? Returns for how many new tokens there are."""
+    """Check that prompts and new tokens fit the model's positions; return the number of positions left."""
     positions = getattr(model.config, "max_position_embeddings", None) or float("inf")
     lengths = inputs["attention_mask"].sum(dim=1).tolist()
     for number, length in enumerate(lengths):
         if length >= positions:
             raise ValueError(
-                f"prompt {number} has {length} tokens, and the model reads {positions} in all, the new ones included; "
+                f"prompt {number} has {length} tokens, and the model reads {positions} in all, including new ones; "
                 "shorten it"
             )
         if length + max_new_tokens > positions:
@@ -128,17 +126,17 @@ def _check_room(model, inputs: BatchEncoding, max_new_tokens: int) -> int | floa
 
 
 def _pad_id(tokenizer) -> int | None:
-    """What fills up shorter texts: without a pad token, the end token."""
+    """The pad token, or the end token if there is none."""
     return tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
 
 
 def encode_prompts(tokenizer, prompts: Sequence[str]) -> BatchEncoding:
-    """Prompts → input_ids and attention_mask (B, L), padded on the left, so that all go on from the same place.
+    """Encode prompts as input_ids and attention_mask (B, L), padded on the left so that all end together.
 
-    An end token that the tokenizer puts behind every text is taken off: the text is to go on.
+    An end token added by the tokenizer is removed, because the text continues.
 
     Raises:
-        ValueError: there is no prompt, one is empty, or several have to be padded and the tokenizer has no pad token.
+        ValueError: there is no prompt, one is empty, or padding is needed and the tokenizer has no pad token.
     """
     if not prompts:
         raise ValueError("there is no prompt; give at least one")

@@ -1,9 +1,9 @@
-"""Models that explain themselves: what one forward pass computed, what heads look at, what a decision rests on.
+"""Explain a model's output: traces of a forward pass, attention plots, roles of heads, attribution to words.
 
-    python -m modeling_minibert.explain DIR "text" --out page.html            trace.py, text.py, html.py
+    python -m modeling_minibert.explain DIR "text" --out page.html
 
-Pictures of attention and positions are in plots.py, the roles of heads in head_roles.py, attribution of an output to
-words in attribution.py.
+trace.py records a forward pass (with recording.py and predictions.py), text.py and html.py show it. plots.py draws
+attention and positions, head_roles.py measures heads, attribution.py attributes an output to words.
 """
 
 from .attribution import Attribution, attention_rollout, gradient_times_input, integrated_gradients

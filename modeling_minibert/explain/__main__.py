@@ -1,10 +1,10 @@
-"""Show what a checkpoint makes of a text: `python -m modeling_minibert.explain DIR "text" --out page.html`.
+"""Trace a text through a checkpoint: `python -m modeling_minibert.explain DIR "text" --out page.html`.
 
-DIR is a folder of a model of ours with any head, or of a stock model that has a twin of ours, as BERT and GPT-2.
+DIR is the folder of a model of ours with any head, or of a stock model with a twin of ours (BERT, GPT-2, …).
 
-    --out page.html        one web page, to be opened in a browser; needs no network
-    --print                everything as text, token by token
-    --print 0 1 2          of that only layer 0, head 1, token 2
+    --out page.html        write the trace as a web page that works offline
+    --print                print the trace, token by token
+    --print 0 1 2          print layer 0, head 1, token 2 alone
     --pair "text"          the second text of a pair; for an encoder–decoder the target
 """
 
@@ -20,39 +20,39 @@ from ..stock import from_stock
 from .html import write_html
 from .trace import STACKS, check_model_type, check_text, trace
 
-# Without one of these AutoTokenizer may still make a tokenizer, which knows no word.
+# Without one of these files AutoTokenizer may return a tokenizer with an empty vocabulary.
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "source.spm")
 
 
 def load_model(folder: str) -> PreTrainedModel:
-    """Open a folder as the class it was saved from; a stock model becomes one of ours.
+    """Load a model as the class it was saved from, and convert a stock model to ours.
 
     Raises:
-        ValueError: no model or no tokenizer there, or a model that cannot be traced; says which can.
+        ValueError: the folder has no model or no tokenizer, or the model cannot be traced.
     """
     path = Path(folder) / "config.json"
     if not path.is_file():
-        raise ValueError(f"{folder} has no config.json; give a folder that `save_pretrained` or a training has written")
+        raise ValueError(f"{folder} has no config.json; give a folder that `save_pretrained` has written")
     config = json.loads(path.read_text(encoding="utf-8"))
     check_model_type(config.get("model_type"))
     if not any((Path(folder) / name).is_file() for name in TOKENIZER_FILES):
-        raise ValueError(f"{folder} has no tokenizer; put it there by tokenizer.save_pretrained({folder!r})")
+        raise ValueError(f"{folder} has no tokenizer; add it with tokenizer.save_pretrained({folder!r})")
     if config["model_type"] not in STACKS:
         return from_stock(folder)
     name = (config.get("architectures") or ["a model without architectures"])[0]
     if not hasattr(modeling_minibert, name):
-        raise ValueError(f"{path} names {name}, which is no class of modeling_minibert")
+        raise ValueError(f"{path} names {name}, which is not a class of modeling_minibert")
     return getattr(modeling_minibert, name).from_pretrained(folder)
 
 
 def explain(arguments: argparse.Namespace) -> None:
-    """Check, load, trace, write and print, in this order."""
+    """Check the arguments, trace the text, then print the trace or write the page."""
     if arguments.out is None and arguments.print is None:
         raise ValueError("nothing to do: give --out page.html, --print, or both")
     if arguments.print is not None and len(arguments.print) > 3:
         raise ValueError(f"--print takes at most a layer, a head and a token, got {len(arguments.print)} numbers")
     if arguments.out is not None and not Path(arguments.out).parent.is_dir():
-        raise ValueError(f"there is no folder {Path(arguments.out).parent} for {arguments.out}; make it first")
+        raise ValueError(f"there is no folder {Path(arguments.out).parent} for {arguments.out}; create it first")
     check_text(arguments.text, arguments.pair)
     model = load_model(arguments.folder)
     traced = trace(model, AutoTokenizer.from_pretrained(arguments.folder), arguments.text, arguments.pair)
@@ -64,17 +64,17 @@ def explain(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """`python -m modeling_minibert.explain DIR "text" --out page.html`."""
+    """Run the command."""
     parser = argparse.ArgumentParser(
         prog="python -m modeling_minibert.explain",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folder", metavar="DIR", help="folder of a checkpoint")
-    parser.add_argument("text", help="what the model is to read")
-    parser.add_argument("--pair", help="the second text of a pair")
-    parser.add_argument("--out", metavar="PAGE", help="write a web page")
-    parser.add_argument("--print", nargs="*", type=int, metavar="N", help="print the trace, or one layer, head, token")
+    parser.add_argument("text", help="text for the model to read")
+    parser.add_argument("--pair", help="second text of a pair; for an encoder–decoder the target")
+    parser.add_argument("--out", metavar="PAGE", help="write the trace as a web page")
+    parser.add_argument("--print", nargs="*", type=int, metavar="N", help="print all, or this layer, head and token")
     try:
         explain(parser.parse_args())
     except (ValueError, OSError) as error:

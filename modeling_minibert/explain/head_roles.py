@@ -1,17 +1,15 @@
-"""What does each attention head look at? Shares of attention, averaged over texts, and a role where it is clear.
-
-    from modeling_minibert.explain.head_roles import head_roles
+"""Measure where each attention head looks, averaged over texts, and name its role.
 
     print(head_roles(model, tokenizer, texts))
 
-prints a line per head: how much of its attention goes to the previous token, the next one, the token itself, the first
-one ([CLS] in BERT) and the separators, and how widely it is spread. The last line is a head that looks at every
-token alike: only what is far from it means something. A role describes where a head looks, not what it is for.
+prints a line per head: the shares of its attention on the previous token, the next one, the token itself, the first one
+([CLS] in BERT) and the separators, and how widely it is spread. The last line is the baseline, uniform attention: only
+a large difference from it means something. A role says where a head looks, not what it is for.
 
 Read `attention_shares` for the formulas. Letters: H heads, L tokens, N layers.
 
 Sources: Clark et al. 2019, "What does BERT look at?", sections 3.1 to 3.3 (the shares, the entropy, and half of the
-attention as a mark); Voita et al. 2019 (positional heads); the lectures' head roles (rows S3-10, S5-21).
+attention as a threshold); Voita et al. 2019 (positional heads); the lectures' head roles (rows S3-10, S5-21).
 """
 
 from collections.abc import Sequence
@@ -21,18 +19,18 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-MAIN_SHARE = 0.5  # a head that gives one kind of token this much of its attention has that role
-BROAD_SPREAD = 0.9  # and one whose entropy is at least this share of the highest possible is "broad"
+MAIN_SHARE = 0.5  # share of attention on one kind of token that gives a head its role
+BROAD_SPREAD = 0.9  # share of the highest possible entropy from which a head is "broad"
 
 
 @torch.no_grad()
 def attention_weights(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: str
 ) -> tuple[list[str], np.ndarray]:
-    """The tokens of a text, special ones included, and the attention weights of every layer.
+    """Compute the tokens of a text, with special ones, and the attention weights of every layer.
 
-    Stock models compute them only with eager attention, which is switched on for this call; the model is left as it
-    was, in training mode too.
+    Stock models return weights only with eager attention, so it is set for this call; afterwards attention and training
+    mode are restored.
 
     Returns:
         L tokens, and (N, H, L, L) in float64.
@@ -51,27 +49,29 @@ def attention_weights(
     finally:
         model.train(was_training).set_attn_implementation(implementation)
     if not layers or any(layer is None for layer in layers):
-        raise ValueError(f"{type(model).__name__} gives no attention weights; it needs softmax attention in all layers")
+        raise ValueError(
+            f"{type(model).__name__} gives no attention weights; give one with softmax attention in all layers"
+        )
     return tokenizer.convert_ids_to_tokens(ids.tolist()), torch.cat(layers).double().cpu().numpy()
 
 
 def attention_shares(weights: np.ndarray, separators: np.ndarray | None = None) -> dict[str, np.ndarray]:
-    """How much each query gives to each kind of key, for the heads of one text.
+    """Compute the share of attention that each query gives to each kind of key, for one text.
 
     Args:
-        weights: (H, L, L), the rows sum to 1; no padding.
-        separators: (L,) bool, which keys are separators; none where not given.
+        weights: (H, L, L) without padding; rows sum to 1.
+        separators: (L,) bool, True for separators; none by default.
 
     Returns:
-        For each measure (H, L), a number per query; NaN where a query has no such key:
-        `previous`, `next`, `same` and `first`, the weight of that key; `separator`, the sum over the separators;
-        `entropy`, -Σ w ln w in nats; `spread`, the entropy divided by its highest value, ln(number of keys in sight).
-        A query that sees a single key, such as the first one of a decoder, has no choice and is NaN in all of them.
+        {measure: (H, L), one value per query}: `previous`, `next`, `same` and `first`, the weight of that key;
+        `separator`, the sum over the separators; `entropy`, -Σ w ln w in nats; `spread`, the entropy divided by its
+        largest value, ln(number of visible keys). NaN if the query has no such key, and in all measures if it sees a
+        single key (the first query of a decoder).
     """
     weights = np.asarray(weights, dtype=float)
     heads, length, _ = weights.shape
     causal = length > 1 and not np.triu(weights, k=1).any()
-    visible = np.arange(1, length + 1) if causal else np.full(length, length)  # keys in sight of each query
+    visible = np.arange(1, length + 1) if causal else np.full(length, length)  # number per query
     separators = np.zeros(length, dtype=bool) if separators is None else np.asarray(separators, dtype=bool)
     nowhere = np.full((heads, 1), np.nan)
     following = np.full((heads, length - 1), np.nan) if causal else np.diagonal(weights, 1, 1, 2)
@@ -90,17 +90,16 @@ def attention_shares(weights: np.ndarray, separators: np.ndarray | None = None) 
 
 @dataclass
 class HeadRoles:
-    """The averages of `attention_shares` over all queries of all texts.
+    """The averages of `attention_shares` over all queries of all texts; `str()` gives a table.
 
-    `shares[name]` is (N, H); `alike[name]` is the number of a head that looks at every token in sight alike. A measure
-    that no query has (`next` in a decoder) is NaN. `str()` of it is a table.
+    A measure that no query has (`next` in a decoder) is NaN.
     """
 
-    shares: dict[str, np.ndarray]
-    alike: dict[str, float]
+    shares: dict[str, np.ndarray]  # {measure: (N, H)}
+    alike: dict[str, float]  # {measure: its value for uniform attention}
 
     def role(self, layer: int, head: int) -> str:
-        """One word for a head, counted from 0: "broad", "previous", "next", "same", "first" or "separator"; or ""."""
+        """Role of a head (indices from 0): "broad", "previous", "next", "same", "first", "separator", or ""."""
         own = {name: values[layer, head] for name, values in self.shares.items()}
         if own["spread"] >= BROAD_SPREAD:
             return "broad"
@@ -112,13 +111,13 @@ class HeadRoles:
         lines = ["layer  head  " + "  ".join(f"{name:>9}" for name in names) + "   role"]
         for layer, head in np.ndindex(self.shares["same"].shape):
             own = [self.shares[name][layer, head] for name in names]
-            lines.append(f"{layer + 1:5d}  {head + 1:4d}  {_cells(names, own)}   {self.role(layer, head)}")
-        lines.append(f"all tokens   {_cells(names, self.alike.values())}   alike")
+            lines.append(f"{layer + 1:5d}  {head + 1:4d}  {_format_row(names, own)}   {self.role(layer, head)}")
+        lines.append(f"uniform      {_format_row(names, self.alike.values())}")
         return "\n".join(line.rstrip() for line in lines)
 
 
-def _cells(names: Sequence[str], values) -> str:
-    """Shares as percentages, the entropy in nats; a dash for what there is not."""
+def _format_row(names: Sequence[str], values) -> str:
+    """Format shares as percentages, the entropy in nats, and NaN as a dash."""
     cells = []
     for name, value in zip(names, values, strict=True):
         number = f"{value:.2f}" if name == "entropy" else f"{value:.0%}"
@@ -127,25 +126,25 @@ def _cells(names: Sequence[str], values) -> str:
 
 
 def head_roles(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> HeadRoles:
-    """Measure every head of a model on some texts; texts are read one by one, so that there is no padding.
+    """Measure every head of a model on some texts, one by one, so that there is no padding.
 
     Args:
-        model: MiniBert, MiniGPT, stock BERT or GPT-2, or any model with `attentions` in its output.
+        model: any model with `attentions` in its output.
         tokenizer: its tokenizer.
-        texts: a few dozen give a fair average; each counts by its number of tokens.
+        texts: a few dozen, weighted by their number of tokens.
 
     Raises:
-        ValueError: no texts, or only such of a single token, where no head has a choice.
+        ValueError: no text has two tokens.
     """
     found: dict[str, list[np.ndarray]] = {}
     for text in texts:
         tokens, weights = attention_weights(model, tokenizer, text)
         shape = weights.shape[:2]
-        in_sight = np.ones(weights.shape[2:])
+        visible = np.ones(weights.shape[2:])
         if not np.triu(weights, k=1).any():  # a decoder
-            in_sight = np.tril(in_sight)
-        alike = in_sight / in_sight.sum(axis=1, keepdims=True)
-        heads = np.concatenate([weights.reshape(-1, *alike.shape), alike[None]])
+            visible = np.tril(visible)
+        uniform = visible / visible.sum(axis=1, keepdims=True)
+        heads = np.concatenate([weights.reshape(-1, *uniform.shape), uniform[None]])
         separators = np.array([token == tokenizer.sep_token for token in tokens])
         for name, values in attention_shares(heads, separators).items():
             found.setdefault(name, []).append(values)

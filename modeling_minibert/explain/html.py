@@ -1,8 +1,8 @@
-"""One self-contained web page for a trace: no network, no build, plain JavaScript over inline data.
+"""Write a trace as a self-contained web page: plain JavaScript over inline data, no network, no build.
 
-`page_data` says which numbers the page holds; `write_html` puts them, as JSON with four significant digits (half a
-unit in the fourth, at most 0.05 % off), into `page.html` together with `page.css` and `page.js`. The page reads what it
-shows from the part of its address behind the #, so a link can point at one head: `page.html#layer=1&head=2&token=3`.
+`page_data` selects the numbers; `write_html` puts them, as JSON with four significant digits (an error of at most
+0.05 %), into `page.html` together with `page.css` and `page.js`. The fragment of the address selects the view, so a
+link can point at one head: `page.html#layer=1&head=2&token=3`.
 
 The head view (lines between two columns of tokens) is that of Vig 2019, A Multiscale Visualization of Attention in the
 Transformer Model (arXiv 1906.05714).
@@ -20,43 +20,35 @@ from torch import Tensor
 from .trace import AttentionTrace, StackTrace, Trace
 
 SIGNIFICANT_DIGITS = 4
-# Weights and scores of all heads; about seven bytes each in the page.
-MOST_NUMBERS = 4_000_000
+MOST_NUMBERS = 4_000_000  # weights and scores of all heads, about seven bytes each in the page
 CANDIDATES = 5
 
 
 def write_html(trace: Trace, path: str | Path) -> Path:
-    """Write the page.
-
-    Args:
-        trace: from `trace`.
-        path: where the page goes, such as page.html.
-
-    Returns:
-        The path.
+    """Write the page and return its path.
 
     Raises:
-        ValueError: so many tokens that the page would have more than `MOST_NUMBERS` weights and scores.
+        ValueError: the page would have more than `MOST_NUMBERS` weights and scores.
     """
     data = json.dumps(page_data(trace), ensure_ascii=False, separators=(",", ":"))
     pieces = {
         "title": html.escape(f"{trace.model_class}: {trace.text}"),
-        "style": _read("page.css"),
-        "script": _read("page.js"),
-        "data": data.replace("<", "\\u003c"),  # no text can end the script element
+        "style": _read_resource("page.css"),
+        "script": _read_resource("page.js"),
+        "data": data.replace("<", "\\u003c"),  # so that no text can end the script element
     }
-    page = re.sub(r"{{(\w+)}}", lambda place: pieces[place[1]], _read("page.html"))
+    page = re.sub(r"{{(\w+)}}", lambda place: pieces[place[1]], _read_resource("page.html"))
     Path(path).write_text(page, encoding="utf-8")
     return Path(path)
 
 
 def page_data(trace: Trace) -> dict:
-    """What the page shows, ready for JSON.
+    """Select the data of the page, ready for JSON.
 
     Returns:
         `model`, `text`, `text_pair`; `attentions`, one entry for each `kind` in each `stack`, with the tokens of
-        `queries` and `keys` and `layers[layer][head]`: `weights` (L, S) and `scores` (L, S), null where not visible;
-        `stacks`, with the length (Euclidean norm) of each token's vector on its way; `predictions`.
+        `queries` and `keys` and `layers[layer][head]`: `weights` (L, S) and `scores` (L, S), null if not visible;
+        `stacks`, with the Euclidean norm of each token's vector after each part; `predictions`.
     """
     attentions = [entry for name, stack in trace.stacks.items() for entry in _attentions(name, stack, trace)]
     _check_size(attentions)
@@ -65,25 +57,21 @@ def page_data(trace: Trace) -> dict:
         "text": trace.text,
         "text_pair": trace.text_pair,
         "attentions": [
-            {**entry, "layers": [_heads(attention) for attention in entry["layers"]]} for entry in attentions
+            {**entry, "layers": [_head_data(attention) for attention in entry["layers"]]} for entry in attentions
         ],
         "stacks": [
-            {"name": name, "tokens": stack.tokens, "norms": _norms(stack)} for name, stack in trace.stacks.items()
+            {"name": name, "tokens": stack.tokens, "norms": _vector_norms(stack)}
+            for name, stack in trace.stacks.items()
         ],
         "predictions": [
-            {
-                "question": prediction.question,
-                "token": prediction.token,
-                "is_probability": prediction.is_probability,
-                "candidates": [[label, _round(value)] for label, value in prediction.candidates[:CANDIDATES]],
-            }
-            for prediction in trace.predictions
+            vars(one) | {"candidates": [[label, _round(value)] for label, value in one.candidates[:CANDIDATES]]}
+            for one in trace.predictions
         ],
     }
 
 
 def _attentions(name: str, stack: StackTrace, trace: Trace) -> list[dict]:
-    """The attentions of a stack to its own tokens, and those to the encoder's, if any."""
+    """Self-attention of a stack in all layers, and cross-attention if it has any."""
     own = [layer.attention for layer in stack.layers]
     cross = [layer.cross_attention for layer in stack.layers if layer.cross_attention is not None]
     kinds = [(own, stack.tokens)] + ([(cross, trace.encoder.tokens)] if cross else [])
@@ -104,7 +92,7 @@ def _check_size(attentions: list[dict]) -> None:
         )
 
 
-def _heads(attention: AttentionTrace) -> list[dict]:
+def _head_data(attention: AttentionTrace) -> list[dict]:
     return [
         {
             "weights": _round(weights),
@@ -117,8 +105,8 @@ def _heads(attention: AttentionTrace) -> list[dict]:
     ]
 
 
-def _norms(stack: StackTrace) -> list[dict]:
-    """Rows of the table of lengths: what is added to the stream of each token, and what it is afterwards."""
+def _vector_norms(stack: StackTrace) -> list[dict]:
+    """Rows of the table of norms: the output of each sub-layer, and the residual stream after each layer."""
     parts = stack.embeddings
     rows = [
         ("word embedding", parts.word),
@@ -136,7 +124,7 @@ def _norms(stack: StackTrace) -> list[dict]:
 
 
 def _round(values):
-    """Numbers, or lists or a tensor of them, to `SIGNIFICANT_DIGITS`."""
+    """Round a number, a list or a tensor to `SIGNIFICANT_DIGITS`."""
     if isinstance(values, Tensor):
         values = values.tolist()
     if isinstance(values, list):
@@ -144,5 +132,5 @@ def _round(values):
     return float(f"{values:.{SIGNIFICANT_DIGITS}g}")
 
 
-def _read(name: str) -> str:
+def _read_resource(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

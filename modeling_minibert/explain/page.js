@@ -1,5 +1,5 @@
-// The page of one trace. The address behind the # says what is shown (attention, layer, head, token); every control
-// only writes it, and `render` draws everything anew from it. Read `render` first.
+// The page of one trace. The fragment of the address is the state (attention, layer, head, token): controls change it,
+// and `render` redraws the page from it. Read `render` first.
 "use strict";
 
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -8,7 +8,7 @@ const visibleToken = (token) => (token.trim() === "" ? "␣" : token);
 const NAMES = { self: "self-attention", causal: "causal self-attention", cross: "cross-attention" };
 const nameOf = (attention) => `${attention.stack} ${NAMES[attention.kind]}`;
 
-/** An element with attributes and children; names of SVG parts make SVG elements. */
+/** Create an HTML or SVG element with attributes and children. */
 function make(name, attributes = {}, ...children) {
   const isSvg = ["svg", "g", "rect", "text", "path", "title"].includes(name);
   const element = isSvg ? document.createElementNS("http://www.w3.org/2000/svg", name) : document.createElement(name);
@@ -17,7 +17,7 @@ function make(name, attributes = {}, ...children) {
   return element;
 }
 
-// --- What is shown
+// --- State
 
 function readState() {
   const given = new URLSearchParams(location.hash.slice(1));
@@ -31,7 +31,7 @@ function readState() {
     attention,
     layer: pick("layer", layers.length, 0),
     head: pick("head", layers[0].length, 0),
-    // The first token is what a classifier reads; the last one of a decoder has seen everything.
+    // A classifier reads the first token; in a decoder the last one sees the whole text.
     token: pick("token", queries.length, kind === "causal" ? queries.length - 1 : 0),
   };
 }
@@ -41,7 +41,7 @@ function show(change) {
   location.replace("#" + new URLSearchParams(next));
 }
 
-let followed = null; // the query that the pointer is on, if any
+let followed = null; // the query under the pointer
 
 function render() {
   const state = readState();
@@ -75,7 +75,7 @@ function renderChoices(name, labels, chosen) {
   group.querySelectorAll("input").forEach((input, index) => (input.checked = index === chosen));
 }
 
-/** Show one query everywhere: its lines, its row of the map, its bars. */
+/** Highlight one query in all views: its lines, its row of the map, its bars. */
 function follow(view, query) {
   if (query === followed) return;
   followed = query;
@@ -146,7 +146,7 @@ function tokenBox(token, side, x, index, width, attributes = {}) {
   return make("g", { class: `token ${side}`, ...attributes }, rect, text);
 }
 
-/** From the other side: who attends to this key. */
+/** Highlight one key: the lines that lead to it, and the queries that attend to it. */
 function followKey(view, key) {
   followed = null;
   document.querySelectorAll(".line").forEach((line) => {
@@ -257,10 +257,10 @@ function thumbnail(weights) {
   return canvas;
 }
 
-// --- Predictions and lengths
+// --- Predictions and norms
 
 function renderPredictions(view) {
-  const answering = data.stacks[data.stacks.length - 1]; // of an encoder–decoder the decoder
+  const answering = data.stacks[data.stacks.length - 1]; // the decoder, if there is one
   byId("predictions-section").hidden = data.predictions.length === 0;
   byId("predictions").replaceChildren(...data.predictions.map((prediction) => {
     const place = prediction.token === null ? "" : ` ${prediction.token} “${visibleToken(answering.tokens[prediction.token])}”`;
@@ -303,7 +303,7 @@ document.title = `${data.model}: ${data.text}`;
 byId("controls").addEventListener("submit", (event) => event.preventDefault());
 window.addEventListener("hashchange", render);
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-  delete byId("overview").dataset.attention; // the thumbnails have their colour painted in
+  delete byId("overview").dataset.attention; // redraw the thumbnails in the new colour
   render();
 });
 render();

@@ -1,15 +1,15 @@
-"""Pictures of attention and of positions, from plain arrays.
+"""Plot attention weights and position codes from plain arrays.
 
-    attention_heat_map      one head: who looks at whom, with the numbers
-    query_bars              the same, a panel of bars for each query
-    head_grid               every head of every layer at a glance
-    position_heat_map       a table of position codes as colours; `position_curves`: some of its columns as waves
-    compare_position_codes  why positions are waves: integers grow, fractions depend on the length, binary digits jump
+    attention_heat_map      the weights of one head, with numbers
+    query_bars              the same, with a panel of bars per query
+    head_grid               every head of every layer
+    position_heat_map       a table of position codes as colours; `position_curves`: some of its columns as curves
+    compare_position_codes  integers, fractions, binary digits and sinusoids side by side
 
-Each function returns a matplotlib `Figure` (a notebook shows it; `figure.savefig("page.png")` keeps it) that no window
-and no pyplot state is attached to. Letters: L query length, S key length, H heads, P positions, E features.
+Each function returns a matplotlib `Figure` without pyplot state: notebooks show it, `figure.savefig("page.png")` saves
+it. Letters: L query length, S key length, H heads, P positions, E features.
 
-Sources: the lectures' plots (rows S3-07, S3-09, S3-16, S5-13); waves for positions, Vaswani et al. 2017, section 3.5.
+Sources: the lectures' plots (rows S3-07, S3-09, S3-16, S5-13); sinusoidal positions, Vaswani et al. 2017, section 3.5.
 """
 
 import math
@@ -20,18 +20,20 @@ from matplotlib.figure import Figure
 
 from ..embeddings import sinusoidal_positions
 
-WAVES_SHOWN = (4, 5, 32, 33)  # as the lecture: two sines, each with its cosine
-WHITE_FROM = 0.5  # the numbers on cells with more than this weight are white, the others black
+SHOWN_DIMENSIONS = (4, 5, 32, 33)  # those of the lecture: two sines, each with its cosine
+WHITE_FROM = 0.5  # cells with a larger weight have white numbers, the others black ones
 
 
-def _matrix(weights, queries: Sequence[str], keys: Sequence[str] | None) -> tuple[np.ndarray, list[str], list[str]]:
-    """The weights as an array, and the labels of both axes, once they are known to fit each other."""
+def _check_shape(
+    weights, queries: Sequence[str], keys: Sequence[str] | None
+) -> tuple[np.ndarray, list[str], list[str]]:
+    """Check that weights and tokens fit; return the weights as an array, and the labels of both axes."""
     weights = np.asarray(weights, dtype=float)
     queries, keys = list(queries), list(queries if keys is None else keys)
     if weights.shape != (len(queries), len(keys)):
         raise ValueError(
             f"weights of shape {weights.shape} do not fit {len(queries)} queries and {len(keys)} keys; give those of "
-            "one text and one head, such as outputs.attentions[layer][0, head]"
+            "one text and one head, for example outputs.attentions[layer][0, head]"
         )
     return weights, queries, keys
 
@@ -39,19 +41,19 @@ def _matrix(weights, queries: Sequence[str], keys: Sequence[str] | None) -> tupl
 def attention_heat_map(
     weights, queries: Sequence[str], keys: Sequence[str] | None = None, title: str = "", cmap: str = "YlOrRd"
 ) -> Figure:
-    """Draw the attention weights of one head, a row of cells per query, with the numbers in the cells.
+    """Plot the attention weights of one head as a heat map with numbers, one row per query.
 
     Args:
         weights: (L, S); each row sums to 1.
-        queries: the L tokens that look.
-        keys: the S tokens that are looked at; the same tokens where not given.
-        title: stands above.
-        cmap: the colours, from 0 to 1; the lectures use "YlOrRd" and "Blues".
+        queries: L tokens.
+        keys: S tokens; the queries by default.
+        title: of the figure.
+        cmap: colour map; the lectures use "YlOrRd" and "Blues".
 
     Raises:
-        ValueError: the shape of the weights is not that of the tokens.
+        ValueError: the weights do not fit the tokens.
     """
-    weights, queries, keys = _matrix(weights, queries, keys)
+    weights, queries, keys = _check_shape(weights, queries, keys)
     figure = Figure(figsize=(2 + 0.55 * len(keys), 1.5 + 0.45 * len(queries)), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(weights, cmap=cmap, vmin=0.0, vmax=1.0)
@@ -66,11 +68,8 @@ def attention_heat_map(
 
 
 def query_bars(weights, queries: Sequence[str], keys: Sequence[str] | None = None) -> Figure:
-    """Draw the attention weights of one head as bars: a panel for each query, a bar for each key.
-
-    Arguments and errors are those of `attention_heat_map`.
-    """
-    weights, queries, keys = _matrix(weights, queries, keys)
+    """Plot the attention weights of one head as bars, one panel per query. Arguments as in `attention_heat_map`."""
+    weights, queries, keys = _check_shape(weights, queries, keys)
     columns = min(len(queries), 4)
     rows = math.ceil(len(queries) / columns)
     figure = Figure(figsize=(2.6 * columns + 0.6, rows * (0.9 + 0.24 * len(keys))), layout="constrained")
@@ -86,17 +85,17 @@ def query_bars(weights, queries: Sequence[str], keys: Sequence[str] | None = Non
 
 
 def head_grid(attentions: Sequence, queries: Sequence[str], keys: Sequence[str] | None = None) -> Figure:
-    """Draw every head of every layer as a small heat map: a row of pictures per layer, a column per head.
+    """Plot every head as a small heat map, one row per layer and one column per head.
 
     Args:
-        attentions: one array (H, L, S) per layer, such as `[layer[0] for layer in outputs.attentions]`.
+        attentions: one array (H, L, S) per layer, for example `[layer[0] for layer in outputs.attentions]`.
         queries, keys: as in `attention_heat_map`.
     """
-    layers = [[_matrix(head, queries, keys)[0] for head in layer] for layer in attentions]
+    layers = [[_check_shape(head, queries, keys)[0] for head in layer] for layer in attentions]
     queries, keys = list(queries), list(queries if keys is None else keys)
     height, width = len(layers), len(layers[0])
     size = 2.0 + 1.6 * width, 1.6 + 1.6 * height  # inches
-    figure = Figure(figsize=size)  # margins by hand: matplotlib's own layout is slow for a hundred panels
+    figure = Figure(figsize=size)  # with fixed margins, because automatic layout is slow for a hundred panels
     margins = {"left": 1.2 / size[0], "right": 1 - 0.2 / size[0], "bottom": 1.1 / size[1], "top": 1 - 0.3 / size[1]}
     grid = figure.subplots(
         height, width, sharex=True, sharey=True, squeeze=False, gridspec_kw=margins | {"hspace": 0.3}
@@ -115,9 +114,9 @@ def head_grid(attentions: Sequence, queries: Sequence[str], keys: Sequence[str] 
 
 
 def position_heat_map(table) -> Figure:
-    """Draw a table of position codes (P, E), a row per position, from -1 (red) over 0 to 1 (blue) at least.
+    """Plot a table of position codes (P, E) as a heat map: negative values are red, positive ones blue.
 
-    Any table will do: `sinusoidal_positions(100, 128)`, or the learned one of a model.
+    Examples: `sinusoidal_positions(100, 128)`, or the position embeddings of a model.
     """
     table = np.asarray(table, dtype=float)
     limit = max(1.0, np.abs(table).max())
@@ -129,17 +128,17 @@ def position_heat_map(table) -> Figure:
     return figure
 
 
-def position_curves(table, dimensions: Sequence[int] = WAVES_SHOWN) -> Figure:
-    """Draw some columns of a table of position codes (P, E) over the positions.
+def position_curves(table, dimensions: Sequence[int] = SHOWN_DIMENSIONS) -> Figure:
+    """Plot some columns of a table of position codes (P, E) over the positions.
 
     Raises:
-        ValueError: the table has no such column.
+        ValueError: a dimension is not in the table.
     """
     table = np.asarray(table, dtype=float)
     if max(dimensions) >= table.shape[1] or min(dimensions) < 0:
         raise ValueError(
             f"dimensions {list(dimensions)} asked for, but the table has {table.shape[1]}, from 0 to "
-            f"{table.shape[1] - 1}"
+            f"{table.shape[1] - 1}; choose among these"
         )
     figure = Figure(figsize=(7, 3.5), layout="constrained")
     axes = figure.subplots()
@@ -151,14 +150,14 @@ def position_curves(table, dimensions: Sequence[int] = WAVES_SHOWN) -> Figure:
 
 
 def position_codes(length: int, size: int = 16) -> dict[str, np.ndarray]:
-    """Four ways to write down where a token stands in a text of `length` tokens (2 or more).
+    """Compute four position codes for a text of `length` tokens (2 or more).
 
     Returns:
-        `integer` (length, 1): 0, 1, 2, …; `fraction` (length, 1): from 0 at the first token to 1 at the last;
-        `binary` (length, digits): the digits of the integer, the last one first; `sinusoid` (length, size).
+        `integer` (length, 1): 0, 1, 2, …; `fraction` (length, 1): from 0 to 1; `binary` (length, digits): least
+        significant digit first; `sinusoid` (length, size).
     """
     if length < 2:
-        raise ValueError(f"a text of {length} tokens has no order to write down; give a length of 2 or more")
+        raise ValueError(f"a text of {length} tokens has no order to encode; give a length of 2 or more")
     positions = np.arange(length)
     digits = (length - 1).bit_length()
     return {
@@ -170,16 +169,15 @@ def position_codes(length: int, size: int = 16) -> dict[str, np.ndarray]:
 
 
 def step_sizes(codes: np.ndarray) -> np.ndarray:
-    """How far each position code is from the next: (P, E) → (P - 1,), Euclidean distances."""
+    """Euclidean distance of each position code to the next: (P, E) → (P - 1,)."""
     return np.linalg.norm(np.diff(codes, axis=0), axis=1)
 
 
 def compare_position_codes(lengths: Sequence[int] = (16, 40)) -> Figure:
-    """Draw `position_codes` above, and below how far each position is from the next, for texts of two lengths.
+    """Plot `position_codes` (top) and the distances between neighbours (bottom) for texts of several lengths.
 
-    What to see: integers grow without end (the scale of the first picture); the step of a fraction is another for
-    each length, so that 0.4 is no position; binary digits repeat, each twice as slowly as the one before, but their
-    step jumps; waves repeat in the same way, stay between -1 and 1, and every step is the same.
+    Integers grow without bound. The step of a fraction depends on the length. Binary digits repeat with doubling
+    periods, but their distances jump. Sinusoids repeat too, stay between -1 and 1, and have equal distances.
     """
     figure = Figure(figsize=(13, 6), layout="constrained")
     pictures, steps = figure.subplots(2, 4)

@@ -1,8 +1,7 @@
-"""Hooks that keep what goes into the modules of a model and what comes out, while it computes.
+"""Record the inputs and outputs of all modules during a forward pass, with hooks.
 
-Nothing of the forward pass is written a second time: the queries, keys and values are the arguments with which the
-model calls the attention formula, a residual sum is what its norm reads. Computed here are the scores alone, by the
-product in that formula.
+No part of the forward pass is reimplemented: queries, keys and values are the arguments of the attention formula, a
+residual sum is the input of its norm. The scores alone are computed here, because the formula does not return them.
 
 Letters: L length, S number of keys, H heads, D head size.
 """
@@ -20,23 +19,23 @@ from ..attention import MultiHeadAttention, eager_attention_forward
 
 @dataclass
 class Call:
-    """One call of one module, without the batch: its first argument and what it returned."""
+    """One call of one module, without the batch: its first argument and its output."""
 
     input: Tensor
     output: Tensor
-    attention: dict[str, Tensor] | None = None  # of a MultiHeadAttention: the arguments and results of the formula
+    attention: dict[str, Tensor] | None = None  # MultiHeadAttention: arguments and results of the formula
 
 
 def one_text(tensor: Tensor) -> Tensor:
-    """A tensor without its batch of one, on the CPU."""
+    """Remove the batch dimension of size one, and move the tensor to the CPU."""
     return tensor.detach()[0].cpu()
 
 
-ATTENTION_OF_A_TRACE = "trace"
+RECORDING_ATTENTION = "trace"
 
 
-def _keep_attention(module, query, key, value, attention_mask, kept: dict, **kwargs):
-    """The eager formula, called in its place with the same arguments; `kept` receives them and the results."""
+def _record_attention(module, query, key, value, attention_mask, kept: dict, **kwargs):
+    """Compute eager attention, and put its arguments and results into `kept`."""
     mixed, weights = eager_attention_forward(module, query, key, value, attention_mask, **kwargs)
     scores = query @ key.transpose(-2, -1) * module.scaling
     if kwargs.get("position_bias") is not None:
@@ -55,17 +54,17 @@ def _keep_attention(module, query, key, value, attention_mask, kept: dict, **kwa
     return mixed, weights
 
 
-AttentionInterface.register(ATTENTION_OF_A_TRACE, _keep_attention)
+AttentionInterface.register(RECORDING_ATTENTION, _record_attention)
 
 
 @contextmanager
 def recording(model: nn.Module) -> Iterator[dict[nn.Module, Call]]:
-    """While this is open, every call of every module of the model is kept."""
+    """Record every module call within this context."""
     recorded, attentions = {}, {}
 
     def before_attention(module, args, kwargs):
         attentions[module] = {}
-        return args, kwargs | {"implementation": ATTENTION_OF_A_TRACE, "kept": attentions[module]}
+        return args, kwargs | {"implementation": RECORDING_ATTENTION, "kept": attentions[module]}
 
     def after(module, args, output):
         output = output[0] if isinstance(output, tuple) else output

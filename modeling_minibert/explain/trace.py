@@ -1,9 +1,8 @@
-"""Every intermediate of one forward pass, taken from the model itself while it computes.
+"""Record every intermediate result of one forward pass.
 
-Read `AttentionTrace`, `LayerTrace`, `StackTrace` and `Trace` for what there is and in which shape; then `trace`, which
-runs the model once with hooks on its modules (`recording.py`); then `_read_layer`, which sorts what they have seen.
-
-A stock model of transformers is first converted by `from_stock` (same weights, same outputs): one trace serves all.
+Read `AttentionTrace`, `LayerTrace`, `StackTrace` and `Trace` for the contents and their shapes; then `trace`, which
+runs the model once with hooks (`recording.py`); then `_read_layer`, which sorts the recorded tensors. Stock models are
+converted by `from_stock` first (same weights, same outputs).
 
 Letters: L length, S number of keys, H heads, D head size, E hidden size, M feed-forward width, C classes, V vocabulary.
 
@@ -22,23 +21,22 @@ from .predictions import Prediction, read_predictions
 from .recording import Call, one_text, recording
 from .text import describe, describe_prediction
 
-# Which stacks of layers each family has.
+# The stacks of layers of each family.
 STACKS = {"minibert": ("encoder",), "minigpt": ("decoder",), "miniseq2seq": ("encoder", "decoder")}
-MOST_WRITTEN = 50  # tokens of a target that the model writes itself
+MAX_GENERATED_TOKENS = 50  # of a target that is not given
 
 
 @dataclass(frozen=True)
 class AttentionTrace:
     """One attention of one layer, all heads."""
 
-    kind: str  # "self", "causal" (self, but no token sees a later one) or "cross"
-    input: Tensor  # (L, E), what the queries are made of; keys and values too, but for cross-attention
-    query: Tensor  # (H, L, D); turned already where positions are rotary
+    kind: str  # "self", "causal" (self-attention without later tokens) or "cross"
+    input: Tensor  # (L, E), projected to queries, and except for cross-attention to keys and values
+    query: Tensor  # (H, L, D), after rotary positions
     key: Tensor  # (H, S, D)
     value: Tensor  # (H, S, D)
     visible: Tensor  # (L, S) bool, the keys each query may attend to
-    # (H, L, S), query · key / √D, also where not visible; in T5's way not divided, with the bias of relative positions
-    scores: Tensor
+    scores: Tensor  # (H, L, S), query · key / √D before masking; for T5 undivided, plus the relative position bias
     weights: Tensor  # (H, L, S), softmax of the scores over the visible keys
     head_outputs: Tensor  # (H, L, D), weights · value
     output: Tensor  # (L, E), the head outputs side by side, through the output projection
@@ -46,10 +44,10 @@ class AttentionTrace:
 
 @dataclass(frozen=True)
 class LayerTrace:
-    """One layer: attention, in some decoders attention to the encoder, feed-forward.
+    """One layer: attention, cross-attention in some decoders, feed-forward.
 
-    With `pre_norm` (GPT-2, T5) each norm reads what goes into its sub-layer, otherwise (BERT, the first GPT) the
-    residual sum after it.
+    With `pre_norm` (GPT-2, T5) each norm reads the input of its sub-layer, otherwise (BERT, the first GPT) the residual
+    sum after it.
     """
 
     pre_norm: bool
@@ -70,18 +68,18 @@ class LayerTrace:
 
 @dataclass(frozen=True)
 class EmbeddingTrace:
-    """The parts of the embeddings, each (L, E); None where the model does not have the part."""
+    """The parts of the embeddings, each (L, E); None if the model lacks the part."""
 
-    word: Tensor  # times √E where the model scales its word vectors
+    word: Tensor  # times √E if the model scales its word vectors
     position: Tensor | None
     token_type: Tensor | None
     sum: Tensor
-    norm: Tensor  # the sum itself where the model has no norm here
+    norm: Tensor  # the sum itself if the model has no norm here
 
 
 @dataclass(frozen=True)
 class StackTrace:
-    """An encoder or a decoder with its tokens."""
+    """The trace of an encoder or a decoder, with its tokens."""
 
     tokens: list[str]
     input_ids: list[int]
@@ -92,48 +90,48 @@ class StackTrace:
 
 @dataclass(frozen=True)
 class Trace:
-    """One text through one model. `encoder` is None in a decoder-only model, `decoder` in an encoder-only one."""
+    """The trace of one text. `encoder` is None in a decoder-only model, `decoder` in an encoder-only one."""
 
     model_class: str
     text: str
     text_pair: str | None
-    inputs: dict[str, Tensor]  # what the model was called with, (1, L) each; (1, 1, L) for multiple choice
+    inputs: dict[str, Tensor]  # arguments of the model, (1, L) each; (1, 1, L) for multiple choice
     encoder: StackTrace | None
     decoder: StackTrace | None
     pooler: Tensor | None  # (E,)
-    logits: dict[str, Tensor]  # by the names of the model's outputs, without the batch: (C,), (L, V), …
+    logits: dict[str, Tensor]  # {name of the output: logits without the batch}, (C,), (L, V), …
     predictions: list[Prediction]
 
     @property
     def stacks(self) -> dict[str, StackTrace]:
-        """The stacks there are, by name."""
+        """Encoder and decoder by name, without missing ones."""
         both = {"encoder": self.encoder, "decoder": self.decoder}
         return {name: stack for name, stack in both.items() if stack is not None}
 
     def describe(self, layer: int | None = None, head: int | None = None, token: int | None = None) -> str:
-        """The trace as text, token by token; see `text.describe`."""
+        """Format the trace as text; see `text.describe`."""
         return describe(self, layer, head, token)
 
     def describe_prediction(self, label: str | None = None) -> str:
-        """Text, logits, probabilities, and the loss against a label; see `text.describe_prediction`."""
+        """Format logits, probabilities, and the loss for a label; see `text.describe_prediction`."""
         return describe_prediction(self, label)
 
 
 def trace(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: str, text_pair: str | None = None) -> Trace:
-    """Run the model once, without dropout, and keep every intermediate.
+    """Run the model once, without dropout, and record every intermediate result.
 
-    Attention is computed by the eager formula, whatever implementation the model is set to: the logits equal those of
-    `model(**trace.inputs, output_attentions=True)` to the last bit, and those of a fused kernel up to rounding.
+    The attention implementation of the model is replaced by the eager one: the logits are bit-equal to those of
+    `model(**trace.inputs, output_attentions=True)`, and equal up to rounding to those of a fused kernel.
 
     Args:
-        model: a MiniBert, MiniGPT or MiniSeq2Seq with any head, or a stock model that has a twin of ours.
-        tokenizer: that of the model.
-        text: what the model reads.
-        text_pair: the second text of a pair; of an encoder–decoder the target, which it writes itself if not given.
+        model: a MiniBert, MiniGPT or MiniSeq2Seq with any head, or a stock model with a twin of ours.
+        tokenizer: its tokenizer.
+        text: the text to read.
+        text_pair: the second text of a pair; for an encoder–decoder the target, generated if not given.
 
     Raises:
-        ValueError: an empty text, one longer than the model's positions, a family that is none of these, a MiniGPT
-            that mixes its tokens by something else than attention, a MiniSeq2Seq with two vocabularies, no layers.
+        ValueError: a text is empty or too long, or the model has an unknown family, another token mixer than attention,
+            two vocabularies, or no layers.
     """
     check_text(text, text_pair)
     model = _traceable(model)
@@ -141,7 +139,7 @@ def trace(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: str,
     model.eval()
     try:
         with torch.no_grad():
-            inputs = _encode(model, tokenizer, text, text_pair)
+            inputs = _tokenize(model, tokenizer, text, text_pair)
             with recording(model) as recorded:
                 outputs = model(**inputs, output_attentions=True, **_without_cache(model))
     finally:
@@ -166,69 +164,69 @@ def trace(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: str,
 
 
 def check_text(text: str, text_pair: str | None) -> None:
-    """Raise a ValueError for a text without a word."""
+    """Raise a ValueError for an empty text."""
     for name, value in {"text": text, "text_pair": text_pair}.items():
         if value is not None and not value.strip():
             raise ValueError(f"{name} is empty ({value!r}); give at least one word")
 
 
 def check_model_type(model_type: str | None) -> None:
-    """Raise a ValueError for a family that cannot be traced."""
+    """Raise a ValueError for a model family that cannot be traced."""
     known = [*STACKS, *(twins.stock for twins in FAMILIES)]
     if model_type not in known:
         raise ValueError(f"no trace for model_type {model_type!r}; choose one of {known}")
 
 
 def _traceable(model: PreTrainedModel) -> PreTrainedModel:
-    """The model, or what `from_stock` makes of it; a ValueError says why it has nothing to trace."""
+    """Return the model, converted by `from_stock` if needed; raise a ValueError if it cannot be traced."""
     check_model_type(model.config.model_type)
     if model.config.model_type not in STACKS:
         model = from_stock(model)
     config = model.config
     if getattr(config, "decoder_vocab_size", None) is not None:
         raise ValueError(
-            f"the model has two vocabularies, of {config.vocab_size} and {config.decoder_vocab_size} tokens; a trace "
-            f"is for one that source and target share"
+            f"the model has two vocabularies, of {config.vocab_size} and {config.decoder_vocab_size} tokens; give a "
+            f"model whose source and target share one"
         )
     mixer = getattr(config, "token_mixer", "attention")
     if mixer != "attention":
-        raise ValueError(f"token_mixer={mixer!r} has no queries and keys to trace; take a model with 'attention'")
+        raise ValueError(f"token_mixer={mixer!r} has no queries and keys to trace; give a model with 'attention'")
     for name, stack in _stack_modules(model).items():
         if not len(stack.layers):
-            raise ValueError(f"the {name} has no layers, and so no attention to trace; take a model with at least one")
+            raise ValueError(f"the {name} has no layers, and so no attention to trace; give a model with at least one")
     return model
 
 
 def _stack_modules(model: PreTrainedModel) -> dict[str, nn.Module]:
-    """Encoder and decoder by name; where there is one alone, it is the base model itself."""
+    """The stacks by name; a single stack is the base model itself."""
     base, names = model.base_model, STACKS[model.config.model_type]
     return {name: getattr(base, name) for name in names} if len(names) > 1 else {names[0]: base}
 
 
-def _encode(model, tokenizer, text: str, text_pair: str | None) -> dict[str, Tensor]:
-    """The model's arguments for one text, on its device; lengths are checked before any work."""
+def _tokenize(model, tokenizer, text: str, text_pair: str | None) -> dict[str, Tensor]:
+    """Make the model's arguments for one text, on its device, and check their lengths."""
     first, *more = _stack_modules(model).values()
     inputs = dict(tokenizer(text, None if more else text_pair, return_tensors="pt"))
     length = inputs["input_ids"].shape[1]
     if length == 0:
-        raise ValueError(f"the tokenizer makes no tokens of {text!r}; give another text")
+        raise ValueError(f"the text {text!r} has no tokens; give another text")
     first.embeddings.check_length(length)
     if first.embeddings.token_type_embeddings is None:
         inputs.pop("token_type_ids", None)
     elif "token_type_ids" not in inputs:
-        inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])  # what the model assumes; so the part shows
+        inputs["token_type_ids"] = torch.zeros_like(inputs["input_ids"])  # as the model assumes
     if type(model).__name__.endswith("MultipleChoice"):
-        inputs = {name: tensor[:, None] for name, tensor in inputs.items()}  # a single choice
+        inputs = {name: tensor[:, None] for name, tensor in inputs.items()}  # one choice
     inputs = {name: tensor.to(model.device) for name, tensor in inputs.items()}
     if more:
-        inputs["decoder_input_ids"] = _target(model, tokenizer, inputs, text_pair)
+        inputs["decoder_input_ids"] = _decoder_inputs(model, tokenizer, inputs, text_pair)
     return inputs
 
 
-def _target(model, tokenizer, inputs: dict[str, Tensor], target: str | None) -> Tensor:
-    """What the decoder reads, (1, L): the start, then the target given or its own, one token late."""
+def _decoder_inputs(model, tokenizer, inputs: dict[str, Tensor], target: str | None) -> Tensor:
+    """The decoder input (1, L): the start token, then the target (generated if None) without its last token."""
     if target is None:
-        most = min(MOST_WRITTEN, model.config.max_position_embeddings)
+        most = min(MAX_GENERATED_TOKENS, model.config.max_position_embeddings)
         return model.generate(**inputs, num_beams=1, do_sample=False, max_length=most)[:, :-1]
     target_ids = tokenizer(text_target=target, return_tensors="pt")["input_ids"].to(model.device)
     model.base_model.decoder.embeddings.check_length(target_ids.shape[1])
@@ -239,7 +237,7 @@ def _without_cache(model) -> dict[str, bool]:
     return {"use_cache": False} if hasattr(model.config, "use_cache") else {}
 
 
-# --- What the hooks have seen, sorted
+# --- From recorded calls to traces
 
 
 def _read_stack(stack: nn.Module, recorded: dict[nn.Module, Call], input_ids: list[int], tokens: list[str]):
@@ -269,7 +267,7 @@ def _read_layer(layer: nn.Module, recorded: dict[nn.Module, Call]) -> LayerTrace
     has_cross = hasattr(layer, "cross_attention")
     names = ["attention", "cross_attention", "feed_forward"] if has_cross else ["attention", "feed_forward"]
     norms = [recorded[getattr(layer, f"{name}_norm")] for name in names]
-    # What a norm reads is a residual sum: with norms before the sub-layers, that of the sub-layer before.
+    # The input of a norm is a residual sum: with pre_norm that of the sub-layer before.
     sums = [norm.input for norm in norms[1:]] + [recorded[layer].output] if layer.pre_norm else [n.input for n in norms]
     residuals, normed = dict(zip(names, sums, strict=True)), dict(zip(names, norms, strict=True))
     return LayerTrace(

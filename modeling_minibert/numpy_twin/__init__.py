@@ -1,5 +1,12 @@
-"""MiniBert in NumPy: the encoder and its heads, forward and backward, with every gradient derived by hand.
+"""MiniBert in NumPy: forward and backward passes of the encoder and its heads, with gradients derived by hand.
 
-Read `blocks.py` (operations), `layers.py` (attention, feed-forward, one layer), `encoder.py` (the whole model), then
-`training.py` (loss, SGD, AdamW). `weights.py` reads and writes the weights of a torch MiniBert. No file imports torch.
+Outputs and gradients equal those of the torch model up to rounding. Nothing here imports torch. Read in this order:
+
+    blocks.py      operations: linear, layer norm, softmax, scaled dot-product attention, pooling
+    layers.py      embeddings, multi-head attention, feed-forward, one encoder layer
+    encoder.py     the encoder, its heads, and the whole model
+    training.py    cross-entropy, SGD, AdamW
+    weights.py     initial weights; reading and writing model.safetensors
+
+`examples/numpy_from_scratch.py` trains a classifier with it.
 """

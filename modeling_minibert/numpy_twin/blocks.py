@@ -1,9 +1,8 @@
-"""The operations of a Transformer in NumPy, forward and backward, each gradient derived by hand.
+"""The operations of a Transformer in NumPy, forward and backward, with gradients derived by hand.
 
-Every operation is a pair of functions. `<name>_forward` returns its output and a `cache`, what the way back needs;
-`<name>_backward(dout, cache)` takes the gradient of the loss with respect to that output (so do all names that begin
-with d) and returns the gradients of the inputs, in their order. Nothing is kept anywhere else, and no input is
-changed. `numpy_reference.py` builds the model out of these.
+Every operation is a pair of functions. `<name>_forward` returns its output and a `cache` for the backward pass.
+`<name>_backward(dout, cache)` takes the gradient of the loss with respect to the output, and returns the gradients of
+the inputs, in their order. Names of gradients begin with d. There is no other state, and inputs are not modified.
 
 Read `linear`, `layer_norm`, `softmax`, then `scaled_dot_product_attention`, which is made of the first and the third.
 
@@ -27,7 +26,7 @@ def linear_forward(x, weight, bias=None):
 def linear_backward(dout, cache):
     """dx (…, E), dweight (M, E), dbias (M,) or None.
 
-    Every row of the batch used the same weight and bias, so their gradients are sums over all rows.
+    All rows of the batch share the weight and the bias, so their gradients are sums over the rows.
     """
     x, weight, has_bias = cache
     rows, drows = x.reshape(-1, x.shape[-1]), dout.reshape(-1, dout.shape[-1])
@@ -35,10 +34,10 @@ def linear_backward(dout, cache):
 
 
 def embedding_forward(ids, weight):
-    """Row ids[…] of the table weight (V, E): gives (…, E).
+    """Look up the rows ids (…) of the table weight (V, E): gives (…, E).
 
     Raises:
-        ValueError: an id that is no row of the table.
+        ValueError: an id is not a row of the table.
     """
     if ids.size and (ids.min() < 0 or ids.max() >= len(weight)):
         wrong = ids.min() if ids.min() < 0 else ids.max()
@@ -47,9 +46,9 @@ def embedding_forward(ids, weight):
 
 
 def embedding_backward(dout, cache):
-    """dweight (V, E): each row collects the gradients of all the places where its id stands, 0 where it stands nowhere.
+    """dweight (V, E): the gradient of each row, summed over the occurrences of its id.
 
-    Not `dweight[ids] += dout`, which counts an id that occurs twice only once.
+    `dweight[ids] += dout` would count a repeated id once.
     """
     ids, weight = cache
     dweight = np.zeros_like(weight)
@@ -58,9 +57,9 @@ def embedding_backward(dout, cache):
 
 
 def layer_norm_forward(x, weight, bias, eps):
-    """(x - mean) / √(variance + eps) · weight + bias, each token for itself; x (…, E), weight and bias (E,)."""
+    """(x - mean) / √(variance + eps) · weight + bias, for each token; x (…, E), weight and bias (E,)."""
     centred = x - x.mean(axis=-1, keepdims=True)
-    # The biased variance, divided by E and not E - 1, and eps inside the root, as in torch.
+    # As in torch: the biased variance (divided by E), and eps inside the root.
     inverse_std = 1.0 / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + eps)  # (…, 1)
     normed = centred * inverse_std
     return normed * weight + bias, (normed, inverse_std, weight)
@@ -88,7 +87,7 @@ def rms_norm_forward(x, weight, eps):
 
 
 def rms_norm_backward(dout, cache):
-    """dx (…, E), dweight (E,): as for `layer_norm`, without the part of the mean."""
+    """dx (…, E), dweight (E,): as in `layer_norm_backward`, without the term of the mean."""
     normed, inverse_rms, weight = cache
     dnormed = dout * weight
     dx = inverse_rms * (dnormed - normed * (dnormed * normed).mean(axis=-1, keepdims=True))
@@ -100,9 +99,9 @@ def _sum_of_rows(x):
 
 
 def softmax_forward(x):
-    """exp(x) / sum of exp(x) along the last axis, which sums to 1 then; x (…, S).
+    """exp(x) / sum of exp(x), along the last axis; x (…, S).
 
-    The largest entry is taken off first: the ratio is the same, and exp cannot overflow.
+    The largest entry is subtracted first, so that exp cannot overflow; the ratio stays the same.
     """
     exponentials = np.exp(x - x.max(axis=-1, keepdims=True))
     weights = exponentials / exponentials.sum(axis=-1, keepdims=True)
@@ -112,17 +111,16 @@ def softmax_forward(x):
 def softmax_backward(dweights, weights):
     """dx (…, S).
 
-    The Jacobian is ∂wᵢ/∂xⱼ = wᵢ(δᵢⱼ - wⱼ); multiplied by dw from the left it is wⱼ(dwⱼ - Σᵢ dwᵢwᵢ), without ever
-    writing down the S × S matrix.
+    The Jacobian is ∂wᵢ/∂xⱼ = wᵢ(δᵢⱼ - wⱼ). Its product with dw is wⱼ(dwⱼ - Σᵢ dwᵢwᵢ), which needs no S × S matrix.
     """
     return weights * (dweights - (dweights * weights).sum(axis=-1, keepdims=True))
 
 
 def dropout_forward(x, probability, rng):
-    """Set the share `probability` of all entries to 0 and enlarge the others, so that the mean stays; x of any shape.
+    """Set entries to 0 with this probability, and scale the others to keep the mean; x of any shape.
 
     Args:
-        rng: a `np.random.Generator` in training; None in evaluation, where nothing is dropped.
+        rng: a `np.random.Generator` in training; None in evaluation, without dropout.
     """
     if rng is None or probability == 0.0:
         return x, None
@@ -131,45 +129,45 @@ def dropout_forward(x, probability, rng):
 
 
 def dropout_backward(dout, keep):
-    """dx: what was dropped had no part in the loss."""
+    """dx, 0 for dropped entries."""
     return dout if keep is None else dout * keep
 
 
-_erf = np.vectorize(math.erf, otypes=[float])  # NumPy has none; the C library's is exact to the last digit or two
+_erf = np.vectorize(math.erf, otypes=[float])  # NumPy has none
 
 
 def gelu_forward(x):
     """x · Φ(x), with Φ the normal distribution function; BERT's activation."""
-    below = (0.5 * (1.0 + _erf(x / math.sqrt(2.0)))).astype(x.dtype)
-    return x * below, (x, below)
+    probability = (0.5 * (1.0 + _erf(x / math.sqrt(2.0)))).astype(x.dtype)
+    return x * probability, (x, probability)
 
 
 def gelu_backward(dout, cache):
-    """The product rule: Φ(x) + x · φ(x), with the bell curve φ = Φ'."""
-    x, below = cache
-    return dout * (below + x * np.exp(-0.5 * x**2) / math.sqrt(2.0 * math.pi))
+    """dx by the product rule, Φ(x) + x · φ(x), with the normal density φ = Φ'."""
+    x, probability = cache
+    return dout * (probability + x * np.exp(-0.5 * x**2) / math.sqrt(2.0 * math.pi))
 
 
 def gelu_tanh_forward(x):
-    """½x(1 + tanh u) with u = √(2/π)(x + 0.044715x³), GPT-2's approximation; differs from `gelu` by up to 4.7e-4."""
+    """½x(1 + tanh u) with u = √(2/π)(x + 0.044715x³): GPT-2's approximation of GELU, with an error up to 4.7e-4."""
     tanh = np.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3))
     return 0.5 * x * (1.0 + tanh), (x, tanh)
 
 
 def gelu_tanh_backward(dout, cache):
-    """½(1 + tanh u) + ½x(1 - tanh² u) · du/dx."""
+    """dx: ½(1 + tanh u) + ½x(1 - tanh² u) · du/dx."""
     x, tanh = cache
     du = math.sqrt(2.0 / math.pi) * (1.0 + 3.0 * 0.044715 * x**2)
     return dout * 0.5 * (1.0 + tanh + x * (1.0 - tanh**2) * du)
 
 
 def relu_forward(x):
-    """The larger of x and 0."""
+    """max(x, 0)."""
     return np.maximum(x, 0.0), x > 0.0
 
 
 def relu_backward(dout, positive):
-    """Passes where x was positive; 0 at x = 0, as in torch."""
+    """dx: dout if x was positive, else 0."""
     return dout * positive
 
 
@@ -180,7 +178,7 @@ def silu_forward(x):
 
 
 def silu_backward(dout, cache):
-    """The product rule, with sigmoid' = sigmoid(1 - sigmoid)."""
+    """dx by the product rule, with sigmoid' = sigmoid(1 - sigmoid)."""
     x, sigmoid = cache
     return dout * sigmoid * (1.0 + x * (1.0 - sigmoid))
 
@@ -192,7 +190,7 @@ def tanh_forward(x):
 
 
 def tanh_backward(dout, tanh):
-    """1 - tanh²."""
+    """dx: 1 - tanh²."""
     return dout * (1.0 - tanh**2)
 
 
@@ -214,11 +212,11 @@ def scaled_dot_product_attention_forward(query, key, value, mask=None, dropout=0
         query: (…, L, D).
         key, value: (…, S, D); the D of the values may differ.
         mask: bool, broadcastable to (…, L, S); True where attention is allowed.
-        dropout, rng: on the weights, see `dropout_forward`.
-        scaling: what the scores are multiplied by; 1 / √D where not given.
+        dropout, rng: of the weights, see `dropout_forward`.
+        scaling: factor of the scores; 1 / √D by default.
 
     Returns:
-        The mixed values (…, L, D), and the cache; its first entry are the weights (…, L, S), before dropout.
+        The mixed values (…, L, D), and the cache, whose first entry has the weights (…, L, S) before dropout.
     """
     scaling = 1.0 / math.sqrt(query.shape[-1]) if scaling is None else scaling
     scores = query @ key.swapaxes(-2, -1) * scaling  # (…, L, S)
@@ -226,13 +224,13 @@ def scaled_dot_product_attention_forward(query, key, value, mask=None, dropout=0
         scores = np.where(mask, scores, np.finfo(scores.dtype).min)
     weights, _ = softmax_forward(scores)
     if mask is not None:
-        weights = np.where(mask, weights, 0.0)  # changes only rows that may attend to nothing: zeros
+        weights = np.where(mask, weights, 0.0)  # zeros in rows without an allowed key
     kept, keep = dropout_forward(weights, dropout, rng)
     return kept @ value, (weights, kept, keep, query, key, value, scaling)
 
 
 def scaled_dot_product_attention_backward(dout, cache):
-    """dquery (…, L, D), dkey and dvalue (…, S, D). A masked place has weight 0, and so it gets and gives nothing."""
+    """dquery (…, L, D), dkey and dvalue (…, S, D). Masked places have weight 0, and so gradient 0."""
     weights, kept, keep, query, key, value, scaling = cache
     # out = kept · value
     dkept, dvalue = dout @ value.swapaxes(-2, -1), kept.swapaxes(-2, -1) @ dout
@@ -242,7 +240,7 @@ def scaled_dot_product_attention_backward(dout, cache):
 
 
 def mean_pooling_forward(x, real):
-    """The mean over the real tokens: x (B, L, E) and real (B, L), 1 or 0, give (B, E); zeros where there are none."""
+    """The mean over the real tokens: x (B, L, E) and real (B, L), 1 or 0, give (B, E); zeros without real tokens."""
     real = real.astype(x.dtype)[:, :, None]
     shares = real / np.maximum(real.sum(axis=1, keepdims=True), 1.0)  # (B, L, 1)
     return (x * shares).sum(axis=1), shares
@@ -254,7 +252,7 @@ def mean_pooling_backward(dout, shares):
 
 
 def max_pooling_forward(x, real):
-    """The largest value of each feature over the real tokens: (B, L, E) and (B, L) give (B, E); zeros if none."""
+    """The maximum of each feature over the real tokens: (B, L, E) and (B, L) give (B, E); zeros without any."""
     real = real.astype(bool)[:, :, None]
     largest = np.where(real, x, np.finfo(x.dtype).min).max(axis=1)
     is_largest = (x == largest[:, None]) & real  # (B, L, E)
@@ -262,7 +260,7 @@ def max_pooling_forward(x, real):
 
 
 def max_pooling_backward(dout, is_largest):
-    """dx (B, L, E): all to the token that was largest; shared among equals, as in torch."""
+    """dx (B, L, E): the gradient goes to the largest token, divided equally among ties, as in torch."""
     equals = np.maximum(is_largest.sum(axis=1, keepdims=True), 1).astype(dout.dtype)
     return dout[:, None] * is_largest / equals
 
@@ -274,6 +272,6 @@ def attention_pooling_forward(x, real, query):
 
 
 def attention_pooling_backward(dout, cache):
-    """dx (B, L, E), of the tokens as keys and as values, and dquery (E,), of the query that all texts share."""
+    """dx (B, L, E), summed over keys and values, and dquery (E,), summed over texts."""
     dquery, dkey, dvalue = scaled_dot_product_attention_backward(dout[:, None], cache)
     return dkey + dvalue, dquery.sum(axis=(0, 1))

@@ -1,22 +1,19 @@
-"""MiniBert in NumPy: the whole encoder and its heads, forward and backward, without torch.
+"""The encoder and its heads in NumPy, forward and backward.
 
-The same numbers as `modeling_minibert.py`, to the last digits of float64 or float32, from the same weights: `params` is
-a dict of arrays under the names of the torch `state_dict`, and gradients come back under the same names, so that no
-update can miss one. `config` is a `MiniBertConfig`, or anything with its fields.
+Outputs equal those of `modeling_minibert.py` up to rounding. `params` is a dict of arrays under the names of the torch
+`state_dict`; gradients are returned under the same names. `config` is a `MiniBertConfig`, or an object with its fields.
 
 Read `model_forward`, then `model_backward`. The lectures' five modules are
 
 | lecture         | here                                                                                        |
 |-----------------|---------------------------------------------------------------------------------------------|
-| basic functions | `numpy_blocks.py`: `linear_forward`, `softmax_forward`, `layer_norm_forward`, …             |
-| embedding       | `numpy_layers.py`: `embeddings_forward`, `sinusoidal_positions`                             |
-| self-attention  | `numpy_layers.py`: `attention_forward`; the formula is `scaled_dot_product_attention_forward` |
-| feed-forward    | `numpy_layers.py`: `feed_forward_forward`                                                   |
-| encoder layer   | `numpy_layers.py`: `layer_forward`; `encoder_forward` here is the stack of them             |
+| basic functions | `blocks.py`: `linear_forward`, `softmax_forward`, `layer_norm_forward`, …                   |
+| embedding       | `layers.py`: `embeddings_forward`, `sinusoidal_positions`                                   |
+| self-attention  | `layers.py`: `attention_forward`; the formula is `scaled_dot_product_attention_forward`     |
+| feed-forward    | `layers.py`: `feed_forward_forward`                                                         |
+| encoder layer   | `layers.py`: `layer_forward`; `encoder_forward` here stacks them                            |
 
-Losses and optimizers are in `numpy_training.py`, first weights and files in `numpy_weights.py`. With a generator `rng`
-everything drops out as in training, without one nothing does. A function keeps nothing; who needs no way back lets go
-of the cache.
+A generator `rng` switches dropout on, as in training.
 
 Letters: B batch, L length, E hidden size, V vocabulary, C classes.
 
@@ -58,14 +55,14 @@ WORDS, DECODER = "minibert.embeddings.word_embeddings.weight", "mlm_head.decoder
 
 
 def encoder_forward(params, config, input_ids, attention_mask=None, token_type_ids=None, rng=None):
-    """The bare `MiniBertModel` without its pooler.
+    """Compute the token vectors, as `MiniBertModel` without its pooler.
 
     Args:
-        params: under the names of `MiniBertModel`.
+        params: those of a `MiniBertModel`.
         input_ids: (B, L).
-        attention_mask: (B, L), 1 for real tokens, 0 for padding; all real where not given.
-        token_type_ids: (B, L), the segment of each token; all 0 where not given.
-        rng: a `np.random.Generator` to drop out by, in training.
+        attention_mask: (B, L), 1 for real tokens, 0 for padding; all 1 by default.
+        token_type_ids: (B, L), the segment of each token; all 0 by default.
+        rng: a `np.random.Generator` for dropout, in training.
 
     Returns:
         The token vectors (B, L, E), and the cache.
@@ -76,7 +73,7 @@ def encoder_forward(params, config, input_ids, attention_mask=None, token_type_i
     for index in range(config.num_hidden_layers):
         x, cache = layer_forward(part(params, f"layers.{index}"), config, x, mask, rng)
         layer_caches.append(cache)
-    if config.norm_position == "pre":  # nothing has normalized the last sum yet
+    if config.norm_position == "pre":  # the last residual sum is not normalised yet
         x, norm_cache = norm_forward(params, "final_norm", config, x)
     return x, (config, embeddings_cache, layer_caches, norm_cache)
 
@@ -94,7 +91,7 @@ def encoder_backward(dout, cache):
 
 
 def pooler_forward(params, config, x, attention_mask=None):
-    """One vector for the whole text: (B, L, E) → (B, E); see `config.classifier_pooling`."""
+    """Pool the token vectors by `config.classifier_pooling`: (B, L, E) → (B, E)."""
     if config.classifier_pooling == "cls":
         out, dense_cache = linear_forward(x[:, 0], *module_weights(params, "dense"))
         out, tanh_cache = tanh_forward(out)
@@ -109,7 +106,7 @@ def pooler_forward(params, config, x, attention_mask=None):
 
 
 def pooler_backward(dout, cache):
-    """dx (B, L, E) and the gradients, of which mean and max have none."""
+    """dx (B, L, E) and the gradients; mean and max have no parameters."""
     config, shape, pooling_cache, tanh_cache = cache
     if config.classifier_pooling == "attention":
         dx, dquery = attention_pooling_backward(dout, pooling_cache)
@@ -169,18 +166,18 @@ def mlm_head_backward(dlogits, cache):
 
 
 def model_forward(params, config, input_ids, attention_mask=None, token_type_ids=None, rng=None):
-    """The encoder and every head that `params` has.
+    """Run the encoder and every head in `params`.
 
     Args:
-        params: under the names of `MiniBertForSequenceClassification`, `…ForMaskedLM`, `…ForNextSentencePrediction` or
+        params: those of a `MiniBertForSequenceClassification`, `…ForMaskedLM`, `…ForNextSentencePrediction` or
             `…ForPreTraining`.
-        input_ids, attention_mask, token_type_ids, rng: as for `encoder_forward`.
+        input_ids, attention_mask, token_type_ids, rng: as in `encoder_forward`.
 
     Returns:
-        The logits by head, "classifier" (B, C), "mlm_head" (B, L, V), "nsp_head" (B, 2); and the cache.
+        {head: logits}, "classifier" (B, C), "mlm_head" (B, L, V), "nsp_head" (B, 2); and the cache.
 
     Raises:
-        ValueError: `params` of any other class.
+        ValueError: `params` has no head.
     """
     heads = {name.partition(".")[0] for name in params} & set(HEADS)
     if not heads:
@@ -203,8 +200,7 @@ def model_backward(dlogits, cache):
     """The gradients of all parameters that the loss reaches.
 
     Args:
-        dlogits: by head, the gradient of the loss with respect to its logits; a head without a loss is left out, and
-            its parameters have no gradient.
+        dlogits: {head: gradient of its logits}; heads without a loss are left out.
     """
     config, caches = cache
     parts, dx, dpooled = {}, 0.0, []
@@ -222,6 +218,6 @@ def model_backward(dlogits, cache):
         dx = dx + dtokens
     grads = join({**parts, "minibert": {**encoder_backward(dx, caches["encoder"]), **join({"pooler": pooler})}})
     if "mlm_head" in dlogits and config.tie_word_embeddings:
-        # One matrix under two names: what both of its uses give is added, and both names get it.
+        # One matrix with two uses: both names get the sum of the gradients.
         grads[DECODER] = grads[WORDS] = grads[DECODER] + grads[WORDS]
     return grads

@@ -1,8 +1,7 @@
-"""The modules of an encoder layer in NumPy: embeddings, attention, feed-forward, and how they are wired.
+"""The embeddings and the encoder layer in NumPy: attention, feed-forward, norms and residuals.
 
-Each takes `params`, the part of a torch `state_dict` that belongs to it, and gives gradients under the same names; see
-`numpy_reference.py` for the whole. Read `layer_forward` first. A `…_backward` undoes its forward line by line, from the
-last to the first.
+Each function takes `params`, its part of a torch `state_dict`, and returns gradients under the same names. Read
+`layer_forward` first. Each `…_backward` follows its forward in reverse, line by line.
 
 Letters: B batch, L length, E hidden size, H heads, D head size, M feed-forward width.
 
@@ -31,12 +30,12 @@ from .blocks import (
 
 
 def part(params, module):
-    """The entries of a module, under their names within it: `part(params, "layers.0")["attention.query.weight"]`."""
+    """Select the entries of a module, without its prefix: `part(params, "layers.0")["attention.query.weight"]`."""
     return {name.removeprefix(f"{module}."): array for name, array in params.items() if name.startswith(f"{module}.")}
 
 
 def join(parts):
-    """The way back from `part`: {module: its gradients}, or {module: (dweight, dbias)} as the blocks return them."""
+    """Merge {module: {name: gradient}} or {module: (dweight, dbias)} into one prefixed dict; inverse of `part`."""
     grads = {}
     for module, own in parts.items():
         if not isinstance(own, dict):
@@ -46,12 +45,12 @@ def join(parts):
 
 
 def module_weights(params, module):
-    """The weight and the bias (None where there is none) of a module, as the blocks take them."""
+    """Return the weight and the bias of a module; None without a bias."""
     return params[f"{module}.weight"], params.get(f"{module}.bias")
 
 
 def norm_forward(params, module, config, x):
-    """The norm that `config.norm_type` names."""
+    """Apply layer norm or RMS norm, by `config.norm_type`."""
     weight, bias = module_weights(params, module)
     if config.norm_type == "rmsnorm":
         return rms_norm_forward(x, weight, config.layer_norm_eps)
@@ -66,9 +65,9 @@ def norm_backward(dout, config, cache):
 
 
 def sinusoidal_positions(num_positions, size):
-    """table[p, 2i] = sin(p / 10000^(2i / E)), table[p, 2i + 1] = cos of the same (Vaswani et al. 2017, section 3.5).
+    """Table of positions: [p, 2i] = sin(p / 10000^(2i / E)), [p, 2i + 1] = cos of the same (section 3.5).
 
-    (num_positions, size), rounded to float32 as MiniBert's table is; an odd size ends with a sine.
+    (num_positions, size), rounded to float32 like MiniBert's table; an odd size ends with a sine.
     """
     features = np.arange(size)
     angles = np.arange(num_positions)[:, None] / 10000.0 ** (2 * (features // 2) / size)
@@ -79,7 +78,7 @@ def embeddings_forward(params, config, input_ids, token_type_ids=None, rng=None)
     """word + position + segment → norm → dropout: ids (B, L) give (B, L, E).
 
     Raises:
-        ValueError: an id outside its table, or more tokens than positions.
+        ValueError: an id is out of range, or there are more tokens than positions.
     """
     length, positions = input_ids.shape[1], config.position_embedding_type
     if positions != "none" and length > config.max_position_embeddings:
@@ -107,21 +106,21 @@ def embeddings_forward(params, config, input_ids, token_type_ids=None, rng=None)
 
 
 def embeddings_backward(dout, cache):
-    """The gradients of the tables and of the norm; ids have none."""
+    """The gradients of the tables and of the norm."""
     config, word_cache, position_cache, segment_cache, norm_cache, keep = cache
     parts = {}
     dout = dropout_backward(dout, keep)
     if norm_cache is not None:
         dout, parts["norm"] = norm_backward(dout, config, norm_cache)
-    # A sum hands the same gradient to each of its terms.
+    # Each term of a sum gets the same gradient.
     if segment_cache is not None:
         parts["token_type_embeddings"] = (embedding_backward(dout, segment_cache),)
     if position_cache is not None:
-        parts["position_embeddings"] = (embedding_backward(dout.sum(axis=0), position_cache),)  # the same for all texts
+        parts["position_embeddings"] = (embedding_backward(dout.sum(axis=0), position_cache),)  # shared by all texts
     dwords = dout * math.sqrt(config.hidden_size) if config.scale_embedding else dout
     dtable = embedding_backward(dwords, word_cache)
     if config.pad_token_id is not None:
-        dtable[config.pad_token_id] = 0.0  # padding is not learned
+        dtable[config.pad_token_id] = 0.0  # as padding_idx in torch
     parts["word_embeddings"] = (dtable,)
     return join(parts)
 
@@ -136,7 +135,7 @@ def _merge_heads(x):
 
 
 def attention_forward(params, config, x, mask=None, rng=None):
-    """Attention of H heads side by side (section 3.2.2): (B, L, E) → (B, L, E); mask as (B, 1, 1, L) bools or None."""
+    """Multi-head attention (section 3.2.2): (B, L, E) → (B, L, E); mask (B, 1, 1, L) bool or None."""
     query, query_cache = linear_forward(x, *module_weights(params, "query"))
     key, key_cache = linear_forward(x, *module_weights(params, "key"))
     value, value_cache = linear_forward(x, *module_weights(params, "value"))
@@ -156,12 +155,12 @@ def attention_backward(dout, cache):
     dx_value, *value = linear_backward(dvalue, value_cache)
     dx_key, *key = linear_backward(dkey, key_cache)
     dx_query, *query = linear_backward(dquery, query_cache)
-    # x went three ways: what comes back from them is added.
+    # x has three uses, so its gradient is the sum of theirs.
     return dx_query + dx_key + dx_value, join({"query": query, "key": key, "value": value, "output": output})
 
 
 def feed_forward_forward(params, config, x, rng=None):
-    """down(activation(up(x))), each token for itself: (B, L, E) → (B, L, M) → (B, L, E)."""
+    """down(activation(up(x))), for each token: (B, L, E) → (B, L, M) → (B, L, E)."""
     wide, up_cache = linear_forward(x, *module_weights(params, "up"))
     active, active_cache = ACTIVATIONS[config.hidden_act][0](wide)
     out, down_cache = linear_forward(active, *module_weights(params, "down"))
@@ -179,37 +178,37 @@ def feed_forward_backward(dout, cache):
 
 
 def layer_forward(params, config, x, mask=None, rng=None):
-    """Tokens look at each other, then each thinks for itself; both steps add to what was there: (B, L, E) → same."""
+    """Attention, then feed-forward, each with a residual sum and a norm: (B, L, E) → (B, L, E)."""
     attention, feed_forward = part(params, "attention"), part(params, "feed_forward")
     if config.norm_position == "pre":
-        normed, norm1 = norm_forward(params, "attention_norm", config, x)
-        mixed, attended = attention_forward(attention, config, normed, mask, rng)
+        normed, norm1_cache = norm_forward(params, "attention_norm", config, x)
+        mixed, attention_cache = attention_forward(attention, config, normed, mask, rng)
         x = x + mixed
-        normed, norm2 = norm_forward(params, "feed_forward_norm", config, x)
-        thought, fed = feed_forward_forward(feed_forward, config, normed, rng)
-        return x + thought, (config, attended, norm1, fed, norm2)
-    mixed, attended = attention_forward(attention, config, x, mask, rng)
-    x, norm1 = norm_forward(params, "attention_norm", config, x + mixed)
-    thought, fed = feed_forward_forward(feed_forward, config, x, rng)
-    out, norm2 = norm_forward(params, "feed_forward_norm", config, x + thought)
-    return out, (config, attended, norm1, fed, norm2)
+        normed, norm2_cache = norm_forward(params, "feed_forward_norm", config, x)
+        fed, feed_forward_cache = feed_forward_forward(feed_forward, config, normed, rng)
+        return x + fed, (config, attention_cache, norm1_cache, feed_forward_cache, norm2_cache)
+    mixed, attention_cache = attention_forward(attention, config, x, mask, rng)
+    x, norm1_cache = norm_forward(params, "attention_norm", config, x + mixed)
+    fed, feed_forward_cache = feed_forward_forward(feed_forward, config, x, rng)
+    out, norm2_cache = norm_forward(params, "feed_forward_norm", config, x + fed)
+    return out, (config, attention_cache, norm1_cache, feed_forward_cache, norm2_cache)
 
 
 def layer_backward(dout, cache):
-    """dx (B, L, E) and the gradients. A residual sum hands its gradient to both terms, and so the two ways add up."""
-    config, attended, norm1, fed, norm2 = cache
+    """dx (B, L, E) and the gradients. Both terms of a residual sum get its gradient, so two paths add up in dx."""
+    config, attention_cache, norm1_cache, feed_forward_cache, norm2_cache = cache
     if config.norm_position == "pre":
-        dnormed, feed_forward = feed_forward_backward(dout, fed)
-        dthrough, feed_forward_norm = norm_backward(dnormed, config, norm2)
-        dx = dout + dthrough  # a new array: adding in place would change dout for the others who hold it
-        dnormed, attention = attention_backward(dx, attended)
-        dthrough, attention_norm = norm_backward(dnormed, config, norm1)
+        dnormed, feed_forward = feed_forward_backward(dout, feed_forward_cache)
+        dthrough, feed_forward_norm = norm_backward(dnormed, config, norm2_cache)
+        dx = dout + dthrough  # not in place, because the caller may use dout
+        dnormed, attention = attention_backward(dx, attention_cache)
+        dthrough, attention_norm = norm_backward(dnormed, config, norm1_cache)
         dx = dx + dthrough
     else:
-        dsum, feed_forward_norm = norm_backward(dout, config, norm2)
-        dthrough, feed_forward = feed_forward_backward(dsum, fed)
-        dsum, attention_norm = norm_backward(dsum + dthrough, config, norm1)
-        dthrough, attention = attention_backward(dsum, attended)
+        dsum, feed_forward_norm = norm_backward(dout, config, norm2_cache)
+        dthrough, feed_forward = feed_forward_backward(dsum, feed_forward_cache)
+        dsum, attention_norm = norm_backward(dsum + dthrough, config, norm1_cache)
+        dthrough, attention = attention_backward(dsum, attention_cache)
         dx = dsum + dthrough
     norms = {"attention_norm": attention_norm, "feed_forward_norm": feed_forward_norm}
     return dx, join({"attention": attention, "feed_forward": feed_forward, **norms})

@@ -1,8 +1,4 @@
-"""The parameters of a NumPy MiniBert: the first ones, and the file that torch and NumPy share.
-
-`initial_weights` makes the dict that `MiniBertFor…(config).state_dict()` would be; `load_weights` and `save_weights`
-read and write the model.safetensors of `save_pretrained`.
-"""
+"""Initialise, load and save the parameters of a NumPy MiniBert, under the names of `MiniBertFor….state_dict()`."""
 
 from pathlib import Path
 
@@ -12,10 +8,11 @@ from .encoder import DECODER, WORDS
 from .layers import join
 
 
-def _shapes(config, heads):
-    """{name: shape} of every parameter, in the order of the torch `state_dict`."""
+def _parameter_shapes(config, heads):
+    """Return {name: shape} of every parameter, in the order of the torch `state_dict`."""
     size, width = config.hidden_size, config.intermediate_size
-    attended = config.num_attention_heads * config.attention_head_size
+    # From the stored fields, so that a config without torch (parsed from config.json) is enough.
+    attended = config.num_attention_heads * (config.head_dim or size // config.num_attention_heads)
 
     def linear(features_in, features_out, bias=True):
         return {"weight": (features_out, features_in), **({"bias": (features_out,)} if bias else {})}
@@ -54,7 +51,7 @@ def _shapes(config, heads):
 
 
 def initial_weights(config, rng, heads=("classifier",), dtype=np.float64):
-    """Matrices and tables normal with standard deviation `config.initializer_range`, biases 0, norms 1.
+    """Draw matrices and tables from N(0, `config.initializer_range`²); set biases to 0 and norms to 1.
 
     Args:
         rng: a `np.random.Generator`; the same seed gives the same weights.
@@ -62,8 +59,8 @@ def initial_weights(config, rng, heads=("classifier",), dtype=np.float64):
         dtype: np.float64 or np.float32.
     """
     params = {}
-    for name, shape in _shapes(config, heads).items():
-        if len(shape) == 2:  # drawn around 0: what is drawn from 0 to 1 pushes every feature the same way
+    for name, shape in _parameter_shapes(config, heads).items():
+        if len(shape) == 2:
             params[name] = rng.normal(0.0, config.initializer_range, shape).astype(dtype)
         else:
             params[name] = (np.ones if name.endswith("norm.weight") else np.zeros)(shape, dtype)
@@ -75,10 +72,10 @@ def initial_weights(config, rng, heads=("classifier",), dtype=np.float64):
 
 
 def load_weights(folder, dtype=None):
-    """The parameters in the model.safetensors of a folder.
+    """Load the parameters from the model.safetensors of a folder.
 
     Args:
-        dtype: np.float64 or np.float32; the file's own where not given.
+        dtype: np.float64 or np.float32; that of the file by default.
     """
     from safetensors.numpy import load_file
 
@@ -89,7 +86,7 @@ def load_weights(folder, dtype=None):
 
 
 def save_weights(params, config, folder):
-    """Write the model.safetensors that `save_pretrained` would; `config.save_pretrained(folder)` adds the rest."""
+    """Write model.safetensors as `save_pretrained` does; `config.save_pretrained(folder)` writes the rest."""
     from safetensors.numpy import save_file
 
     if config.tie_word_embeddings:

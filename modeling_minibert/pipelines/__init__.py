@@ -1,4 +1,4 @@
-"""Registration of pipelines with transformers, and pipelines that belong to no model of ours."""
+"""Register our pipelines with transformers, and classify long texts in windows, with any model."""
 
 from .registration import register_pipelines
 from .windowed_classification import WindowedTextClassificationPipeline

@@ -1,8 +1,8 @@
 """Register the pipelines that transformers 5 removed: question-answering, translation, summarization, text2text.
 
-transformers 5 removed these pipelines, and refuses their names before it looks at its registry. Importing this package
-takes the four names off the list of the removed ones and registers ours, so that the calls of version 4 work as they
-stand, for any model. (Where a saved model names its pipelines itself, nothing of this is needed: `pipeline_common.py`.)
+transformers 5 rejects the four names before it looks at its registry. Importing this package removes them from the list
+of removed tasks and registers our pipelines, so that calls written for version 4 work for any model. A saved model that
+names its pipelines works without this (`pipeline_common.py`).
 """
 
 import re
@@ -19,8 +19,8 @@ from .windowed_classification import WindowedTextClassificationPipeline
 
 T5 = {"model": ("google-t5/t5-base", "a9723ea")}
 
-# With the checkpoints that version 4 took where no model was given.
-RETURNING = {
+# Each with the default checkpoint of version 4.
+RESTORED = {
     QuestionAnsweringPipeline: {"model": ("distilbert/distilbert-base-cased-distilled-squad", "564e9b5")},
     SummarizationPipeline: {"model": ("sshleifer/distilbart-cnn-12-6", "a4f8f3e")},
     Text2TextGenerationPipeline: T5,
@@ -29,8 +29,8 @@ RETURNING = {
 
 
 def register_pipelines() -> None:
-    """Register the four tasks and `windowed-text-classification`; may be called again."""
-    for pipeline_class, default in RETURNING.items():
+    """Register the four tasks and `windowed-text-classification`; calling it again is safe."""
+    for pipeline_class, default in RESTORED.items():
         task = pipeline_class.default_task
         allow_removed_task(task)
         if PIPELINE_REGISTRY.supported_tasks.get(task, {}).get("impl") is not pipeline_class:
@@ -47,7 +47,7 @@ def register_pipelines() -> None:
 
 
 def check_task(task: str) -> tuple[str, dict, tuple[str, str] | None]:
-    """The registry's own look-up, to which `translation_de_to_en` is the task `translation`, from de to en."""
+    """Look up a task in the registry, with `translation_de_to_en` as `translation` from de to en."""
     languages = re.fullmatch("translation_([^_]+)_to_([^_]+)", task)
     name, entry, options = look_up_task("translation" if languages else task)
     return name, entry, languages.groups() if languages else options

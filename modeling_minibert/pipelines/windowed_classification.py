@@ -1,9 +1,9 @@
-"""Text classification of long texts: every part is read, in overlapping windows, and the windows' scores averaged.
+"""Classify long texts in overlapping windows, and average the scores.
 
     pipeline("windowed-text-classification", folder)(review)
 
-The stock `sentiment-analysis` pipeline sees as much of a text as the model is long. This one has the same arguments
-and gives the same output, for any sequence classifier, ours or stock.
+The stock `sentiment-analysis` pipeline reads the first window alone. This one has the same arguments and the same
+output format, for any sequence classifier, ours or stock.
 """
 
 from transformers import TextClassificationPipeline
@@ -13,14 +13,14 @@ from transformers.pipelines.base import ChunkPipeline
 class WindowedTextClassificationPipeline(ChunkPipeline, TextClassificationPipeline):
     """`TextClassificationPipeline` over all windows of a text.
 
-    Args of a call, besides those of the stock pipeline:
-        stride: how many tokens two neighbouring windows share; half a window where not given.
-        max_length: tokens in a window; the tokenizer's `model_max_length` where not given.
+    Additional arguments of a call:
+        stride: tokens that two neighbouring windows share; half a window by default.
+        max_length: tokens in a window; the tokenizer's `model_max_length` by default.
     """
 
     def preprocess(self, inputs, stride: int | None = None, max_length: int | None = None, **tokenizer_kwargs):
-        """Yield one model input per window; only the first text of a pair is cut."""
-        for name in ("truncation", "padding", "return_tensors"):  # settled here, whatever the stock pipeline was told
+        """Yield one model input per window; of a pair, only the first text is split."""
+        for name in ("truncation", "padding", "return_tensors"):  # overrides those of the stock pipeline
             tokenizer_kwargs.pop(name, None)
         texts = inputs if isinstance(inputs, dict) else {"text": inputs}
         max_length = max_length or min(self.tokenizer.model_max_length, self.model.config.max_position_embeddings)
@@ -48,7 +48,7 @@ class WindowedTextClassificationPipeline(ChunkPipeline, TextClassificationPipeli
         return {"is_last": is_last, "logits": TextClassificationPipeline._forward(self, model_inputs)["logits"]}
 
     def postprocess(self, model_outputs, function_to_apply=None, top_k=1, _legacy=True):
-        """Average each label's score over the windows, and rank the labels as the stock pipeline does."""
+        """Average the score of each label over the windows, and sort the labels by it."""
         totals: dict[str, float] = {}
         for output in model_outputs:
             scores = TextClassificationPipeline.postprocess(self, output, function_to_apply, top_k=None, _legacy=False)

@@ -1,6 +1,12 @@
-"""What `Trainer` lacks: arguments, callbacks, trainers, phases, curves, model cards, and knowledge of the machine."""
+"""Training with `Trainer`, and the parts it lacks.
 
-from .arguments import AnyDeviceArguments, BatchPerItemArguments, expand_recipe, parse_options
+Before a run:      arguments.py, machine.py (CPU settings), output_folder.py, implementation.py (opens a checkpoint),
+                   word_vectors.py (initialises word embeddings)
+Trainers:          trainers.py (packed batches), auxiliary_loss.py, two_phase.py with layer_groups.py (freezing)
+During and after:  callbacks.py, loss_meter.py, training_curves.py, model_card.py
+"""
+
+from .arguments import AnyDeviceArguments, BatchPerItemArguments, PackedTrainingArguments, expand_recipe, parse_options
 from .auxiliary_loss import AuxiliaryLossTrainer, is_causal
 from .callbacks import ProgressLines, SetEpoch, check_warmup, show_progress_lines
 from .implementation import IMPLEMENTATIONS, load_checkpoint
@@ -9,7 +15,7 @@ from .loss_meter import LossMeter, expected_losses
 from .machine import end_processes, prepare_cpu, use_exact_fast_float32
 from .model_card import write_model_card
 from .output_folder import check_output_folder, last_checkpoint
-from .trainers import PackedTrainer, PackedTrainingArguments, longest_first, predict_in_order
+from .trainers import PackedTrainer, longest_first, predict_in_order
 from .training_curves import plot_training_curve
 from .two_phase import PhasedTrainer, Unfreezing, UnfreezingArguments
 from .word_vectors import count_word_vectors, set_word_vectors

@@ -1,13 +1,12 @@
-"""Fine-tuning that keeps the language model alive: L_total = L_supervised + λ · L_unsupervised.
+"""Fine-tuning with an auxiliary language-model loss: L_total = L_supervised + λ · L_unsupervised.
 
     AuxiliaryLossTrainer(model=model, args=args, train_dataset=labelled, data_collator=..., auxiliary_lm_weight=0.5)
 
-L_supervised is whatever the model and `Trainer` make of the labels; L_unsupervised, the next-token loss, is taken of
-the same texts (Radford et al. 2018, section 3.2), or of texts without labels where `unlabelled_dataset` is given (the
-lectures, S5). Any head that has a decoder below will do: the vocabulary is scored by the word embeddings, as in
-pretraining, so there are no new weights, and a checkpoint of a language model starts with a good L_unsupervised.
+L_supervised is the loss of the task. L_unsupervised is the next-token loss, either of the same texts (Radford et al.
+2018, section 3.2) or of `unlabelled_dataset` (the lectures, S5). It works for any head on a decoder: the word
+embeddings score the vocabulary, as in pretraining, so there are no new weights.
 
-Read `compute_loss`; `get_batch_samples` puts beside each batch what it needs.
+Read `compute_loss` first; `get_batch_samples` adds the next-token targets to each batch.
 """
 
 import math
@@ -26,29 +25,26 @@ from ..losses import IGNORE_INDEX, next_token_labels
 class AuxiliaryLossTrainer(Trainer):
     """A `Trainer` that adds λ times the next-token loss to the loss of the task.
 
-    Each of the two is a mean over its own labels in the whole update: over texts, and over tokens. Logs have them apart
-    as `supervised_loss` and `lm_loss`; evaluation gives the loss of the task alone. With λ = 0 it is a `Trainer`, bit
-    for bit and at the same speed. A resumed run goes on with the unlabelled rows that would have come next.
+    Each loss is a mean over its own labels of the whole update: over texts, and over tokens. The log has both, as
+    `supervised_loss` and `lm_loss`; evaluation reports the loss of the task alone. With λ = 0 the results and the speed
+    are exactly those of `Trainer`. A resumed run continues at the same place of the unlabelled rows.
 
     Args:
         auxiliary_lm_weight: λ; Radford et al. took 0.5.
-        unlabelled_dataset: rows with `input_ids`, as `build_causal_examples` makes them; every labelled batch comes
-            with `per_device_train_batch_size` of them, in random order, over and over. None: the labelled texts.
+        unlabelled_dataset: rows with `input_ids`, from `build_causal_examples`. Each labelled batch is paired with
+            `per_device_train_batch_size` of them, in random order, for as many passes as needed. None: use the
+            labelled texts.
 
     Raises:
-        ValueError: a negative λ; no unlabelled rows; a model that reads both ways, or whose vocabulary is not scored
-            by its word embeddings.
+        ValueError: λ is negative, there are no unlabelled rows, the model is bidirectional, or its word embeddings are
+            not tied.
     """
 
     def __init__(
-        self,
-        *args,
-        auxiliary_lm_weight: float = 0.0,
-        unlabelled_dataset: Sequence[dict] | None = None,
-        **kwargs,
+        self, *args, auxiliary_lm_weight: float = 0.0, unlabelled_dataset: Sequence[dict] | None = None, **kwargs
     ):
         if not (math.isfinite(auxiliary_lm_weight) and auxiliary_lm_weight >= 0):
-            raise ValueError(f"auxiliary_lm_weight ({auxiliary_lm_weight}) must be 0 or above; 0 leaves the loss out")
+            raise ValueError(f"auxiliary_lm_weight ({auxiliary_lm_weight}) must be 0 or above; 0 switches the loss off")
         super().__init__(*args, **kwargs)
         self.auxiliary_lm_weight, self.unlabelled = auxiliary_lm_weight, None
         self._sums, self._updates = {}, 0
@@ -59,7 +55,7 @@ class AuxiliaryLossTrainer(Trainer):
             self.unlabelled = UnlabelledBatches(unlabelled_dataset, self.args.per_device_train_batch_size, seed)
 
     def get_batch_samples(self, epoch_iterator, num_batches: int, device):
-        """The batches of one update; with each go its next-token targets, their number in the update, and text."""
+        """Get the batches of one update, and add next-token targets, their count and unlabelled text to each."""
         batches, num_items_in_batch = super().get_batch_samples(epoch_iterator, num_batches, device)
         if not self.auxiliary_lm_weight:
             return batches, num_items_in_batch
@@ -69,7 +65,7 @@ class AuxiliaryLossTrainer(Trainer):
             places = ((first + step) * processes + self.args.process_index for step in range(len(batches)))
             texts = [self.unlabelled[place] for place in places]
         targets = [next_token_targets(text) for text in texts]
-        # Counted as the labels of the task are, over all processes; None where the model wants no count.
+        # Counted over all processes, as `Trainer` counts the labels of the task.
         count = self._get_num_items_in_batch([{"labels": labels} for labels in targets], device)
         for batch, text, labels in zip(batches, texts, targets, strict=True):
             batch["language_model"] = {"targets": labels, "count": None if num_items_in_batch is None else count}
@@ -79,7 +75,7 @@ class AuxiliaryLossTrainer(Trainer):
         return batches, num_items_in_batch
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """The loss of the task as `Trainer` computes it, plus λ times the next-token loss in training."""
+        """Compute the loss of the task; in training add λ times the next-token loss."""
         if "language_model" not in inputs:
             return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         extra = inputs.pop("language_model")
@@ -89,13 +85,13 @@ class AuxiliaryLossTrainer(Trainer):
         hidden_states = outputs.hidden_states[-1]
         if "text" in extra:
             text = extra["text"]
-            if inputs["input_ids"].dim() == 3:  # a head for several sequences per example: here one each
+            if inputs["input_ids"].dim() == 3:  # a multiple-choice head: one choice each
                 text = text | {name: text[name][:, None] for name in ("input_ids", "position_ids")}
             hidden_states = model(**text, output_hidden_states=True).hidden_states[-1]
         decoder = tied_decoder(self.accelerator.unwrap_model(model))
         unsupervised = vocabulary_loss(decoder, hidden_states, extra["targets"], extra["count"])
         if extra["count"] is not None and self.args.average_tokens_across_devices:
-            # `Trainer` does the same to the other loss: processes average their gradients, but the count is of all.
+            # As `Trainer` does with the other loss: gradients are averaged over processes, the count is their sum.
             unsupervised = unsupervised * self.accelerator.num_processes
         share = 1 / self.current_gradient_accumulation_steps if extra["count"] is None else 1
         for name, loss in (("supervised_loss", supervised), ("lm_loss", unsupervised)):
@@ -104,7 +100,7 @@ class AuxiliaryLossTrainer(Trainer):
         return (total, outputs) if return_outputs else total
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds the two losses, each a mean over the updates since the last log."""
+        """Add the mean of each loss over the updates since the last log."""
         if "loss" in logs and self._sums:
             for name, loss in self._sums.items():
                 logs[name] = self.accelerator.gather(loss).mean().item() / self._updates
@@ -113,22 +109,22 @@ class AuxiliaryLossTrainer(Trainer):
 
 
 def check_language_model(model: PreTrainedModel) -> None:
-    """Raise a ValueError where a next-token loss of this model would mean nothing."""
+    """Raise a ValueError unless the model is causal and its word embeddings are tied."""
     if not is_causal(model):
         raise ValueError(
-            f"{type(model).__name__} reads both ways, so it would see the tokens that it is to predict; "
-            f"auxiliary_lm_weight is for decoders such as MiniGPT"
+            f"{type(model).__name__} reads both ways, so it sees the tokens it has to predict; use "
+            f"auxiliary_lm_weight with a decoder, for example MiniGPT"
         )
     if not getattr(model.config, "tie_word_embeddings", True):
         raise ValueError(
-            f"the vocabulary of this {type(model).__name__} was scored by an output layer of its own "
-            f"(tie_word_embeddings=False), which it has lost; auxiliary_lm_weight needs tied word embeddings"
+            f"{type(model).__name__} was pretrained with a separate output layer (tie_word_embeddings=False), which "
+            f"this class does not have; auxiliary_lm_weight needs tied word embeddings"
         )
 
 
 @torch.no_grad()
 def is_causal(model: PreTrainedModel) -> bool:
-    """Whether no token of the model looks ahead; tried out, with two texts that differ in their second token."""
+    """Whether the first token ignores the second one; tested by running the model on two texts."""
     if model.config.is_encoder_decoder:
         return False
     base, was_training = getattr(model, model.base_model_prefix, model), model.training
@@ -139,20 +135,20 @@ def is_causal(model: PreTrainedModel) -> bool:
 
 
 def next_token_targets(inputs) -> torch.Tensor:
-    """What each position of a batch is to predict: the next token of its text, -100 at the last one and at pads.
+    """Next-token labels of a batch: the next token of each text, -100 at its last token and at pads.
 
     Args:
-        inputs: what a head takes: `input_ids` (B, L) or (B, R, L), with pads on either side where `attention_mask` is
-            0; or packed (1, T), with `position_ids` or `cu_seq_lens_q`.
+        inputs: arguments of a head: `input_ids` (B, L) or (B, R, L), with pads on either side where `attention_mask`
+            is 0; or packed (1, T), with `position_ids` or `cu_seq_lens_q`.
 
     Returns:
         (B, L), or (B·R, L).
 
     Raises:
-        ValueError: no input_ids.
+        ValueError: there are no input_ids.
     """
     if "input_ids" not in inputs:
-        raise ValueError(f"the language-model loss needs input_ids; the batch has {sorted(inputs)}")
+        raise ValueError(f"the batch has {sorted(inputs)}, but the language-model loss needs input_ids; add them")
     ids, mask, positions = (inputs.get(name) for name in ("input_ids", "attention_mask", "position_ids"))
     if ids.dim() == 3:
         ids, mask, positions = map(merge_sequences, (ids, mask, positions))
@@ -161,7 +157,7 @@ def next_token_targets(inputs) -> torch.Tensor:
 
 
 def tied_decoder(model: PreTrainedModel) -> nn.Linear:
-    """A linear map whose weight is the word-embedding matrix itself: (…, E) → (…, V)."""
+    """A linear layer (…, E) → (…, V) that shares the word-embedding matrix."""
     weight = model.get_input_embeddings().weight
     decoder = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")  # no memory, no random numbers
     decoder.weight = weight
@@ -169,27 +165,28 @@ def tied_decoder(model: PreTrainedModel) -> nn.Linear:
 
 
 class UnlabelledBatches:
-    """Batches of unlabelled rows by number, without end. Batch i is the same whenever it is asked for, so an update
-    needs to know nothing of those before it. Every pass over the rows has an order of its own.
+    """An endless sequence of batches of unlabelled rows, reshuffled after each pass.
+
+    Batch i depends on i and the seed alone, so a resumed run needs no other state.
 
     Args:
         dataset: rows with `input_ids`.
         batch_size: rows in a batch.
-        seed: of the orders.
+        seed: of the shuffling.
 
     Raises:
-        ValueError: no rows.
+        ValueError: the data set is empty.
     """
 
     def __init__(self, dataset: Sequence[dict], batch_size: int, seed: int = 0):
         if len(dataset) == 0:
-            raise ValueError("unlabelled_dataset has no rows; leave it out to take the texts that have labels")
+            raise ValueError("unlabelled_dataset has no rows; leave it out to use the labelled texts")
         self.dataset, self.batch_size, self.seed = dataset, batch_size, seed
         self.collator = DataCollatorForCausalLM()
         self._order = None
 
     def __getitem__(self, index: int) -> dict:
-        """Batch `index`, packed into one row (1, T), without labels."""
+        """Return batch `index`, packed into one row (1, T), without labels."""
         places = range(index * self.batch_size, (index + 1) * self.batch_size)
         batch = self.collator([self.dataset[self._row(place)] for place in places])
         del batch["labels"]

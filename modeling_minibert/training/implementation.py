@@ -1,6 +1,6 @@
-"""One and the same checkpoint as a model of ours, which computes packed, or as the stock class of transformers.
+"""Open a checkpoint as our class, with packed attention, or as the stock class of transformers.
 
-Both have the same weights bit for bit, those of a new head included, so that two trainings differ in their code alone.
+Both have bit-equal weights, including those of a new head, so that two trainings differ in their code alone.
 """
 
 from transformers import AutoConfig, PreTrainedModel
@@ -15,24 +15,24 @@ OURS = {twins.ours for twins in FAMILIES}
 def load_checkpoint(
     auto_class: type, name: str, implementation: str | None = None, overrides: dict | None = None, **fields
 ) -> PreTrainedModel:
-    """Open a checkpoint for a task; weights that it lacks or that have another shape are random, and logged.
+    """Open a checkpoint for a task; missing weights and those of another shape are initialised at random, and logged.
 
     Args:
-        auto_class: what to open it as, such as `AutoModelForSequenceClassification`.
+        auto_class: `AutoModelForSequenceClassification`, for example.
         name: a folder or a name on the Hub.
-        implementation: "mini", our class with packed attention; "stock", that of transformers; none: as it was saved.
-        overrides: fields of the configuration to change, by the names that the result has for them.
-        fields: the same, of the task, that every configuration has: `id2label` and the like.
+        implementation: "mini" for our class with packed attention, "stock" for that of transformers, None for the
+            class it was saved from.
+        overrides: configuration fields to change, by their names in the resulting configuration.
+        fields: configuration fields of the task that every model has, like `id2label`.
 
     Raises:
-        ValueError: another implementation; a checkpoint that has no twin on the other side; a field that the
-            configuration does not have.
+        ValueError: the implementation is unknown, the checkpoint has no twin, or a field is not in the configuration.
     """
     if implementation not in (None, *IMPLEMENTATIONS):
         raise ValueError(f"implementation is {implementation!r}; choose mini or stock, or leave it out")
     overrides = overrides or {}
     config = AutoConfig.from_pretrained(name, **fields)
-    vars(config).pop("custom_pipelines", None)  # what lies in that folder, not in the one that will be saved
+    vars(config).pop("custom_pipelines", None)  # those files stay in the old folder
     is_ours = config.model_type in OURS
     if implementation is None or is_ours == (implementation == "mini"):
         _override(config, overrides)
@@ -42,14 +42,14 @@ def load_checkpoint(
     twin = to_stock(model) if is_ours else from_stock(model)
     _override(twin.config, overrides)
     packed = {} if is_ours else {"attn_implementation": "packed"}
-    # Once more, as the changed configuration may ask for weights that the twin does not have.
+    # Built again, because the overrides may need weights that the twin lacks.
     return type(twin).from_pretrained(
         None, config=twin.config, state_dict=twin.state_dict(), ignore_mismatched_sizes=True, **packed
     )
 
 
 def _override(config, values: dict) -> None:
-    """Set fields; transformers would pass over a misspelt one."""
+    """Set configuration fields; raise a ValueError for unknown names, which transformers ignores."""
     unknown = sorted(name for name in values if not hasattr(config, name))
     if unknown:
         raise ValueError(f"a {type(config).__name__} has no {', '.join(unknown)}; see its config.json for the names")

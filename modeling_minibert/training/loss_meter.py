@@ -1,8 +1,7 @@
-"""Is this loss good? What a masked-LM loss should be, before and while training.
+"""Language-model losses to compare a run with, and a callback that prints them during pretraining.
 
-A model that knows nothing has the loss ln V. One that knows how often each word occurs has the entropy of the
-vocabulary, and many runs stay there for a while: the unigram plateau. Knowing the word before gives the bigram
-entropy, which a useful model is well below.
+An untrained model has the loss ln V. A model that knows the frequency of each word has the unigram entropy, where many
+runs stay for a while (the plateau). A useful model is well below the bigram entropy, which also uses the word before.
 
     step 400/2,000   mlm 5.41 (unigram 5.38: at its plateau)   nsp 0.69   24,100 tokens/s   2 min left
 
@@ -17,20 +16,21 @@ import torch
 
 from .callbacks import ProgressLines, time_left
 
-PLATEAU = 0.05  # within this share of the unigram entropy a run counts as on its plateau
+PLATEAU_TOLERANCE = 0.05  # a loss this close to the unigram entropy, as a share of it, is at the plateau
 
 
 def expected_losses(dataset, vocab_size: int, special_ids: list[int], max_tokens: int = 5_000_000) -> dict[str, float]:
-    """The masked-LM losses of three models that only count, in nats per token.
+    """Losses of three counting models (uniform, unigram, bigram), in nats per token.
 
     Args:
-        dataset: encoded rows with a column `input_ids`; the first `max_tokens` tokens are counted.
+        dataset: encoded rows with a column `input_ids`.
         vocab_size: V.
         special_ids: ids that are never predicted.
+        max_tokens: stop counting after so many tokens.
 
     Returns:
-        `uniform`, ln V; `unigram`, the entropy of the tokens; `bigram`, their entropy given the token before, which
-        comes out too low where the text is short for its vocabulary.
+        `uniform`, ln V; `unigram`, the entropy of the tokens; `bigram`, their entropy given the token before, which is
+        too low if the text is short for its vocabulary.
     """
     rows, total = [], 0
     for row in dataset:
@@ -41,7 +41,7 @@ def expected_losses(dataset, vocab_size: int, special_ids: list[int], max_tokens
     tokens = np.concatenate(rows)
     counted = ~np.isin(tokens, special_ids)
     unigram = _entropy(np.bincount(tokens[counted], minlength=vocab_size))
-    # Two neighbours, neither special: a special token stands between any two rows.
+    # Pairs without a special token, so that none spans two rows.
     pairs = counted[:-1] & counted[1:]
     first, second = tokens[:-1][pairs], tokens[1:][pairs]
     joint = _entropy(np.unique(first * vocab_size + second, return_counts=True)[1])
@@ -54,24 +54,23 @@ def _entropy(counts: np.ndarray) -> float:
 
 
 class LossMeter(ProgressLines):
-    """Prints the two pretraining losses apart, tokens per second, and whether the run is at the unigram plateau.
+    """Print and log each pretraining loss, tokens per second, and whether the run is at the unigram plateau.
 
-    They also go into `trainer.state.log_history`, and with it into TensorBoard and trainer_state.json. With several
-    processes the losses apart are those of the first one.
+    The values also go into `trainer.state.log_history`, TensorBoard and trainer_state.json. With several processes the
+    separate losses are those of the first one.
 
     Args:
-        model: a `MiniBertForPreTraining`, or another model whose outputs have `masked_lm_loss` and
-            `next_sentence_loss`, or only `loss`.
+        model: a model whose outputs have `masked_lm_loss` and `next_sentence_loss`, or `loss` alone.
         expected: from `expected_losses`.
-        objective: what the loss over the vocabulary is called: "mlm", masked words, or "clm", the next word.
+        objective: the name of the loss over the vocabulary: "mlm" (masked words) or "clm" (the next word).
     """
 
     def __init__(self, model: torch.nn.Module, expected: dict[str, float], objective: str = "mlm"):
         self.expected, self.objective = expected, objective
         self._start_interval(0)
-        model.register_forward_hook(self._record, with_kwargs=True)
+        model.register_forward_hook(self._record_losses, with_kwargs=True)
 
-    def _record(self, module, arguments, inputs, outputs):
+    def _record_losses(self, module, arguments, inputs, outputs):
         if not module.training:
             return
         losses = {f"{self.objective}_loss": outputs.get("masked_lm_loss", outputs.get("loss"))}
@@ -95,22 +94,22 @@ class LossMeter(ProgressLines):
             return
         updates = max(state.global_step - self.interval_step, 1)
         seconds = max(time.monotonic() - self.interval_started, 1e-9)
-        # Under accumulation each part is already its share of the update, so parts add up.
+        # Under gradient accumulation each loss is already divided by the number of batches.
         entry = {name: float(loss) * args.world_size / updates for name, loss in self.parts.items()}
         entry["tokens_per_second"] = round(self.tokens * args.world_size / seconds)
         logs.update(entry)
         state.log_history[-1].update(entry)
-        print(self._line(state, entry), flush=True)
+        print(self._format(state, entry), flush=True)
         self._start_interval(state.global_step)
 
     def on_evaluate(self, args, state, control, metrics=None, **kwargs):
         super().on_evaluate(args, state, control, metrics, **kwargs)
-        # As if the interval had begun later: an evaluation trains on no token.
+        # Leave the time of the evaluation out of tokens per second.
         self.interval_started += (metrics or {}).get("eval_runtime", 0.0)
 
-    def _line(self, state, entry: dict[str, float]) -> str:
+    def _format(self, state, entry: dict[str, float]) -> str:
         unigram, loss = self.expected["unigram"], entry[f"{self.objective}_loss"]
-        plateau = ": at its plateau" if abs(loss - unigram) < PLATEAU * unigram else ""
+        plateau = ": at its plateau" if abs(loss - unigram) < PLATEAU_TOLERANCE * unigram else ""
         nsp = f"nsp {entry['nsp_loss']:.3f}   " if "nsp_loss" in entry else ""
         return (
             f"step {state.global_step:,}/{state.max_steps:,}   {self.objective} {loss:.3f} "

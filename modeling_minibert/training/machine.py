@@ -1,53 +1,51 @@
-"""What a script does first, so that a CPU computes as fast as it can, and as exactly: `prepare_cpu`.
+"""Settings of the process: fast and exact matrix products on the CPU, and a clean shutdown of distributed training.
 
-**Half precision.** oneDNN compiles every new shape of a product, and remembers 1,024 of them. Texts have hundreds of
-lengths, and packed attention multiplies several matrices for each: what was remembered is forgotten before it is met
-again, and a third of a training step goes into compiling.
+**Half precision.** oneDNN compiles a kernel for every shape of a product, and caches 1,024 of them. Texts have hundreds
+of lengths, and packed attention multiplies several matrices for each. With the default size the cache misses so often
+that compiling takes a third of a training step.
 
-**float32.** torch multiplies float32 matrices with MKL, which on some processors (AMD's) runs at half of what they can
-do; oneDNN, which torch also contains, does not. torch reaches oneDNN only through a setting that allows bfloat16
-inside. A processor without bfloat16 matrix units computes true float32 there; one with them (Intel's AMX) does not.
-Which of the two this is, only a measurement tells.
+**float32.** torch multiplies float32 matrices with MKL, which reaches half the speed of some processors (AMD's).
+oneDNN is faster there, but torch uses it only with a setting that allows bfloat16 inside. A processor without bfloat16
+matrix units then still computes in float32; one with them (Intel's AMX) does not. `use_exact_fast_float32` measures
+which case holds.
 """
 
 import os
 
 import torch
 
-COMPILED_SHAPES = 30_000
+CACHED_KERNELS = 30_000
 
 
 def prepare_cpu() -> None:
-    """Remember all compiled shapes, and multiply float32 as fast as its exactness allows; call it before any product.
+    """Enlarge oneDNN's kernel cache and choose the fastest exact float32 product; call it before any matrix product.
 
-    Settings of the whole process; they touch no GPU. The first is left alone where the environment has it already.
+    The settings are for the whole process and the CPU alone. A cache size set in the environment is kept.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(COMPILED_SHAPES))
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(CACHED_KERNELS))
     use_exact_fast_float32()
 
 
 def use_exact_fast_float32() -> bool:
-    """Let oneDNN multiply float32 matrices on the CPU, if its results are as exact as torch's default.
-
-    A setting of the whole process; it touches no GPU.
+    """Multiply float32 matrices on the CPU with oneDNN if its results are as exact as torch's default.
 
     Returns:
-        Whether the setting was made. False: nothing has changed.
+        Whether the setting was changed, for the whole process.
     """
     settings = getattr(torch.backends.mkldnn, "matmul", None)
     if settings is None:  # an older torch
         return False
     before = settings.fp32_precision
-    default = _largest_error()
+    default = _float32_error()
     settings.fp32_precision = "bf16"
-    if _largest_error() <= 4 * default:
+    if _float32_error() <= 4 * default:
         return True
     settings.fp32_precision = before
     return False
 
 
-def _largest_error() -> float:
-    """The largest error of float32 products against float64, relative to the largest entry; plain and batched."""
+def _float32_error() -> float:
+    """Measure the largest error of plain and batched float32 products, relative to the largest entry."""
     generator = torch.Generator().manual_seed(0)
     errors = []
     for left, right in (((512, 256), (256, 384)), ((8, 200, 64), (8, 64, 200))):
@@ -58,10 +56,10 @@ def _largest_error() -> float:
 
 
 def end_processes() -> None:
-    """Wait for the other processes of `torchrun`, and let go of them; does nothing for a single one.
+    """Shut the process group of `torchrun` down cleanly; do nothing in a single process.
 
-    Without the first, one that leaves while another still writes may hang on its way out; without the second, gloo's
-    threads may end a run that has finished with an error.
+    Without the barrier, a process that exits while another still writes may hang. Without the destruction, gloo's
+    threads may turn a finished run into an error.
     """
     if torch.distributed.is_initialized():
         torch.distributed.barrier()

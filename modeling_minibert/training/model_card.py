@@ -1,4 +1,4 @@
-"""Model cards: what the model is, what it was trained on, how it scored, how to load it."""
+"""Write the model card of a trained classifier: use, labels, scores, training and limits."""
 
 import json
 import textwrap
@@ -35,8 +35,8 @@ Labels: {labels}. The model reads at most {max_length} tokens.
 
 ## Limits
 
-The model has learned from one data set only. On text of another kind, place or time it will do worse than the scores
-above say, and its confidence does not warn of that. Its training text may carry biases that it repeats.
+The model was trained on a single data set. On text of another kind, place or time expect lower scores than those
+above, at the same confidence. It may repeat biases of its training text.
 """
 
 
@@ -51,19 +51,19 @@ def write_model_card(
     task: str = "text-classification",
     needs_code: bool = True,
 ) -> Path:
-    """Write README.md into a saved classifier's folder.
+    """Write README.md into the folder of a saved classifier.
 
     Args:
         folder: the folder; its last part is the model's name.
         summary: one or two sentences.
         labels: the class names.
         example: a text to classify, or {"text": …, "text_pair": …}.
-        scores: what was measured → the score, with its interval.
-        training: what was set → its value.
+        scores: {measure: score with its interval}.
+        training: {setting: value}.
         max_length: tokens the model reads.
-        task: the pipeline.
-        needs_code: whether the model needs `trust_remote_code=True` where this package is not imported; a pipeline of
-            ours always does.
+        task: name of the pipeline.
+        needs_code: whether the model needs `trust_remote_code=True` if this package is not imported; our pipelines
+            always do.
 
     Returns:
         The path of the card.
@@ -80,7 +80,6 @@ def write_model_card(
             task=task,
             loading=", trust_remote_code=True" if needs_code or windows else "",
             example=json.dumps(example, ensure_ascii=False),
-            # The windowed pipeline cuts by itself.
             cutting="" if windows else ", truncation=True",
             labels=", ".join(f"`{label}`" for label in labels),
             max_length=max_length,

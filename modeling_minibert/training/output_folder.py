@@ -1,4 +1,4 @@
-"""The output folder of a training run: is it safe to write into, and where did the last run stop?"""
+"""Check the output folder of a training run, and find the checkpoint to resume from."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from transformers import PreTrainedConfig
 from transformers.trainer import TRAINER_STATE_NAME
 
-# Two configurations that agree on these describe the same model: its weights fit and mean the same.
+# Two configurations that agree on these fields describe the same model.
 IDENTITY = (
     "model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "head_dim",
     "intermediate_size", "hidden_act", "max_position_embeddings", "position_embedding_type", "type_vocab_size",
@@ -16,23 +16,22 @@ IDENTITY = (
 
 
 def check_output_folder(output_dir: str, config, class_name: str | None = None) -> None:
-    """Refuse to train into a folder that holds a different model, before anything of it is lost.
+    """Raise an error before training if the output folder holds a different model.
 
     Args:
-        output_dir: where the run will save.
-        config: the configuration of the model that will be saved.
-        class_name: its class; none: models of other classes may be written over.
+        output_dir: the folder.
+        config: the configuration of the new model.
+        class_name: its class; None allows a model of another class to be overwritten.
 
     Raises:
-        ValueError: the folder holds a model that differs; names the field and both values.
+        ValueError: the models differ; the message has the field and both values.
     """
-    # A run that was interrupted has left checkpoints only; what one that was killed has left may be half a file.
+    # An interrupted run leaves checkpoints alone, a killed run may leave incomplete files.
     places = [Path(output_dir), *Path(output_dir).glob("checkpoint-*")]
-    saved = next(filter(None, (_read_fields(place / "config.json") for place in places)), None)
+    saved = next(filter(None, (_read_json(place / "config.json") for place in places)), None)
     if saved is None:
         return
-    # A saved configuration leaves out what is as in every PreTrainedConfig, such as two unnamed labels.
-    # Through json, so that both sides have strings for keys.
+    # A saved configuration omits the defaults of PreTrainedConfig. Going through JSON makes all keys strings.
     there = json.loads(PreTrainedConfig().to_json_string(use_diff=False))
     there |= saved
     ours = json.loads(config.to_json_string(use_diff=False))
@@ -45,43 +44,42 @@ def check_output_folder(output_dir: str, config, class_name: str | None = None) 
             )
 
 
-def last_checkpoint(output_dir: str, asked: str | None) -> str | None:
-    """The checkpoint to resume from: `asked` itself, or the newest in `output_dir` where `asked` is "true" or "last".
+def last_checkpoint(output_dir: str, resume_from: str | None) -> str | None:
+    """Find the checkpoint to resume from: the given one, or the newest complete one for "true" and "last".
 
-    A run may be killed while it saves. `Trainer` writes trainer_state.json last, so a checkpoint without a whole one
-    is not complete; the newest that is complete counts.
+    `Trainer` writes trainer_state.json last, so a checkpoint without a complete one comes from a run that was killed.
 
     Raises:
-        ValueError: a checkpoint was asked for and there is none, or it is not complete.
+        ValueError: the checkpoint is missing or incomplete.
     """
-    if asked is None or asked.lower() == "false":
+    if resume_from is None or resume_from.lower() == "false":
         return None
-    if asked.lower() not in ("true", "last"):
-        if not (Path(asked) / TRAINER_STATE_NAME).is_file():
-            raise ValueError(f"cannot resume from {asked}: it has no {TRAINER_STATE_NAME}")
-        if not _is_complete(Path(asked)):
-            raise ValueError(f"cannot resume from {asked}: it was not saved to its end; take an earlier one")
-        return asked
+    if resume_from.lower() not in ("true", "last"):
+        if not (Path(resume_from) / TRAINER_STATE_NAME).is_file():
+            raise ValueError(f"cannot resume from {resume_from}: it has no {TRAINER_STATE_NAME}; give another one")
+        if not _is_complete(Path(resume_from)):
+            raise ValueError(f"cannot resume from {resume_from}: it was not saved completely; give an earlier one")
+        return resume_from
     found = [path for path in Path(output_dir).glob("checkpoint-*") if path.name.partition("-")[2].isdigit()]
     complete = [path for path in found if _is_complete(path)]
     if not complete:
-        raise ValueError(f"cannot resume: {output_dir} has no complete checkpoint-… folder")
+        raise ValueError(f"cannot resume: {output_dir} has no complete checkpoint-… folder; start without resuming")
     newest = max(complete, key=lambda path: int(path.name.partition("-")[2]))
     for path in found:
         if path not in complete:
-            print(f"{path} was not saved to its end; left aside")
+            print(f"{path} is incomplete and was skipped")
     return str(newest)
 
 
 def _is_complete(checkpoint: Path) -> bool:
-    """Whether the file that is written last is there and whole."""
-    return "global_step" in _read_fields(checkpoint / TRAINER_STATE_NAME)
+    """Whether trainer_state.json, which is written last, is complete."""
+    return "global_step" in _read_json(checkpoint / TRAINER_STATE_NAME)
 
 
-def _read_fields(path: Path) -> dict:
-    """What a JSON file holds; {} where there is none, or one that was not written to its end."""
+def _read_json(path: Path) -> dict:
+    """Read a JSON object; return {} if the file is missing or incomplete."""
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # of json, and of half a character
+    except (OSError, ValueError):
         return {}
     return fields if isinstance(fields, dict) else {}

@@ -1,11 +1,10 @@
-"""`Trainer` for packed batches, and predictions in the order of the data set.
+"""A `Trainer` for packed batches, and predictions in the order of the data set.
 
-`PackedTrainer` takes batches that are items of the data set (`data.TokenBudgetBatches`, `data.StreamedBatches`), each
-of another shape; both pretraining scripts use it.
+`PackedTrainer` takes data sets whose items are whole batches of varying shape (`data.TokenBudgetBatches`,
+`data.StreamedBatches`). Both pretraining scripts use it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from datasets import Dataset
@@ -13,23 +12,13 @@ from torch.utils.data import DataLoader
 from transformers import Trainer
 
 from ..data.streaming import StreamedBatches
-from .arguments import BatchPerItemArguments
-
-
-@dataclass
-class PackedTrainingArguments(BatchPerItemArguments):
-    """Arguments of a training whose batches, also those of evaluation, are items of the data set."""
-
-    def __post_init__(self):
-        self.per_device_eval_batch_size = 1
-        super().__post_init__()
 
 
 class PackedTrainer(Trainer):
-    """Two things that `Trainer` does for batches of equal shape only.
+    """A `Trainer` for batches of varying shape: it reads streams and gathers sums in place of logits.
 
     Args:
-        count: from the logits and labels of a batch to a few sums (1, n), which `compute_metrics` gets of all batches.
+        count: maps the logits and labels of a batch to n sums (1, n); `compute_metrics` receives those of all batches.
     """
 
     def __init__(self, *args, count: Callable, **kwargs):
@@ -37,33 +26,33 @@ class PackedTrainer(Trainer):
         super().__init__(*args, **kwargs)
 
     def get_train_dataloader(self) -> DataLoader:
-        """A stream is already this process's share; accelerate would share it out once more."""
+        """Return a plain loader for a stream, which accelerate would divide among the processes a second time."""
         if not isinstance(self.train_dataset, StreamedBatches):
             return super().get_train_dataloader()
         workers, pin = self.args.dataloader_num_workers, self.args.dataloader_pin_memory
         return DataLoader(self.train_dataset, collate_fn=self.data_collator, num_workers=workers, pin_memory=pin)
 
     def prediction_step(self, *args, **kwargs):
-        """Count before anything is gathered: the batches of two processes differ in their number of rows and tokens."""
+        """Apply `count` before gathering, because the batches of two processes differ in shape."""
         loss, logits, labels = super().prediction_step(*args, **kwargs)
         counts = None if logits is None or labels is None else self.count(logits, labels)
         return loss, counts, counts
 
 
 def longest_first(dataset: Dataset) -> np.ndarray:
-    """Places of the rows (rows,), by falling length of `input_ids`: the order in which to score them.
+    """Row indices (rows,), sorted by decreasing length of `input_ids`.
 
-    Every batch leaves small results in memory, and a longer batch never fits into the holes between them: shortest
-    first, the heap grew past 12 GiB over IMDB's 25,000 test reviews.
+    Shortest first fragments the heap: each batch is longer than the freed blocks of the one before. Over IMDB's 25,000
+    test reviews it grew past 12 GiB.
     """
     return np.argsort([-len(ids) for ids in dataset["input_ids"]], kind="stable")
 
 
 def predict_in_order(trainer: Trainer, dataset: Dataset) -> np.ndarray:
-    """The logits of `Trainer.predict`, row i for row i of the data set.
+    """Predict, and return the logits in the order of the data set.
 
-    With `train_sampling_strategy="group_by_length"` transformers also shuffles what it evaluates, and returns the
-    predictions in that order. Here the rows are sorted by length, which saves the same padding, and put back.
+    With `train_sampling_strategy="group_by_length"` transformers shuffles the evaluation set too, and returns the
+    predictions in that order. Sorting by length saves as much padding, and can be undone.
 
     Args:
         trainer: holds the model and the batch size.

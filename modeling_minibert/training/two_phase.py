@@ -1,22 +1,20 @@
-"""Training in phases: the head alone on a frozen encoder, then everything, at once or layer by layer.
+"""Train in phases: the head alone on a frozen encoder, then all layers, at once or one by one from the top.
 
-A new head is random, and its first gradients would disturb an encoder that took days to train. So the head is trained
-first, at a large learning rate, and then the whole at a small one (lectures, S4: 1e-3, then 2e-5). ULMFiT opens one
-layer after the other from the top and gives lower layers smaller learning rates (Howard and Ruder 2018, arXiv
-1801.06146, sections 3.2 and 3.3).
+The gradients of a new random head would disturb a pretrained encoder. So the head is trained first, at a large learning
+rate, and then the whole model at a small one (lectures, S4: 1e-3, then 2e-5). ULMFiT unfreezes layer by layer, and
+gives lower layers smaller learning rates (Howard and Ruder 2018, arXiv 1801.06146, sections 3.2 and 3.3).
 
     arguments = UnfreezingArguments(freeze_epochs=1)
     trainer = PhasedTrainer(model=model, args=args, train_dataset=..., unfreezing=arguments)
 
-is one run with one optimizer, so it saves, resumes and stops early as every run. `Unfreezing` alone, as a callback of
-any `Trainer`, freezes and opens the same weights, at the learning rate of that trainer.
+This is one run with one optimizer; saving, resuming and early stopping work as usual. The callback `Unfreezing` does
+the freezing alone, in any `Trainer` and at its learning rate.
 
-Word vectors that were counted, or learned from much text, may stay as they are for good (`freeze_word_embeddings`):
-words that the labelled texts do not have would otherwise not move along with those that they have.
+`freeze_word_embeddings` keeps pretrained word vectors for the whole run. Otherwise the words of the labelled texts
+would move away from similar words that these texts lack.
 
-A frozen weight has no gradient; the optimizer passes it over, with its weight decay and its momentum, so it stays as
-it is, bit for bit. A frozen layer computes as in evaluation, without dropout: the head learns from the very features
-that it will see later, dropout is there for weights that are trained, and the head's own is left.
+The optimizer skips a frozen weight, including weight decay and momentum, so it stays bit-equal. A frozen layer runs
+without dropout, so that the head learns from the features that it will see later.
 """
 
 import math
@@ -32,20 +30,20 @@ from .layer_groups import LayerGroup, layer_groups
 
 @dataclass
 class UnfreezingArguments:
-    """When which layers are trained, and how fast. The defaults train everything from the start at one rate."""
+    """The phases and learning rates of a training. The defaults train all layers from the start at one rate."""
 
     freeze_epochs: float = field(
-        default=0.0, metadata={"help": "train the head alone for so many epochs; as many as all: the encoder never"}
+        default=0.0, metadata={"help": "epochs to train the head alone; with all epochs the encoder stays frozen"}
     )
-    head_learning_rate: float = field(default=1e-3, metadata={"help": "of the head, as long as it is alone"})
+    head_learning_rate: float = field(default=1e-3, metadata={"help": "learning rate while the head is trained alone"})
     unfreeze_every: float = field(
-        default=0.0, metadata={"help": "epochs from one layer to the next, from the top; 0: all at once; ULMFiT: 1"}
+        default=0.0, metadata={"help": "epochs between two layers, from the top; 0 unfreezes all at once; ULMFiT: 1"}
     )
     layer_lr_decay: float = field(
-        default=1.0, metadata={"help": "each layer's learning rate as a share of the one above; ULMFiT: 0.385"}
+        default=1.0, metadata={"help": "learning rate of each layer as a share of the one above; ULMFiT: 0.385"}
     )
     freeze_word_embeddings: bool = field(
-        default=False, metadata={"help": "never train the word vectors, which a few thousand labels would only unteach"}
+        default=False, metadata={"help": "keep the word vectors fixed, for data sets of a few thousand labels"}
     )
 
     def __post_init__(self):
@@ -63,23 +61,23 @@ class UnfreezingArguments:
 
     @property
     def has_phases(self) -> bool:
-        """Whether some weights are frozen first and trained later."""
+        """Whether some weights are frozen first and unfrozen later."""
         return self.freeze_epochs > 0 or self.unfreeze_every > 0
 
     def first_steps(self, groups: int, args: TrainingArguments, max_steps: int) -> list[int]:
-        """The update from which each group is trained, the head's first.
+        """Compute the update at which each group is unfrozen, from the head down.
 
         Args:
-            groups: how many there are.
-            args: of the training, with `num_train_epochs`.
-            max_steps: updates of the whole training.
+            groups: number of groups.
+            args: with `num_train_epochs`.
+            max_steps: updates of the whole run.
 
         Raises:
-            ValueError: the training is counted in updates, not in epochs.
+            ValueError: `args.max_steps` is set.
         """
         if args.max_steps > 0:
             raise ValueError(
-                f"freeze_epochs and unfreeze_every are counted in epochs, but the training is to end after "
+                f"freeze_epochs and unfreeze_every are counted in epochs, but the training ends after "
                 f"{args.max_steps} updates; give num_train_epochs instead of max_steps"
             )
         epochs = [self.freeze_epochs + self.unfreeze_every * number for number in range(groups - 1)]
@@ -87,54 +85,55 @@ class UnfreezingArguments:
 
 
 class Unfreezing(TrainerCallback):
-    """Freezes what is not trained yet, and opens it when its time has come; also in a run that is resumed.
+    """Callback that freezes the layers and unfreezes each group at its update, also in a resumed run.
 
-    Weights that were frozen before the training, such as those below an adapter, stay so; afterwards all is as before.
+    Weights frozen before the training, like those below an adapter, stay frozen. At the end all others require
+    gradients again.
     """
 
     def __init__(self, arguments: UnfreezingArguments):
         self.arguments = arguments
-        self.closed, self.steps, self.hook = [], [], None
+        self.frozen, self.steps, self.hook = [], [], None
 
     def on_train_begin(self, args, state, control, model=None, **kwargs):
-        self.on_train_end(args, state, control)  # of a training that was interrupted
+        self.on_train_end(args, state, control)  # clean up after an interrupted training
         groups = layer_groups(model)
         self.steps = self.arguments.first_steps(len(groups), args, state.max_steps)
         for group in groups:
             group.parameters = {name: p for name, p in group.parameters.items() if p.requires_grad}
             for parameter in group.parameters.values():
                 parameter.requires_grad_(False)
-        self.opened, self.closed, self.base = [], groups, model.base_model
-        self.hook = self.base.register_forward_pre_hook(self._close_dropout)
-        self._open(state)
+        self.trained, self.frozen, self.base = [], groups, model.base_model
+        self.hook = self.base.register_forward_pre_hook(self._disable_dropout)
+        self._unfreeze_due(state)
 
     def on_step_begin(self, args, state, control, **kwargs):
-        self._open(state)
+        self._unfreeze_due(state)
 
     def on_train_end(self, args, state, control, **kwargs):
-        _require_gradients(self.closed)
-        self.closed = []
+        _require_gradients(self.frozen)
+        self.frozen = []
         if self.hook is not None:
             self.hook.remove()
 
-    def _open(self, state) -> None:
-        """Open the groups whose first update is now or was before, and say what is trained from here on."""
-        due = sum(step <= state.global_step for step in self.steps) - len(self.opened)
+    def _unfreeze_due(self, state) -> None:
+        """Unfreeze the groups whose first update has come, and print the trained and frozen weights."""
+        due = sum(step <= state.global_step for step in self.steps) - len(self.trained)
         if due == 0:
             return
-        _require_gradients(self.closed[:due])
-        self.opened, self.closed = self.opened + self.closed[:due], self.closed[due:]
+        _require_gradients(self.frozen[:due])
+        self.trained, self.frozen = self.trained + self.frozen[:due], self.frozen[due:]
         if state.is_world_process_zero:
-            names = self.opened[0].name + (f" to {self.opened[-1].name}" if self.opened[1:] else "")
-            trained, frozen = (sum(group.size for group in groups) for groups in (self.opened, self.closed))
+            names = self.trained[0].name + (f" to {self.trained[-1].name}" if self.trained[1:] else "")
+            trained, frozen = (sum(group.size for group in groups) for groups in (self.trained, self.frozen))
             print(f"step {state.global_step:,}/{state.max_steps:,}   training {names}: {trained:,} weights, "
                   f"{frozen:,} frozen", flush=True)  # fmt: skip
 
-    def _close_dropout(self, *args) -> None:
-        """Before each forward pass, as `Trainer` calls `model.train()` before each update."""
-        for group in self.closed:
+    def _disable_dropout(self, *args) -> None:
+        """Put frozen layers into eval mode before each forward, because `Trainer` calls `model.train()` every step."""
+        for group in self.frozen:
             for module in group.modules:
-                # The encoder itself is no layer; whether it trains decides other things, such as caches.
+                # The mode of the encoder itself controls other things, like caches.
                 if module is not self.base:
                     module.training = False
 
@@ -146,36 +145,37 @@ def _require_gradients(groups: list[LayerGroup]) -> None:
 
 
 class PhasedTrainer(Trainer):
-    """A `Trainer` whose head may have a phase, and whose layers may have learning rates, of their own.
+    """A `Trainer` that trains the head first, and can lower the learning rate from layer to layer.
 
-    While the head is alone its learning rate is `head_learning_rate`, then all have that of `args`, the lower layers
-    less of it. Both phases have the whole curve of `args.lr_scheduler_type`, with their own warm-up. With the default
-    arguments it is a `Trainer`, bit for bit.
+    The head alone is trained at `head_learning_rate`, the whole model at that of `args`, decayed towards the lower
+    layers. Each phase runs the complete schedule of `args.lr_scheduler_type`, with its warm-up. With the default
+    arguments the results are exactly those of `Trainer`.
 
     Args:
-        unfreezing: when what is trained.
+        unfreezing: the phases and learning rates.
 
     Raises:
-        ValueError: see `UnfreezingArguments` and `layer_groups`; or a learning-rate schedule that looks at the scores.
+        ValueError: see `UnfreezingArguments` and `layer_groups`; or the schedule depends on the scores.
     """
 
     def __init__(self, *args, unfreezing: UnfreezingArguments | None = None, **kwargs):
         super().__init__(*args, **kwargs)
         self.unfreezing = unfreezing or UnfreezingArguments()
         if self.unfreezing.freeze_word_embeddings:
-            self.model.get_input_embeddings().weight.requires_grad_(False)  # and `Unfreezing` leaves it so
+            self.model.get_input_embeddings().weight.requires_grad_(False)  # `Unfreezing` keeps it frozen
         if self.unfreezing.has_phases:
-            self.unfreezing.first_steps(2, self.args, 1)  # an error before any work
+            self.unfreezing.first_steps(2, self.args, 1)  # raises before any work
             if self.args.learning_rate == 0:
                 raise ValueError(
-                    f"learning_rate is {self.args.learning_rate}, so that nothing would be trained after the head; for "
-                    f"a head alone give at least as many freeze_epochs as there are epochs, and any learning_rate"
+                    f"learning_rate is {self.args.learning_rate}, so the layers below the head would not train; give a "
+                    f"larger one, and for the head alone at least as many freeze_epochs as there are epochs"
                 )
             self.add_callback(Unfreezing(self.unfreezing))
 
     def create_optimizer(self, model=None) -> torch.optim.Optimizer:
-        """Two groups of weights per layer, with weight decay and without; a frozen weight has its place from the start,
-        so that a checkpoint of any moment fits."""
+        """Create two parameter groups per layer, with and without weight decay.
+
+        Frozen weights are included from the start, so that every checkpoint of the run has the same layout."""
         if self.unfreezing == UnfreezingArguments() or self.optimizer is not None:
             return super().create_optimizer(model)
         decayed = set(self.get_decay_parameter_names(self.model))
@@ -195,31 +195,31 @@ class PhasedTrainer(Trainer):
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer=None) -> torch.optim.lr_scheduler.LRScheduler:
-        """The curve of each phase, one after the other."""
+        """Join the schedules of the phases."""
         if not self.unfreezing.has_phases or self.lr_scheduler is not None:
             return super().create_scheduler(num_training_steps, optimizer)
         _, first = self.unfreezing.first_steps(2, self.args, num_training_steps)
         first = min(first, num_training_steps)
-        head_curve, curve = (self._curve(steps) for steps in (first, num_training_steps - first))
-        larger = self.unfreezing.head_learning_rate / self.args.learning_rate
+        head_schedule, schedule = map(self._make_schedule, (first, num_training_steps - first))
+        factor = self.unfreezing.head_learning_rate / self.args.learning_rate
 
         def rate(step: int) -> float:
-            return larger * head_curve(step) if step < first else curve(step - first)
+            return factor * head_schedule(step) if step < first else schedule(step - first)
 
         self.lr_scheduler = LambdaLR(self.optimizer if optimizer is None else optimizer, rate)
-        self._created_lr_scheduler = True  # as `Trainer` does: another call of `train` starts another curve
+        self._created_lr_scheduler = True  # as in `Trainer`: the next call of `train` makes a new schedule
         return self.lr_scheduler
 
-    def _curve(self, steps: int):
-        """The share of the learning rate at each of so many updates, as `Trainer` would schedule it."""
-        args, nobody = self.args, torch.optim.SGD([torch.zeros(())], lr=1.0)
+    def _make_schedule(self, steps: int):
+        """Return the function from the update to the share of the learning rate, for a run of `steps` updates."""
+        args, dummy_optimizer = self.args, torch.optim.SGD([torch.zeros(())], lr=1.0)
         check_warmup(args, steps)
         scheduler = get_scheduler(
-            args.lr_scheduler_type, nobody, args.get_warmup_steps(steps), steps, args.lr_scheduler_kwargs
+            args.lr_scheduler_type, dummy_optimizer, args.get_warmup_steps(steps), steps, args.lr_scheduler_kwargs
         )
         if not isinstance(scheduler, LambdaLR):
             raise ValueError(
-                f"lr_scheduler_type {args.lr_scheduler_type.value} follows the scores, and cannot be divided into "
-                f"phases; choose one that follows the steps, such as linear or cosine"
+                f"lr_scheduler_type {args.lr_scheduler_type.value} follows the scores, so it cannot be divided into "
+                f"phases; give one that follows the steps, for example linear or cosine"
             )
         return scheduler.lr_lambdas[0]

@@ -1,13 +1,13 @@
-"""Word vectors from counts: which tokens stand near each other, known before the first training step.
+"""Initialise word embeddings from co-occurrence counts: PPMI, then a truncated SVD.
 
-A small model that begins with random word vectors needs long to learn from masked words what counting knows at
-once: that "boring" and "dull" have the same neighbours. The recipe is that of Levy, Goldberg and Dagan (2015,
-TACL, "Improving Distributional Similarity with Lessons Learned from Word Embeddings"):
+A small model needs many steps to learn from masked words what counts show at once: that "boring" and "dull" have the
+same neighbours. The method is that of Levy, Goldberg and Dagan (2015, TACL, "Improving Distributional Similarity with
+Lessons Learned from Word Embeddings"):
 
-    count     how often token j stands within `window` places of token i; frequent tokens are thinned out first
+    count     how often token j is within `window` tokens of token i, after subsampling frequent tokens
     PPMI      max(0, ln p(i, j) / (p(i) q(j))), q(j) ~ p(j)^0.75: how much more often than by chance
-    SVD       its largest directions; each has the same variance, so that no learning rate favours one
-    rarity    one feature more, -ln p(i): rare words say more about a text than frequent ones (Spärck Jones 1972)
+    SVD       the leading singular vectors, scaled to equal variance
+    rarity    one more feature, -ln p(i): rare words say more about a text than frequent ones (Spärck Jones 1972)
 
     vectors = count_word_vectors(rows, vocab_size=len(tokenizer), size=128, special_ids=tokenizer.all_special_ids)
     set_word_vectors(model, vectors)
@@ -21,34 +21,34 @@ from scipy.sparse import coo_matrix, csr_matrix
 from sklearn.utils.extmath import randomized_svd
 from transformers import PreTrainedModel
 
-BLOCK = 2_000_000  # tokens that are counted at once
+BLOCK = 2_000_000  # tokens counted at once
 
 
-def _end_to_end(rows) -> np.ndarray:
-    """The tokens of all rows, one after the other: (T,)."""
+def _concatenate(rows) -> np.ndarray:
+    """Join the tokens of all rows: (T,)."""
     return np.concatenate([np.asarray(row, dtype=np.int32) for row in rows])
 
 
 def count_neighbours(
     rows, vocab_size: int, special_ids: list[int], window: int = 8, frequent: float = 1e-4, seed: int = 0
 ) -> csr_matrix:
-    """Count how often any two tokens stand near each other in a row.
+    """Count the co-occurrences of every two tokens within a window.
 
-    Tokens that are left out leave no gap, so that a window of 8 holds 8 tokens that say something.
+    Subsampled tokens are removed before the window is applied, so that it always holds counted tokens.
 
     Args:
-        rows: the token ids of each row, of any lengths.
+        rows: lists of token ids, of any lengths.
         vocab_size: V.
         special_ids: tokens that are never counted.
-        window: how many places away a neighbour may stand.
-        frequent: a token with the share f of the text is counted with probability √(frequent / f), at most 1.
-        seed: of that draw.
+        window: largest distance between two tokens.
+        frequent: a token with the share f of the text is kept with probability √(frequent / f), at most 1.
+        seed: of the subsampling.
 
     Returns:
         (V, V), symmetric.
     """
     lengths = np.array([len(row) for row in rows])
-    tokens = _end_to_end(rows)
+    tokens = _concatenate(rows)
     row_of = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
     shares = np.bincount(tokens, minlength=vocab_size) / len(tokens)
     with np.errstate(divide="ignore"):
@@ -70,15 +70,14 @@ def count_neighbours(
 
 
 def positive_pmi(counts: csr_matrix, context_power: float = 0.75) -> csr_matrix:
-    """Positive pointwise mutual information of a token and a neighbour.
+    """Turn co-occurrence counts into positive pointwise mutual information.
 
     Args:
-        counts: (V, V), how often they stand near each other.
-        context_power: neighbours are taken to be more alike in frequency than they are, by this power of it; otherwise
-            rare neighbours would have the largest values.
+        counts: (V, V).
+        context_power: exponent that smooths the frequencies of neighbours; with 1, rare ones get the largest values.
 
     Returns:
-        (V, V), zero wherever two tokens stand together no more often than by chance.
+        (V, V), zero if two tokens co-occur no more often than by chance.
     """
     totals = np.asarray(counts.sum(axis=1)).ravel()
     contexts = totals**context_power
@@ -93,28 +92,28 @@ def positive_pmi(counts: csr_matrix, context_power: float = 0.75) -> csr_matrix:
 def count_word_vectors(
     rows, vocab_size: int, size: int, special_ids: list[int], window: int = 8, frequent: float = 1e-4, seed: int = 0
 ) -> torch.Tensor:
-    """Count, weigh and shorten: one vector for each token.
+    """Compute one vector per token: counts, PPMI, SVD, and the rarity as last feature.
 
     Args:
-        rows, vocab_size, special_ids, window, frequent, seed: of `count_neighbours`.
-        size: features of a vector (E); the last one is the token's rarity.
+        rows, vocab_size, special_ids, window, frequent, seed: as in `count_neighbours`.
+        size: features of a vector (E).
 
     Returns:
-        (V, E), float32. Every feature has the mean 0 and the variance 1 over the tokens that have neighbours; the
-        others, special tokens among them, are zero.
+        (V, E), float32. Each feature has mean 0 and variance 1 over the tokens with neighbours; all other tokens,
+        including special ones, are zero.
 
     Raises:
-        ValueError: not more tokens with neighbours than features.
+        ValueError: there are not more tokens with neighbours than features.
     """
     weighted = positive_pmi(count_neighbours(rows, vocab_size, special_ids, window, frequent, seed))
     known = np.flatnonzero(weighted.getnnz(axis=1))
     if len(known) <= size:
         raise ValueError(
-            f"vectors of {size} features need more than {size} tokens with neighbours, got {len(known)}: the text is "
-            f"too short, or thinned out too much (frequent={frequent})"
+            f"vectors of {size} features need more than {size} tokens with neighbours, got {len(known)}; give more "
+            f"text, or a larger frequent than {frequent}"
         )
     directions, _, _ = randomized_svd(weighted[known], n_components=size - 1, n_iter=3, random_state=seed)
-    times = np.bincount(_end_to_end(rows), minlength=vocab_size)
+    times = np.bincount(_concatenate(rows), minlength=vocab_size)
     features = np.column_stack([directions, -np.log(times[known])])
     features -= features.mean(axis=0)
     vectors = torch.zeros(vocab_size, size)
@@ -124,17 +123,17 @@ def count_word_vectors(
 
 @torch.no_grad()
 def set_word_vectors(model: PreTrainedModel, vectors: torch.Tensor) -> int:
-    """Let the word embeddings of a new model begin as these vectors, with the spread that they have now.
+    """Set the word embeddings of a new model to these vectors, scaled to the standard deviation they have now.
 
     Args:
-        model: any of transformers.
-        vectors: (V, E); a token whose vector is zero keeps its own.
+        model: any transformers model.
+        vectors: (V, E); tokens with a zero vector keep their embedding.
 
     Returns:
-        How many tokens have a new vector.
+        The number of tokens with a new vector.
 
     Raises:
-        ValueError: the embeddings have another shape.
+        ValueError: the shapes differ.
     """
     embeddings = model.get_input_embeddings().weight
     if embeddings.shape != vectors.shape:

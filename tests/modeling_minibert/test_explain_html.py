@@ -329,8 +329,8 @@ def test_the_command_opens_a_stock_folder(run, checkpoint, tokenizer, tmp_path, 
         (["NOWHERE", TEXT, "--print"], "NOWHERE has no config.json; give a folder"),
         (["DIR", TEXT, "--out", "NOWHERE/page.html"], "there is no folder NOWHERE for NOWHERE/page.html"),
         (["BLOOM", TEXT, "--print"], r"no trace for model_type 'bloom'; choose one of \['minibert'"),
-        (["DUMB", TEXT, "--print"], r"DUMB has no tokenizer; put it there by tokenizer.save_pretrained\('DUMB'\)"),
-        (["STRANGE", TEXT, "--print"], "names MiniBertForPoetry, which is no class of modeling_minibert"),
+        (["DUMB", TEXT, "--print"], r"DUMB has no tokenizer; add it with tokenizer.save_pretrained\('DUMB'\)"),
+        (["STRANGE", TEXT, "--print"], "names MiniBertForPoetry, which is not a class of modeling_minibert"),
     ],
 )
 def test_the_command_says_what_is_wrong(arguments, message, run, checkpoint, tmp_path, monkeypatch):

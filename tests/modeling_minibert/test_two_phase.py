@@ -308,7 +308,7 @@ def test_arguments_that_mean_nothing_are_refused(fields, message):
 
 def test_trainings_that_cannot_be_divided_into_phases_are_refused(tmp_path):
     plan = UnfreezingArguments(freeze_epochs=1)
-    with pytest.raises(ValueError, match="counted in epochs, but the training is to end after 17 updates"):
+    with pytest.raises(ValueError, match="counted in epochs, but the training ends after 17 updates"):
         make_trainer(stock_bert(), tmp_path, plan, max_steps=17)
     with pytest.raises(ValueError, match="learning_rate is 0.0.*at least as many freeze_epochs as there are epochs"):
         make_trainer(stock_bert(), tmp_path, plan, learning_rate=0.0)
