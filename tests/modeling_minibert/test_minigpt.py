@@ -9,6 +9,7 @@ import math
 
 import pytest
 import torch
+from helpers.compare import assert_same_outputs, assert_same_weights
 from safetensors import safe_open
 from torch.testing import assert_close
 from transformers import AutoModelForCausalLM, DynamicCache, StaticCache
@@ -166,7 +167,7 @@ def test_hidden_states_begin_with_the_embeddings_and_end_with_the_output(norm_po
     model, ids = random_gpt(MiniGPTModel, norm_position=norm_position), random_ids()
     outputs = model(ids, output_hidden_states=True)
     assert len(outputs.hidden_states) == LAYERS + 1
-    assert torch.equal(outputs.hidden_states[0], model.embeddings(ids))
+    assert_same_outputs(outputs.hidden_states[0], model.embeddings(ids))
     assert torch.equal(outputs.hidden_states[-1], outputs.last_hidden_state)
     if norm_position == "pre":
         last, _ = model.layers[-1](outputs.hidden_states[-2])
@@ -178,9 +179,10 @@ def test_word_vectors_can_be_given_instead_of_ids_and_tuples_asked_for(model_cla
     model, ids = random_gpt(model_class), random_ids()
     expected = model(ids)[0]
     vectors = model.get_input_embeddings()(ids)
-    assert torch.equal(model(inputs_embeds=vectors)[0], expected)
+    assert_same_outputs(model(inputs_embeds=vectors)[0], expected)
     outputs = model(ids, return_dict=False)
-    assert isinstance(outputs, tuple) and torch.equal(outputs[0], expected)
+    assert isinstance(outputs, tuple)
+    assert_same_outputs(outputs[0], expected)
     model.config.return_dict = False
     assert isinstance(model(ids), tuple)
 
@@ -223,7 +225,9 @@ def test_the_output_layer_is_the_embedding_matrix_and_saved_once(tmp_path):
         ]
     again = AutoModelForCausalLM.from_pretrained(tmp_path)
     assert again.lm_head.weight is again.minigpt.embeddings.word_embeddings.weight
-    assert again.dtype == torch.double and torch.equal(again(ids).logits, model(ids).logits)
+    assert again.dtype == torch.double
+    assert_same_weights(again, model)
+    assert_same_outputs(again(ids).logits, model(ids).logits)
     untied = random_gpt(tie_word_embeddings=False)
     assert untied.lm_head.weight is not untied.minigpt.embeddings.word_embeddings.weight
 

@@ -9,6 +9,7 @@ from dataclasses import fields
 import pytest
 import torch
 import transformers
+from helpers.compare import assert_same_weights
 from test_minigpt import pad_rows
 from torch import nn
 from torch.testing import assert_close
@@ -90,13 +91,6 @@ def named_gradients(model, weights_of):
     return weights_of(model).state_dict()
 
 
-def assert_bit_equal(model, other):
-    ours, theirs = model.state_dict(), other.state_dict()
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        assert ours[name].dtype == theirs[name].dtype and torch.equal(ours[name], theirs[name]), name
-
-
 @pytest.mark.lecture("S5-45")
 @pytest.mark.parametrize("side", ["right", "left"])
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
@@ -147,10 +141,10 @@ def test_both_directions_come_back_bit_equal(family, name):
     assert type(back) is type(ours) and back.config.to_dict() == ours.config.to_dict() | {
         "embedding_dropout_prob": ours.config.hidden_dropout_prob
     }
-    assert_bit_equal(ours, back)
+    assert_same_weights(ours, back)
     stock = make_stock(family, TWINS[family][name])
     again = from_stock(stock).to_stock()
-    assert_bit_equal(stock, again)
+    assert_same_weights(stock, again)
     wanted = stock.config.to_dict() | ({"n_inner": 4 * E} if family == "gpt2" else {})
     assert again.config.to_dict() == wanted
 
