@@ -12,8 +12,8 @@ import sys
 import pytest
 import torch
 from helpers.compare import assert_same_buffers, assert_same_outputs, assert_same_weights
-from test_minigpt import CLASSES, HEADS, VARIANTS, pad_rows, random_gpt, random_ids
-from test_save_and_load import WITHOUT_PACKAGE
+from helpers.minigpt import CLASSES, HEADS, VARIANTS, WORDS, pad_rows, random_gpt, random_ids
+from helpers.processes import WITHOUT_PACKAGE
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch.testing import assert_close
 from transformers import AutoConfig, AutoModel, DynamicCache, PreTrainedTokenizerFast, pipeline
@@ -24,7 +24,6 @@ import modeling_minibert
 from modeling_minibert import MiniGPTForCausalLM, MiniGPTForSequenceClassification
 from modeling_minibert.configuration_minigpt import AUTO_MAP
 
-WORDS = "<pad> <end> <unk> hujan turun sejak pagi dan kopi di meja".split()
 SMALL = len(WORDS)  # 11 words, so that all continuations can be listed
 
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 from helpers.compare import assert_same_buffers, assert_same_outputs, assert_same_weights, weights_and_buffers
+from helpers.processes import WITHOUT_PACKAGE, run_fresh
+from helpers.seq2seq import VARIANTS, random_seq2seq, source_batch, target_ids
 from safetensors import safe_open
-from test_miniseq2seq import VARIANTS, random_seq2seq, source_batch, target_ids
-from test_save_and_load import WITHOUT_PACKAGE, run_fresh
 from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM
 
 from modeling_minibert import MiniSeq2SeqForConditionalGeneration, MiniSeq2SeqModel

@@ -11,8 +11,8 @@ import sys
 import pytest
 import torch
 from helpers.compare import assert_same_weights
-from test_minigpt_generation import WORDS
-from test_parity_gpt import make_ours
+from helpers.gpt_twins import make_ours
+from helpers.minigpt import WORDS
 from tokenizers import Tokenizer, models
 from torch.nn import functional as F
 from torch.testing import assert_close

@@ -10,7 +10,7 @@ from dataclasses import fields
 import pytest
 import torch
 from helpers.compare import assert_same_weights
-from test_miniseq2seq import SIZES, random_seq2seq, source_batch, target_ids
+from helpers.seq2seq import SIZES, random_seq2seq, source_batch, target_ids
 from tokenizers import Tokenizer, models
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from torch import nn

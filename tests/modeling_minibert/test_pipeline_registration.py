@@ -9,9 +9,9 @@ import pytest
 import torch
 import transformers
 from helpers.compare import assert_same_answers
-from test_pipeline_question_answering import CONTEXT, QUESTION, random_pipeline
-from test_pipeline_text2text import SOURCE, TARGET, TEXTS, random_model
-from test_save_and_load import WITHOUT_PACKAGE
+from helpers.processes import WITHOUT_PACKAGE
+from helpers.questions import CONTEXT, QUESTION, random_pipeline
+from helpers.translations import SOURCE, TARGET, TEXTS, random_model
 from transformers import AutoModelForQuestionAnswering, pipeline
 from transformers.pipelines import PIPELINE_REGISTRY
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from helpers.packing import build, padded_batch
 from sklearn.metrics import accuracy_score, log_loss
-from test_packing import build, padded_batch
 from transformers import BertTokenizer, Trainer, TrainingArguments
 
 from modeling_minibert import MiniBertConfig, MiniBertForPreTraining

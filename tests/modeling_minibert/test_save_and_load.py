@@ -14,7 +14,8 @@ from helpers.compare import (
     assert_same_weights,
     weights_and_buffers,
 )
-from test_minibert import HEADS, random_batch, random_model
+from helpers.minibert import HEADS, random_batch, random_model
+from helpers.processes import WITH_PACKAGE, WITHOUT_PACKAGE, run_fresh
 from torch.testing import assert_close
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertTokenizer, models, pipeline
 
@@ -28,38 +29,6 @@ from modeling_minibert import (
 from modeling_minibert.configuration_minibert import AUTO_MAP
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] saya suka film ini tidak bagus sekali".split()
-
-# Run by a fresh interpreter: loads the folder with Auto*, and saves weights and outputs with every bit of them.
-LOAD_AND_RUN = """
-import sys
-{block}
-import torch
-import transformers
-from transformers import AutoModel
-{imports}
-folder, auto_name = sys.argv[1:]
-model = getattr(transformers, auto_name).from_pretrained(folder, **{options}).eval()
-state = dict(model.state_dict()) | dict(model.named_buffers())
-torch.save((type(model).__module__, state, model(**torch.load(folder + "/batch.pt")).to_tuple()), folder + "/result.pt")
-"""
-WITHOUT_PACKAGE = {
-    "block": "class Block:\n    def find_spec(self, name, path=None, target=None):\n"
-    "        if name.partition('.')[0] in ('modeling_minibert', 'tokenization'): raise ImportError(name)\n"
-    "sys.meta_path.insert(0, Block())",
-    "imports": "",
-    "options": {"trust_remote_code": True},
-}
-WITH_PACKAGE = {"block": "", "imports": "import modeling_minibert", "options": {}}
-
-
-def run_fresh(folder, auto_name, script_parts, tmp_path):
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": str(tmp_path / "modules")}
-    done = subprocess.run(
-        [sys.executable, "-c", LOAD_AND_RUN.format(**script_parts), str(folder), auto_name],
-        cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return torch.load(folder / "result.pt")
 
 
 def auto_name_of(model_class):

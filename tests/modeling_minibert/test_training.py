@@ -12,7 +12,7 @@ import pytest
 import torch
 from datasets import Dataset
 from helpers.compare import assert_same_weights
-from test_minibert import random_model, small_config
+from helpers.minibert import random_model, small_config
 from torch.testing import assert_close
 from transformers import (
     BertConfig,
