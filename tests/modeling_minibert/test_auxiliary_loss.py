@@ -20,7 +20,7 @@ from modeling_minibert import (
 )
 from modeling_minibert.data import DataCollatorWithPacking
 from modeling_minibert.losses import IGNORE_INDEX
-from modeling_minibert.training import AuxiliaryLossTrainer
+from modeling_minibert.training import AuxiliaryLossTrainer, auxiliary_loss
 from modeling_minibert.training.auxiliary_loss import UnlabelledBatches
 
 VOCABULARY, WEIGHT = 29, 0.7
@@ -193,7 +193,7 @@ def test_without_weight_it_is_a_plain_trainer_bit_for_bit(tmp_path, monkeypatch)
     rows, options = rows_for(MiniGPTForSequenceClassification), {"max_steps": 5, "per_device_train_batch_size": 3}
     plain, expected = train(model, rows, tmp_path / "plain", trainer_class=Trainer, **options)
     for name in ("vocabulary_loss", "next_token_targets", "tied_decoder"):
-        monkeypatch.delattr(f"modeling_minibert.training.auxiliary_loss.{name}")
+        monkeypatch.delattr(auxiliary_loss, name)
     unlabelled = [{"input_ids": [1, 2, 3]}]
     zero, gradients = train(model, rows, tmp_path / "zero", weight=0.0, unlabelled=unlabelled, **options)
     assert_same_outputs(list(gradients.values()), list(expected.values()))

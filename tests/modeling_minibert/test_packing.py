@@ -22,7 +22,7 @@ from modeling_minibert import (
     MiniBertForTokenClassification,
     heads,
 )
-from modeling_minibert import modeling_minibert as modeling
+from modeling_minibert import batch as modeling_batch
 from modeling_minibert.configuration_minibert import CLASSIFIER_POOLINGS
 from modeling_minibert.dropout import kept_scale
 from modeling_minibert.packed_attention import attend_backward, attend_forward, packed_attention, runs_of_equal_length
@@ -305,8 +305,8 @@ def test_bfloat16_autocast_stays_near_float32():
 def test_rounding_the_number_of_tokens_up_changes_nothing(rounded, monkeypatch):
     """Half precision rounds the shapes up on a CPU; here float64 does, where equality can be seen."""
     if rounded:
-        monkeypatch.setattr(modeling, "rows_to_round_up", lambda count, _: -count % 16)
-        monkeypatch.setattr(heads, "rows_to_round_up", lambda count, _: -count % 16)
+        for module in (modeling_batch, heads):
+            monkeypatch.setattr(module, "rows_to_round_up", lambda count, _: -count % 16)
     batch = padded_batch(["labels", "next_sentence_label"])
     expected, expected_gradients = loss_and_gradients(build(MiniBertForPreTraining, "eager"), batch)
     for given in (batch, flatten(batch)):

@@ -106,16 +106,10 @@ def test_other_names_are_looked_up_as_ever():
         ("translation_en_to_fr", "google-t5/t5-base"),
     ],
 )
-def test_without_a_model_it_is_the_one_of_version_4(task, name, monkeypatch):
-    class AskedForError(Exception):
-        pass
-
-    def look_no_further(model, *args, **kwargs):
-        raise AskedForError(model)
-
-    monkeypatch.setattr("transformers.pipelines.resolve_revision", look_no_further)
-    with pytest.raises(AskedForError, match=name):
-        pipeline(task)
+def test_without_a_model_it_is_the_one_of_version_4(task, name, tmp_path, caplog):
+    with pytest.raises(OSError):  # not in an empty cache, and tests are offline
+        pipeline(task, model_kwargs={"cache_dir": tmp_path})
+    assert f"defaulted to {name} " in caplog.text
     with pytest.raises(ValueError, match="does not provide any default models"):
         pipeline("translation_xx_to_yy")
 

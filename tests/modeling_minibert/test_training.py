@@ -27,6 +27,7 @@ from transformers import (
 from modeling_minibert import MiniBertForMaskedLM, MiniBertForSequenceClassification
 from modeling_minibert.training import (
     ProgressLines,
+    callbacks,
     check_output_folder,
     check_warmup,
     last_checkpoint,
@@ -300,7 +301,7 @@ def test_a_run_prints_one_readable_line_per_log_and_none_of_transformers_own(tok
 
 def test_the_time_left_is_in_seconds_then_in_minutes(monkeypatch, capsys):
     clock = iter([100.0, 110.0, 110.0])
-    monkeypatch.setattr("modeling_minibert.training.callbacks.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr(callbacks, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     progress = ProgressLines()
     # Resumed at step 1,000: the rate counts only the steps of this run.
     progress.on_train_begin(TrainingArguments(), SimpleNamespace(global_step=1000, max_steps=2000), None)
