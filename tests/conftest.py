@@ -4,18 +4,27 @@ The project grows out of five lecture documents (S1 to S5). Everything they teac
 and `@pytest.mark.lecture("S1-08")` says which rows a test proves.
 """
 
+import atexit
 import importlib.util
 import os
 import re
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
-import pytest
-import torch
-
-# Set before transformers is imported: no test may reach the network.
+# Set before torch and transformers are imported. No test may reach the network; the tests' matrices are so small that
+# a second thread mostly waits; and tests in parallel processes share no folder that they write to.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+CACHES = Path(tempfile.mkdtemp(prefix="minibert-tests-"))
+atexit.register(shutil.rmtree, CACHES, ignore_errors=True)
+for cache in ("HF_DATASETS_CACHE", "HF_METRICS_CACHE", "HF_MODULES_CACHE"):
+    os.environ[cache] = str(CACHES / cache)
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
 
 NEEDS_FOLDER = {"data": "MINIBERT_DATA", "pretrained": "MINIBERT_PRETRAINED"}
 ROWS_PER_DOCUMENT = {"S1": 41, "S2": 40, "S3": 48, "S4": 26, "S5": 77}
@@ -27,6 +36,18 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.proven_rows = set()
+    config.pluginmanager.register(_ProvenRows(config))
+
+
+class _ProvenRows:
+    """Collects the rows of the tests that passed, here or in a process of pytest-xdist."""
+
+    def __init__(self, config):
+        self.config = config
+
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call" and report.passed:
+            self.config.proven_rows.update(row for name, row in report.user_properties if name == "lecture")
 
 
 def pytest_collection_modifyitems(items):
@@ -36,15 +57,7 @@ def pytest_collection_modifyitems(items):
                 item.add_marker(pytest.mark.skip(reason=f"set {variable} to the folder it needs"))
         if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="needs an accelerator"))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
-    report = yield
-    if report.when == "call" and report.passed:
-        for marker in item.iter_markers("lecture"):
-            item.config.proven_rows.update(marker.args)
-    return report
+        item.user_properties += [("lecture", row) for marker in item.iter_markers("lecture") for row in marker.args]
 
 
 def pytest_terminal_summary(terminalreporter, config):

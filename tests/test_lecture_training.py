@@ -132,7 +132,7 @@ def test_pretraining_shuffles_holds_text_out_and_learns_its_words_from_train_alo
     model_args = script.ModelArguments(tokenizer_options="kind=wordlevel,vocab_size=500,min_frequency=1")
     tokenizer = script.build_tokenizer(model_args, documents["train"], None, 16)
     assert validation.pop().split()[0] not in tokenizer.get_vocab()
-    # Batches are composed anew in each epoch: see test_packing_data.py.
+    # Batches are composed anew in each epoch: see test_flat_batches.py.
 
 
 @pytest.mark.lecture("S2-25")

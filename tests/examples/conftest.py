@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from modeling_minibert.evaluation import bootstrap_interval
+from modeling_minibert.evaluation import bootstrap_interval, classification
 
 JUDGEMENTS = {"negative": ["dull", "stale", "rude"], "positive": ["funny", "fresh", "kind"]}
 
@@ -46,7 +46,7 @@ def load_runs_script(load_example, repository, monkeypatch, tmp_path):
     """Import a script that runs `finetune_classifier.py` many times; without what those runs do for show."""
     monkeypatch.syspath_prepend(str(repository / "examples"))
     few = functools.partial(bootstrap_interval, draws=30)
-    monkeypatch.setattr("modeling_minibert.evaluation.classification.bootstrap_interval", few)
+    monkeypatch.setattr(classification, "bootstrap_interval", few)
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("evaluate.config.HF_METRICS_CACHE", str(tmp_path / "metrics"))
     finetune_classifier = load_example("finetune_classifier")

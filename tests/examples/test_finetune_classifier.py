@@ -26,7 +26,7 @@ from transformers import (
 )
 
 from modeling_minibert import MiniBertForSequenceClassification, MiniGPTConfig, MiniGPTForCausalLM
-from modeling_minibert.evaluation import bootstrap_interval
+from modeling_minibert.evaluation import bootstrap_interval, classification
 from tokenization import save_tokenizer, train_tokenizer
 
 # Tiny texts have fewer words than any vocabulary asks for.
@@ -78,7 +78,7 @@ def script(load_example, monkeypatch, tmp_path):
     """The script as a module, with fewer bootstrap draws, and a record of what it predicts."""
     module = load_example("finetune_classifier")
     few = functools.partial(bootstrap_interval, draws=30)
-    monkeypatch.setattr("modeling_minibert.evaluation.classification.bootstrap_interval", few)
+    monkeypatch.setattr(classification, "bootstrap_interval", few)
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("evaluate.config.HF_METRICS_CACHE", str(tmp_path / "metrics"))
     for name, record in (("predict_in_order", "predicted"), ("average_by_text", "averaged")):

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForMaskedLM, pipeline
 
 from modeling_minibert import MiniBertForMaskedLM, MiniBertForPreTraining
+from modeling_minibert.data import pretraining_text
 
 pytestmark = pytest.mark.filterwarnings("ignore:the vocabulary has")
 SIZES = "hidden_size=16,num_attention_heads=2,intermediate_size=32,num_hidden_layers=1,hidden_dropout_prob=0.1"
@@ -162,7 +163,7 @@ def test_a_stream_needs_a_number_of_steps(script, tmp_path):
 
 
 def test_the_first_documents_of_a_stream_are_held_out(script, tmp_path, monkeypatch):
-    monkeypatch.setattr("modeling_minibert.data.pretraining_text.STREAM_HELD_OUT", 5)
+    monkeypatch.setattr(pretraining_text, "STREAM_HELD_OUT", 5)
     corpus = make_corpus(tmp_path / "corpus.txt", documents=30)
     every = Path(corpus).read_text(encoding="utf-8").split("\n\n")
     documents = script.load_text(script.DataArguments(train_file=[corpus], streaming=True), seed=0)

@@ -6,11 +6,11 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from helpers.operations import seconds_of_training
 from transformers import AutoTokenizer, pipeline
 
 from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGeneration
@@ -75,7 +75,7 @@ def test_english_conjugates_and_its_article_looks_ahead(monkeypatch):
 
 @pytest.fixture(scope="module")
 def lecture(tmp_path_factory):
-    """The lectures' network, trained on their nine pairs as they do it: Adam, all pairs at once; and the seconds."""
+    """The lectures' network, trained on their nine pairs as they do it: Adam, all pairs at once; and its seconds."""
     from tokenization import train_tokenizer
 
     pairs = read("lecture")
@@ -92,13 +92,13 @@ def lecture(tmp_path_factory):
         [{"input_ids": source(text)["input_ids"], "labels": target(other)["input_ids"][1:]} for text, other in pairs]
     )
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    start = time.process_time()
-    for _ in range(400):
+    tokens, steps = batch["input_ids"].numel() + batch["labels"].numel(), 400
+    for _ in range(steps):
         loss = model(**batch).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-    seconds = time.process_time() - start
+    seconds = seconds_of_training(model, tokens, steps)
     folder = tmp_path_factory.mktemp("lecture")
     model.eval().save_pretrained(folder)
     source.save_pretrained(folder)

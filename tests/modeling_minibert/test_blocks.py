@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.compare import assert_same_outputs, assert_same_weights
 from torch.testing import assert_close
 
 from modeling_minibert import MiniBertConfig, MiniBertModel
@@ -27,7 +28,7 @@ def test_layer_norm_equals_torch(size):
     assert_close(layer_norm(x, weight, bias, 1e-12), theirs, rtol=0, atol=1e-9)  # order 10, divided by a small std
     module = LayerNorm(size, 1e-12).double()
     module.load_state_dict({"weight": weight, "bias": bias})
-    assert_close(module(x), theirs, rtol=0, atol=0)
+    assert_same_outputs(module(x), theirs)
 
 
 def test_rms_norm_equals_torch():
@@ -36,7 +37,7 @@ def test_rms_norm_equals_torch():
     assert_close(rms_norm(x, weight, 1e-6), theirs, rtol=0, atol=1e-12)
     module = RMSNorm(E, 1e-6).double()
     module.load_state_dict({"weight": weight})
-    assert_close(module(x), theirs, rtol=0, atol=0)
+    assert_same_outputs(module(x), theirs)
 
 
 @pytest.mark.lecture("S1-14", "S5-64")
@@ -161,7 +162,7 @@ def test_building_a_model_twice_with_the_same_seed_gives_the_same_weights_and_le
     first = MiniBertModel(small_config()).state_dict()
     torch.manual_seed(5)
     second = MiniBertModel(small_config()).state_dict()
-    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert_same_weights(first, second)
     assert (np.random.get_state()[1] == before).all()
 
 

@@ -15,7 +15,7 @@ import sys
 
 import pytest
 import torch
-from test_explain_trace import PAIR, TEXT, WORDS, random_model, word_tokenizer
+from helpers.traces import PAIR, TEXT, WORDS, random_model, word_tokenizer
 
 from modeling_minibert.explain import __main__ as command
 from modeling_minibert.explain import html as explain_html

@@ -6,7 +6,7 @@ import re
 
 import pytest
 import torch
-from test_explain_trace import EXACT, SIZES, TEXT, WORDS, word_tokenizer
+from helpers.traces import EXACT, SIZES, TEXT, WORDS, word_tokenizer
 from torch import nn
 from torch.testing import assert_close
 

@@ -8,7 +8,7 @@ import re
 import pytest
 import torch
 import torch.nn.functional as F
-from test_explain_trace import PAIR, SENTENCES, SIZES, TEXT, random_model, word_tokenizer
+from helpers.traces import PAIR, SENTENCES, SIZES, TEXT, random_model, word_tokenizer
 from torch import nn
 from torch.testing import assert_close
 from transformers import AutoModel, AutoTokenizer

@@ -1,5 +1,5 @@
 """A trace is what the model itself computed: every step is computed once more from the step before, with the model's
-own weights, and the ends are held against the model's outputs, bit for bit, and against stock models of transformers.
+own weights, and the ends are held against the model's outputs, and against stock models of transformers.
 
 float64, where two orders of summation differ by some 1e-15; odd and unequal sizes; biases and gains are random.
 """
@@ -9,33 +9,16 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from torch import nn
+from helpers.compare import assert_same_outputs
+from helpers.traces import CLOSE, EXACT, PAIR, TEXT, WORDS, random_model, word_tokenizer
 from torch.testing import assert_close
-from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast, pipeline
+from transformers import AutoModel, AutoTokenizer, pipeline
 
-import modeling_minibert as ours
 from modeling_minibert.configuration_minibert import AUTO_MAP as BERT_CLASSES
 from modeling_minibert.configuration_minigpt import AUTO_MAP as GPT_CLASSES
 from modeling_minibert.explain import trace
 from modeling_minibert.feed_forward import ACTIVATIONS
 
-# The first document's six labelled sentences.
-SENTENCES = {
-    "aku suka banget sama film ini": 1,
-    "filmnya bener-bener membosankan": 0,
-    "aktingnya luar biasa": 1,
-    "ngantuk banget pas nonton": 0,
-    "ceritanya bikin terharu": 1,
-    "gak masuk akal dan jelek": 0,
-}
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-WORDS = SPECIAL + sorted({word for sentence in SENTENCES for word in sentence.split()} | {"tidak", "bagus"})
-TEXT, PAIR = "aku tidak suka film ini", "ceritanya bagus"
-SIZES = {"vocab_size": len(WORDS), "hidden_size": 20, "num_attention_heads": 4, "num_hidden_layers": 2}
-SIZES |= {"intermediate_size": 37, "max_position_embeddings": 23}
-CLOSE = {"rtol": 0, "atol": 1e-12}
-EXACT = {"rtol": 0, "atol": 0}
 BERT_HEADS = sorted({path.rpartition(".")[2] for path in BERT_CLASSES.values()} - {"MiniBertConfig"})
 GPT_HEADS = sorted({path.rpartition(".")[2] for path in GPT_CLASSES.values()} - {"MiniGPTConfig"})
 VARIANTS = {
@@ -54,29 +37,6 @@ VARIANTS = {
 @pytest.fixture(scope="module")
 def tokenizer():
     return word_tokenizer(WORDS)
-
-
-def word_tokenizer(words):
-    """Words at spaces, in BERT's frame."""
-    backend = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
-    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    edges = [(token, words.index(token)) for token in ("[CLS]", "[SEP]")]
-    backend.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=edges
-    )
-    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
-    inputs = ["input_ids", "token_type_ids", "attention_mask"]
-    return PreTrainedTokenizerFast(tokenizer_object=backend, model_input_names=inputs, **names)
-
-
-def random_model(name, **fields):
-    """All parameters random, biases and gains too; float64, in eval mode."""
-    family = "MiniBert" if name.startswith("MiniBert") else "MiniGPT"
-    config = getattr(ours, f"{family}Config")(**{**SIZES, "num_labels": 3, **fields})
-    model = getattr(ours, name)(config).double().eval()
-    for key, parameter in model.named_parameters():
-        nn.init.normal_(parameter, 1.0 if key.endswith("norm.weight") else 0.0, 0.3)
-    return model
 
 
 def check_attention(attention, module):
@@ -156,7 +116,7 @@ def test_every_step_follows_from_the_one_before(variant, tokenizer):
 
 
 @pytest.mark.parametrize("name", BERT_HEADS + GPT_HEADS)
-def test_every_head_gives_the_logits_of_the_model_to_the_last_bit(name, tokenizer):
+def test_every_head_gives_the_logits_of_the_model(name, tokenizer):
     model = random_model(name)
     traced = trace(model, tokenizer, TEXT)
     outputs = model(**traced.inputs, output_attentions=True, output_hidden_states=True)
@@ -167,15 +127,15 @@ def test_every_head_gives_the_logits_of_the_model_to_the_last_bit(name, tokenize
     model.set_attn_implementation("sdpa")
     fused = model(**traced.inputs)
     for key, value in logits.items():
-        assert_close(traced.logits[key], value, **EXACT)
-        assert_close(traced.logits[key], plainly[key][0], **EXACT)
+        assert_same_outputs(traced.logits[key], value)
+        assert_same_outputs(traced.logits[key], plainly[key][0])
         assert_close(traced.logits[key], fused[key][0], rtol=0, atol=1e-10)
     stack = next(iter(traced.stacks.values()))
     found = [stack.embeddings.norm, *(layer.output for layer in stack.layers[:-1]), stack.output]
     for mine, theirs in zip(found, outputs.hidden_states, strict=True):
-        assert_close(mine, theirs[0], **EXACT)
+        assert_same_outputs(mine, theirs[0])
     for layer, weights in zip(stack.layers, outputs.attentions, strict=True):
-        assert_close(layer.attention.weights, weights[0], **EXACT)
+        assert_same_outputs(layer.attention.weights, weights[0])
     assert bool(traced.predictions) == (not name.endswith("Model"))
 
 
@@ -197,7 +157,7 @@ def test_a_trace_leaves_the_model_as_it_was(tokenizer):
     model = random_model("MiniBertForMaskedLM", hidden_dropout_prob=0.5).train()
     first, again = trace(model, tokenizer, TEXT), trace(model, tokenizer, TEXT)
     assert model.training
-    assert_close(first.logits["logits"], again.logits["logits"], **EXACT)  # no dropout
+    assert_same_outputs(first.logits["logits"], again.logits["logits"])  # no dropout
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
     with pytest.raises(ValueError, match="positions"):
         trace(model, tokenizer, "suka " * 22)

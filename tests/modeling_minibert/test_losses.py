@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from test_minibert import CLASSES, HEADS, B, L, V, random_batch, random_model
+from helpers.minibert import CLASSES, HEADS, B, L, V, random_batch, random_model
 from torch.testing import assert_close
 from transformers import Trainer, TrainingArguments
 

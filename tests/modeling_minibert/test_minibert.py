@@ -2,67 +2,19 @@
 
 import pytest
 import torch
+from helpers.compare import assert_same_outputs
+from helpers.minibert import CLASSES, HEADS, LAYERS, VARIANTS, B, E, H, L, V, random_batch, random_model, small_config
 from torch.testing import assert_close
 
 from modeling_minibert import (
     MiniBertConfig,
     MiniBertForMaskedLM,
     MiniBertForMultipleChoice,
-    MiniBertForNextSentencePrediction,
     MiniBertForPreTraining,
-    MiniBertForQuestionAnswering,
     MiniBertForSequenceClassification,
-    MiniBertForTokenClassification,
     MiniBertModel,
 )
 from modeling_minibert.configuration_minibert import PRESETS
-
-B, L, E, H, M, V, LAYERS, CLASSES = 3, 7, 20, 4, 37, 101, 3, 5
-
-VARIANTS = {
-    "bert": {},
-    "pre-norm": {"norm_position": "pre"},
-    "rmsnorm": {"norm_type": "rmsnorm", "layer_norm_eps": 1e-6},
-    "sinusoidal": {"position_embedding_type": "sinusoidal"},
-    "no positions": {"position_embedding_type": "none"},
-    "2017": {"embedding_norm": False, "scale_embedding": True, "type_vocab_size": 0, "hidden_act": "relu"},
-    "mean pooling": {"classifier_pooling": "mean", "classifier_hidden_size": 11},
-    "max pooling": {"classifier_pooling": "max"},
-    "attention pooling": {"classifier_pooling": "attention"},
-    "wide heads": {"head_dim": 9, "attention_bias": False},
-}
-HEADS = [
-    MiniBertModel,
-    MiniBertForPreTraining,
-    MiniBertForMaskedLM,
-    MiniBertForNextSentencePrediction,
-    MiniBertForSequenceClassification,
-    MiniBertForTokenClassification,
-    MiniBertForQuestionAnswering,
-]
-
-
-def small_config(**fields):
-    sizes = dict(vocab_size=V, hidden_size=E, num_attention_heads=H, num_hidden_layers=LAYERS, intermediate_size=M)
-    labels = {} if "id2label" in fields else {"num_labels": CLASSES}
-    return MiniBertConfig(**{**sizes, "max_position_embeddings": 23, **labels, **fields})
-
-
-def random_model(model_class=MiniBertForSequenceClassification, **fields):
-    """All parameters random, gains and biases too, so that no zero hides a mistake.
-
-    Gains vary around 1: with small ones all tokens of a text end up alike, and hardly anything would be tested.
-    """
-    model = model_class(small_config(**fields)).eval()
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.normal_(mean=1.0 if name.endswith("norm.weight") else 0.0, std=0.3)
-    return model
-
-
-def random_batch(length=L):
-    ids = torch.randint(1, V, (B, length))
-    return {"input_ids": ids, "attention_mask": torch.ones(B, length), "token_type_ids": torch.randint(2, (B, length))}
 
 
 def first_output(outputs):
@@ -140,7 +92,7 @@ def test_hidden_states_begin_with_the_embeddings_and_end_with_the_output():
     assert len(outputs.hidden_states) == LAYERS + 1
     assert outputs.pooler_output.shape == (B, E)
     embedded = model.embeddings(batch["input_ids"], batch["token_type_ids"])
-    assert torch.equal(outputs.hidden_states[0], embedded)
+    assert_same_outputs(outputs.hidden_states[0], embedded)
     assert torch.equal(outputs.hidden_states[-1], outputs.last_hidden_state)
     plain = MiniBertModel(small_config(), add_pooling_layer=False)(**batch)
     assert plain.pooler_output is None
@@ -181,7 +133,7 @@ def test_word_vectors_can_be_given_instead_of_ids():
     model, batch = random_model(), random_batch()
     expected = model(**batch).logits
     vectors = model.get_input_embeddings()(batch.pop("input_ids"))
-    assert torch.equal(model(**batch, inputs_embeds=vectors).logits, expected)
+    assert_same_outputs(model(**batch, inputs_embeds=vectors).logits, expected)
     with pytest.raises(ValueError, match="either input_ids or inputs_embeds"):
         model(**batch)
 

@@ -9,6 +9,24 @@ import math
 
 import pytest
 import torch
+from helpers.compare import assert_same_outputs, assert_same_weights
+from helpers.minigpt import (
+    EXACT,
+    HEADS,
+    IMPLEMENTATIONS,
+    LAYERS,
+    NO_DROPOUT,
+    VARIANTS,
+    B,
+    E,
+    H,
+    L,
+    V,
+    pad_rows,
+    random_gpt,
+    random_ids,
+    small_gpt_config,
+)
 from safetensors import safe_open
 from torch.testing import assert_close
 from transformers import AutoModelForCausalLM, DynamicCache, StaticCache
@@ -18,53 +36,9 @@ from modeling_minibert import (
     MiniGPTForCausalLM,
     MiniGPTForMultipleChoice,
     MiniGPTForSequenceClassification,
-    MiniGPTForTokenClassification,
     MiniGPTModel,
 )
 from modeling_minibert.configuration_minigpt import PRESETS
-
-B, L, E, H, M, V, LAYERS, CLASSES = 3, 7, 24, 4, 37, 101, 3, 5
-EXACT = {"rtol": 0, "atol": 1e-10}
-VARIANTS = {
-    "gpt2": {},
-    "post-norm": {"norm_position": "post"},
-    "sinusoidal": {"position_embedding_type": "sinusoidal", "scale_embedding": True, "embedding_norm": True},
-    "rotary": {"position_embedding_type": "rotary", "attention_bias": False},
-    "no positions": {"position_embedding_type": "none"},
-    "rmsnorm": {"norm_type": "rmsnorm", "hidden_act": "silu", "tie_word_embeddings": False},
-    "wide heads": {"head_dim": 10, "position_embedding_type": "rotary", "norm_position": "post"},
-}
-IMPLEMENTATIONS = ["eager", "sdpa", "packed"]
-HEADS = [MiniGPTModel, MiniGPTForCausalLM, MiniGPTForSequenceClassification, MiniGPTForTokenClassification]
-NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-
-
-def small_gpt_config(**fields):
-    sizes = dict(vocab_size=V, hidden_size=E, num_attention_heads=H, num_hidden_layers=LAYERS, intermediate_size=M)
-    labels = {} if "id2label" in fields else {"num_labels": CLASSES}
-    return MiniGPTConfig(**{**sizes, "max_position_embeddings": 23, **labels, **fields})
-
-
-def random_gpt(model_class=MiniGPTForCausalLM, **fields):
-    """All parameters random, biases and gains too, so that no zero hides a mistake; float64, in eval mode."""
-    model = model_class(small_gpt_config(**fields)).eval().double()
-    for name, parameter in model.named_parameters():
-        torch.nn.init.normal_(parameter, 1.0 if name.endswith("norm.weight") else 0.0, 0.3)
-    return model
-
-
-def random_ids(rows=B, length=L):
-    return torch.randint(1, V, (rows, length))
-
-
-def pad_rows(rows, side):
-    """Rows of unequal lengths → ids and mask (B, longest + 2), the pads random words on one side."""
-    width = max(map(len, rows)) + 2
-    ids, mask = random_ids(len(rows), width), torch.zeros(len(rows), width, dtype=torch.long)
-    for row, tokens in enumerate(rows):
-        place = slice(width - len(tokens), None) if side == "left" else slice(len(tokens))
-        ids[row, place], mask[row, place] = tokens, 1
-    return {"input_ids": ids, "attention_mask": mask}
 
 
 @pytest.mark.lecture("S3-20", "S5-18", "S5-44")
@@ -166,7 +140,7 @@ def test_hidden_states_begin_with_the_embeddings_and_end_with_the_output(norm_po
     model, ids = random_gpt(MiniGPTModel, norm_position=norm_position), random_ids()
     outputs = model(ids, output_hidden_states=True)
     assert len(outputs.hidden_states) == LAYERS + 1
-    assert torch.equal(outputs.hidden_states[0], model.embeddings(ids))
+    assert_same_outputs(outputs.hidden_states[0], model.embeddings(ids))
     assert torch.equal(outputs.hidden_states[-1], outputs.last_hidden_state)
     if norm_position == "pre":
         last, _ = model.layers[-1](outputs.hidden_states[-2])
@@ -178,9 +152,10 @@ def test_word_vectors_can_be_given_instead_of_ids_and_tuples_asked_for(model_cla
     model, ids = random_gpt(model_class), random_ids()
     expected = model(ids)[0]
     vectors = model.get_input_embeddings()(ids)
-    assert torch.equal(model(inputs_embeds=vectors)[0], expected)
+    assert_same_outputs(model(inputs_embeds=vectors)[0], expected)
     outputs = model(ids, return_dict=False)
-    assert isinstance(outputs, tuple) and torch.equal(outputs[0], expected)
+    assert isinstance(outputs, tuple)
+    assert_same_outputs(outputs[0], expected)
     model.config.return_dict = False
     assert isinstance(model(ids), tuple)
 
@@ -223,7 +198,9 @@ def test_the_output_layer_is_the_embedding_matrix_and_saved_once(tmp_path):
         ]
     again = AutoModelForCausalLM.from_pretrained(tmp_path)
     assert again.lm_head.weight is again.minigpt.embeddings.word_embeddings.weight
-    assert again.dtype == torch.double and torch.equal(again(ids).logits, model(ids).logits)
+    assert again.dtype == torch.double
+    assert_same_weights(again, model)
+    assert_same_outputs(again(ids).logits, model(ids).logits)
     untied = random_gpt(tie_word_embeddings=False)
     assert untied.lm_head.weight is not untied.minigpt.embeddings.word_embeddings.weight
 

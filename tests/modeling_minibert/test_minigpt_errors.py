@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_minigpt import B, L, V, random_gpt, random_ids, small_gpt_config
+from helpers.minigpt import B, L, V, random_gpt, random_ids, small_gpt_config
 
 from modeling_minibert import MiniGPTConfig, MiniGPTForCausalLM, MiniGPTForMultipleChoice, MiniGPTModel
 

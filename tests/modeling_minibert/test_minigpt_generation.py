@@ -11,8 +11,9 @@ import sys
 
 import pytest
 import torch
-from test_minigpt import CLASSES, HEADS, VARIANTS, pad_rows, random_gpt, random_ids
-from test_save_and_load import WITHOUT_PACKAGE
+from helpers.compare import assert_same_buffers, assert_same_outputs, assert_same_weights
+from helpers.minigpt import CLASSES, HEADS, VARIANTS, WORDS, pad_rows, random_gpt, random_ids
+from helpers.processes import WITHOUT_PACKAGE
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from torch.testing import assert_close
 from transformers import AutoConfig, AutoModel, DynamicCache, PreTrainedTokenizerFast, pipeline
@@ -23,7 +24,6 @@ import modeling_minibert
 from modeling_minibert import MiniGPTForCausalLM, MiniGPTForSequenceClassification
 from modeling_minibert.configuration_minigpt import AUTO_MAP
 
-WORDS = "<pad> <end> <unk> hujan turun sejak pagi dan kopi di meja".split()
 SMALL = len(WORDS)  # 11 words, so that all continuations can be listed
 
 
@@ -217,18 +217,17 @@ def test_the_text_pipeline_works_as_it_comes_on_a_model_with_few_positions(write
 
 @pytest.mark.parametrize("positions", ["learned", "sinusoidal", "rotary"])
 @pytest.mark.parametrize("model_class", HEADS)
-def test_every_class_reloads_bit_equal_through_its_auto_class(model_class, positions, tmp_path):
+def test_every_class_reloads_its_weights_bit_for_bit_through_its_auto_class(model_class, positions, tmp_path):
     model, ids = random_gpt(model_class, position_embedding_type=positions), random_ids()
     model.save_pretrained(tmp_path)
     name = next(auto for auto, path in AUTO_MAP.items() if path.endswith("." + model_class.__name__))
     again = getattr(transformers_models.auto, name).from_pretrained(tmp_path).eval()
     assert type(again) is model_class
-    state = dict(model.state_dict()) | dict(model.named_buffers())
-    theirs = dict(again.state_dict()) | dict(again.named_buffers())
-    assert state.keys() == theirs.keys() and all(torch.equal(state[name], theirs[name]) for name in state)
-    assert torch.equal(again(ids)[0], model(ids)[0])
+    assert_same_weights(again, model)
+    assert_same_buffers(again, model)
+    assert_same_outputs(again(ids)[0], model(ids)[0])
     base = AutoModel.from_pretrained(tmp_path).eval()
-    assert torch.equal(base(ids)[0], getattr(model, "minigpt", model)(ids)[0])
+    assert_same_outputs(base(ids)[0], getattr(model, "minigpt", model)(ids)[0])
 
 
 def test_every_save_lists_every_class_and_carries_the_code_of_this_family_alone(tmp_path):
@@ -239,7 +238,7 @@ def test_every_save_lists_every_class_and_carries_the_code_of_this_family_alone(
     needed = {"configuration_minigpt", "configuration_common", "modeling_minigpt", "attention", "packed_attention"}
     needed |= {"embeddings", "feed_forward", "heads", "linear_cross_entropy", "losses", "normalization", "packing"}
     needed |= {"precision", "stock", "stock_families", "stock_families_seq2seq", "token_mixers", "linear_attention"}
-    needed |= {"running_state", "growing_cache", "generation_checks", "dropout"}
+    needed |= {"batch", "caches", "dropout", "generation", "masks", "transformers_internals"}
     assert {path.stem for path in tmp_path.glob("*.py")} == needed
     assert all(hasattr(modeling_minibert, path.partition(".")[2]) for path in AUTO_MAP.values())
     again = AutoConfig.from_pretrained(tmp_path)
@@ -251,8 +250,7 @@ def test_a_pretrained_writer_lends_its_decoder_to_a_classifier(tmp_path):
     model.save_pretrained(tmp_path)
     classifier, report = MiniGPTForSequenceClassification.from_pretrained(tmp_path, output_loading_info=True)
     assert set(report["missing_keys"]) == {"score.weight"} and not report["unexpected_keys"]
-    for name, tensor in model.minigpt.state_dict().items():
-        assert torch.equal(classifier.minigpt.state_dict()[name], tensor), name
+    assert_same_weights(classifier.minigpt, model.minigpt)
 
 
 ELSEWHERE = """

@@ -6,7 +6,7 @@ The yardsticks are the log-likelihood written out, transformers' own loss, one r
 import pytest
 import torch
 from datasets import Dataset
-from test_minigpt import NO_DROPOUT, V, pad_rows, random_gpt, random_ids
+from helpers.minigpt import NO_DROPOUT, V, pad_rows, random_gpt, random_ids
 from torch.testing import assert_close
 from transformers import DataCollatorWithFlattening, Trainer, TrainingArguments
 from transformers.loss.loss_utils import ForCausalLMLoss

@@ -6,7 +6,7 @@ The yardstick of a compiled training step is the one that is not compiled, that 
 import pytest
 import torch
 import torch._dynamo.testing
-from test_miniseq2seq import VARIANTS, random_seq2seq, source_batch
+from helpers.seq2seq import VARIANTS, random_seq2seq, source_batch
 from torch.testing import assert_close
 from transformers import CompileConfig, StaticCache
 

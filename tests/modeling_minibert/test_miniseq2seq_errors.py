@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_miniseq2seq import random_seq2seq, small_seq2seq_config, source_batch, target_ids
+from helpers.seq2seq import random_seq2seq, small_seq2seq_config, source_batch, target_ids
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from helpers.compare import assert_same_buffers, assert_same_outputs, assert_same_weights, weights_and_buffers
+from helpers.processes import WITHOUT_PACKAGE, run_fresh
+from helpers.seq2seq import VARIANTS, random_seq2seq, source_batch, target_ids
 from safetensors import safe_open
-from test_miniseq2seq import VARIANTS, random_seq2seq, source_batch, target_ids
-from test_save_and_load import WITHOUT_PACKAGE, run_fresh
-from torch.testing import assert_close
 from transformers import AutoConfig, AutoModel, AutoModelForSeq2SeqLM
 
 from modeling_minibert import MiniSeq2SeqForConditionalGeneration, MiniSeq2SeqModel
@@ -18,10 +18,8 @@ def test_a_saved_model_reloads_bit_equal_with_its_waves(variant, tmp_path):
     model.save_pretrained(tmp_path)
     loaded = AutoModelForSeq2SeqLM.from_pretrained(tmp_path)
     assert type(loaded) is MiniSeq2SeqForConditionalGeneration
-    mine, theirs = (dict(m.state_dict()) | dict(m.named_buffers()) for m in (model, loaded))
-    assert mine.keys() == theirs.keys()
-    for name in mine:
-        assert torch.equal(mine[name], theirs[name]), name
+    assert_same_weights(loaded, model)
+    assert_same_buffers(loaded, model)
     batch = source_batch()
     assert torch.equal(*(m.generate(**batch, num_beams=3, max_length=9) for m in (model, loaded)))
     assert loaded.config.to_dict() == model.config.to_dict() | {"_name_or_path": str(tmp_path)}
@@ -62,12 +60,12 @@ def test_a_saved_folder_opens_without_the_package(tmp_path):
     torch.save(batch, folder / "batch.pt")
     module, state, outputs = run_fresh(folder, "AutoModelForSeq2SeqLM", WITHOUT_PACKAGE, tmp_path)
     assert module.startswith("transformers_modules")
-    assert all(torch.equal(state[name], tensor) for name, tensor in model.state_dict().items())
-    assert_close(outputs[0], model(**batch).logits, rtol=0, atol=0)
+    assert_same_weights(state, weights_and_buffers(model))
+    assert_same_outputs(outputs[0], model(**batch).logits)
     bare = AutoModel.from_pretrained(folder)
     assert type(bare) is MiniSeq2SeqModel
     memory = model(**batch).encoder_last_hidden_state
-    assert torch.equal(bare(**batch).encoder_last_hidden_state, memory)
+    assert_same_outputs(bare(**batch).encoder_last_hidden_state, memory)
 
 
 def test_a_fresh_model_begins_at_a_steady_scale():

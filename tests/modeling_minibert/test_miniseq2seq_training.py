@@ -5,7 +5,7 @@ The loss is held against `torch.nn.functional.cross_entropy`, what `Trainer` mak
 
 import pytest
 import torch
-from test_miniseq2seq import EXACT, VARIANTS, random_seq2seq, source_batch, target_ids
+from helpers.seq2seq import EXACT, VARIANTS, random_seq2seq, source_batch, target_ids
 from torch import nn
 from torch.testing import assert_close
 from transformers import DataCollatorForSeq2Seq, PreTrainedTokenizerFast, Seq2SeqTrainer, Seq2SeqTrainingArguments

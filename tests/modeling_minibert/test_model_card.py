@@ -3,8 +3,8 @@
 import re
 
 import pytest
+from helpers.minibert import random_model
 from huggingface_hub import ModelCard
-from test_minibert import random_model
 from transformers import pipeline
 
 from modeling_minibert.training import write_model_card

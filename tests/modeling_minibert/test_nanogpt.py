@@ -10,8 +10,9 @@ import sys
 
 import pytest
 import torch
-from test_minigpt_generation import WORDS
-from test_parity_gpt import assert_bit_equal, make_ours
+from helpers.compare import assert_same_weights
+from helpers.gpt_twins import make_ours
+from helpers.minigpt import WORDS
 from tokenizers import Tokenizer, models
 from torch.nn import functional as F
 from torch.testing import assert_close
@@ -101,16 +102,16 @@ def test_a_folder_goes_there_and_back_with_its_tokenizer(family, tmp_path, capsy
     assert "tokenizer" in said.lower() or "TokenizersBackend" in said
     stock = AutoModelForCausalLM.from_pretrained(tmp_path / "stock")
     assert stock.config.model_type == family and not list((tmp_path / "stock").glob("*.py"))
-    assert_bit_equal(model, convert_folder(tmp_path / "stock", tmp_path / "back"))
+    assert_same_weights(model, convert_folder(tmp_path / "stock", tmp_path / "back"))
     for folder in ("stock", "back"):
         assert AutoTokenizer.from_pretrained(tmp_path / folder)("kopi")["input_ids"] == [WORDS.index("kopi")]
 
 
 @pytest.mark.slow
-def test_both_commands_work(tmp_path):
+def test_the_command_converts_both_ways(tmp_path):
     write_checkpoint(tmp_path / "ckpt.pt", bias=False)
-    for module, source, target in (("nanogpt", "ckpt.pt", "ours"), ("stock", "ours", "stock")):
-        command = [sys.executable, "-m", f"modeling_minibert.{module}", source, target]
+    for source, target in (("ckpt.pt", "ours"), ("ours", "stock")):
+        command = [sys.executable, "-m", "modeling_minibert.conversion", source, target]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0 and "RuntimeWarning" not in done.stderr, done.stderr
     ids = torch.randint(31, (1, 9))

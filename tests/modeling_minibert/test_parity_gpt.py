@@ -9,55 +9,22 @@ from dataclasses import fields
 import pytest
 import torch
 import transformers
-from test_minigpt import pad_rows
+from helpers.compare import assert_same_weights
+from helpers.gpt_twins import FIELDS, C, E, H, L, V, make_ours, make_stock
+from helpers.minigpt import pad_rows
 from torch import nn
 from torch.testing import assert_close
 from transformers import GPT2Config, GPT2LMHeadModel, OpenAIGPTConfig
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding, apply_rotary_pos_emb
 
-import modeling_minibert
 from modeling_minibert import MiniGPTConfig
 from modeling_minibert.embeddings import rotary_angles, rotate
 from modeling_minibert.stock import from_stock, to_stock
 from modeling_minibert.stock_families import GPT1, GPT1_FIELDS, GPT2, GPT2_FIELDS
 
-L, H, E, V, C = 7, 4, 20, 101, 3
-SIZES = {
-    "vocab_size": V,
-    "hidden_size": E,
-    "num_hidden_layers": 3,
-    "num_attention_heads": H,
-    "intermediate_size": 4 * E,
-    "max_position_embeddings": 23,
-    "num_labels": C,
-    "pad_token_id": 0,
-}
-FIELDS = {"gpt2": {"intermediate_size": 37, "hidden_act": "gelu"}, "openai-gpt": {"norm_position": "post"}}
 PAIRS = [(family.stock, name) for family in (GPT2, GPT1) for name in family.classes]
 TWINS = {family.stock: family.classes for family in (GPT2, GPT1)}
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
-
-
-def randomize(model, seed=0):
-    """Every parameter normal; gains stay around 1."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(0.25 * torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype))
-            if name.endswith(("norm.weight", "ln_1.weight", "ln_2.weight", "ln_f.weight")):
-                parameter.add_(1.0)
-    return model
-
-
-def make_ours(family, name, **choices):
-    return randomize(getattr(modeling_minibert, name)(MiniGPTConfig(**{**SIZES, **FIELDS[family], **choices}))).eval()
-
-
-def make_stock(family, name, **choices):
-    sizes = {"vocab_size": V, "n_embd": E, "n_layer": 3, "n_head": H, "n_positions": 23, "num_labels": C}
-    sizes |= {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2} | choices
-    config = GPT2Config(**sizes) if family == "gpt2" else OpenAIGPTConfig(**sizes)
-    return randomize(getattr(transformers, name)(config)).eval()
 
 
 def make_pair(family, name, dtype=torch.float64, **choices):
@@ -88,13 +55,6 @@ def named_gradients(model, weights_of):
     for parameter in model.parameters():
         parameter.data = parameter.grad
     return weights_of(model).state_dict()
-
-
-def assert_bit_equal(model, other):
-    ours, theirs = model.state_dict(), other.state_dict()
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        assert ours[name].dtype == theirs[name].dtype and torch.equal(ours[name], theirs[name]), name
 
 
 @pytest.mark.lecture("S5-45")
@@ -147,10 +107,10 @@ def test_both_directions_come_back_bit_equal(family, name):
     assert type(back) is type(ours) and back.config.to_dict() == ours.config.to_dict() | {
         "embedding_dropout_prob": ours.config.hidden_dropout_prob
     }
-    assert_bit_equal(ours, back)
+    assert_same_weights(ours, back)
     stock = make_stock(family, TWINS[family][name])
     again = from_stock(stock).to_stock()
-    assert_bit_equal(stock, again)
+    assert_same_weights(stock, again)
     wanted = stock.config.to_dict() | ({"n_inner": 4 * E} if family == "gpt2" else {})
     assert again.config.to_dict() == wanted
 

@@ -9,7 +9,8 @@ from dataclasses import fields
 
 import pytest
 import torch
-from test_miniseq2seq import SIZES, random_seq2seq, source_batch, target_ids
+from helpers.compare import assert_same_weights
+from helpers.seq2seq import SIZES, random_seq2seq, source_batch, target_ids
 from tokenizers import Tokenizer, models
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from torch import nn
@@ -68,13 +69,6 @@ def make_stock(name):
         if isinstance(model, MarianMTModel):
             model.final_logits_bias.normal_()
     return model.eval()
-
-
-def assert_bit_equal(model, other):
-    mine, theirs = model.state_dict(), other.state_dict()
-    assert mine.keys() == theirs.keys()
-    for name in mine:
-        assert mine[name].dtype == theirs[name].dtype and torch.equal(mine[name], theirs[name]), name
 
 
 @pytest.mark.lecture("S5-22", "S5-30")
@@ -137,7 +131,7 @@ def test_ours_comes_back_bit_equal(variant):
     ours = random_seq2seq(dtype=torch.float32, label_smoothing=0.0, **VARIANTS[variant])
     back = from_stock(to_stock(ours))
     assert type(back) is MiniSeq2SeqForConditionalGeneration
-    assert_bit_equal(back, ours)
+    assert_same_weights(back, ours)
     differing = {k for k, v in back.config.to_dict().items() if v != ours.config.to_dict()[k]}
     # T5 has one dropout for all, gives the size of a head in any case, and knows no limit of its own.
     dropouts = {"attention_probs_dropout_prob", "activation_dropout_prob", "final_dropout_prob"}
@@ -152,14 +146,14 @@ def test_theirs_computes_the_same_and_comes_back_bit_equal(name, tmp_path, capsy
     sources = {name: batch[name] for name in ("input_ids", "attention_mask")}
     written = [model.generate(**sources, max_new_tokens=11, num_beams=3) for model in (ours, stock)]
     assert torch.equal(*written)
-    assert_bit_equal(to_stock(ours), stock)
+    assert_same_weights(to_stock(ours), stock)
     assert to_stock(ours).generation_config.to_dict() == stock.generation_config.to_dict()
     stock.save_pretrained(tmp_path / "stock")
     convert_folder(tmp_path / "stock", tmp_path / "ours")
     convert_folder(tmp_path / "ours", tmp_path / "back")
     said = capsys.readouterr().out
     assert said.count("AutoModelForSeq2SeqLM") == 4 and said.count("differ by 0.0e+00") == 2
-    assert_bit_equal(type(stock).from_pretrained(tmp_path / "back"), stock)
+    assert_same_weights(type(stock).from_pretrained(tmp_path / "back"), stock)
 
 
 @pytest.fixture
@@ -211,7 +205,7 @@ def test_a_bare_model_is_a_bare_marian():
     assert type(stock).__name__ == "MarianModel"
     mine, theirs = (model(**batch, decoder_input_ids=target).last_hidden_state for model in (ours, stock))
     assert_close(mine, theirs, rtol=0, atol=1e-10)
-    assert_bit_equal(from_stock(stock), ours)
+    assert_same_weights(from_stock(stock), ours)
 
 
 @pytest.mark.parametrize(

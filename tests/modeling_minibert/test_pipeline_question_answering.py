@@ -1,66 +1,20 @@
 """Question answering: the pipeline against the same search done by hand with torch, window by window."""
 
 import itertools
-import json
 
 import datasets
 import numpy as np
 import pytest
 import torch
-from tokenizers import ByteLevelBPETokenizer
+from helpers.compare import assert_same_answers
+from helpers.questions import CONTEXT, QUESTION, SIZES, SPECIAL, WORDS, random_pipeline, word_pieces
 from tokenizers.processors import ByteLevel
 from torch.utils.data import Dataset
 from transformers import (
-    BertConfig,
-    BertForQuestionAnswering,
-    BertTokenizer,
-    GPT2Config,
-    GPT2ForQuestionAnswering,
-    RobertaConfig,
-    RobertaForQuestionAnswering,
-    RobertaTokenizer,
     pipeline,
 )
 
 from modeling_minibert import MiniBertConfig, MiniBertForQuestionAnswering, MiniBertForSequenceClassification
-
-WORDS = "paris is the capital of france lyon a city in what where which not old big ##gest ##s , . ?".split()
-SPECIAL = "[PAD] [UNK] [CLS] [SEP] [MASK]".split()
-QUESTION = "What is the capital of France?"
-CONTEXT = "Lyon is a big city. Paris, the biggest city in France, is the capital.  Lyons is not old."
-SIZES = dict(hidden_size=20, num_hidden_layers=2, num_attention_heads=4, intermediate_size=37)
-
-
-def word_pieces():
-    return BertTokenizer(vocab={word: index for index, word in enumerate(SPECIAL + WORDS)}, model_max_length=96)
-
-
-def byte_level():
-    trained = ByteLevelBPETokenizer()
-    trained.train_from_iterator([QUESTION, CONTEXT], vocab_size=300, special_tokens=["<s>", "<pad>", "</s>", "<unk>"])
-    merges = [tuple(pair) for pair in json.loads(trained.to_str())["model"]["merges"]]
-    return RobertaTokenizer(vocab=trained.get_vocab(), merges=merges, model_max_length=96)
-
-
-def random_pipeline(kind="mini", **fields):
-    """A pipeline of a model with random weights, so large that the scores of the tokens differ."""
-    tokenizer = byte_level() if kind in ("roberta", "gpt2") else word_pieces()
-    sizes = SIZES | dict(vocab_size=len(tokenizer), max_position_embeddings=100)
-    if kind == "mini":
-        model = MiniBertForQuestionAnswering(MiniBertConfig(**sizes, **fields))
-    elif kind == "bert":
-        model = BertForQuestionAnswering(BertConfig(**sizes))
-    elif kind == "gpt2":  # no CLS token; sees only what comes before
-        model = GPT2ForQuestionAnswering(
-            GPT2Config(vocab_size=len(tokenizer), n_positions=100, n_embd=20, n_layer=2, n_head=4)
-        )
-        tokenizer.cls_token = None
-    else:
-        model = RobertaForQuestionAnswering(RobertaConfig(**sizes, pad_token_id=1))
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.normal_(mean=1.0 if "norm" in name.lower() and "weight" in name else 0.0, std=0.4)
-    return pipeline("question-answering", model=model.eval(), tokenizer=tokenizer)
 
 
 def answers_by_hand(pipe, question, context, max_answer_len=15, max_seq_len=96, stride=None, words=True):
@@ -226,8 +180,8 @@ def test_all_ways_to_ask_of_version_4():
     other = {"question": "Which city is old?", "context": "Lyon is old."}
     answer, second, crossed = pipe(example), pipe(other), pipe(question=other["question"], context=CONTEXT)
     assert answer.keys() == {"score", "start", "end", "answer"}
-    assert pipe(QUESTION, CONTEXT) == pipe([example]) == pipe(data=example) == pipe(X=[example]) == answer
-    assert pipe(question=[QUESTION], context=[CONTEXT]) == answer
+    asked = pipe(QUESTION, CONTEXT), pipe([example]), pipe(data=example), pipe(X=[example])
+    assert_same_answers([*asked, pipe(question=[QUESTION], context=[CONTEXT])], [answer] * 5)
     both = [answer["answer"], second["answer"]]
     for asked in (pipe([example, other]), pipe(example, other), pipe(data=[example, other | {"id": 7}])):
         assert [one["answer"] for one in asked] == both
@@ -243,7 +197,8 @@ def test_all_ways_to_ask_of_version_4():
 def test_a_long_question_is_cut():
     pipe = random_pipeline()
     long = "What is the capital of France? " * 30
-    assert pipe(question=long, context=CONTEXT, max_question_len=7) == pipe(question=QUESTION, context=CONTEXT)
+    cut = pipe(question=long, context=CONTEXT, max_question_len=7)
+    assert_same_answers(cut, pipe(question=QUESTION, context=CONTEXT))
     assert pipe(question=long, context=CONTEXT)["answer"] in CONTEXT  # 64 of its 210 tokens, and 29 of the context
 
 
@@ -253,7 +208,7 @@ def test_a_question_cut_within_a_character_keeps_it_and_leaves_the_context_its_r
     assert len(pipe.tokenizer("😀", add_special_tokens=False)["input_ids"]) == 4  # the premise: four bytes, four tokens
     sizes = dict(max_question_len=5, doc_stride=3, max_seq_len=8 + special + 4)
     cut = pipe(question=emoji, context=CONTEXT, **sizes)  # the fifth token is within the second emoji
-    assert cut == pipe(question="😀😀", context=CONTEXT, **sizes | {"max_question_len": 8})
+    assert_same_answers(cut, pipe(question="😀😀", context=CONTEXT, **sizes | {"max_question_len": 8}))
     with pytest.raises(ValueError, match="leaves 3 for the context beside a question of 8 tokens"):
         pipe(question=emoji, context=CONTEXT, **sizes | {"max_seq_len": 8 + special + 3})
 
@@ -313,6 +268,6 @@ def test_positions_that_begin_after_the_pad_are_not_counted():
     pipe = random_pipeline("roberta")  # 100 positions, of which its first token takes number 2
     long, pipe.tokenizer.model_max_length = CONTEXT * 9, int(1e30)
     answer = pipe(question=QUESTION, context=long)
-    assert answer == pipe(question=QUESTION, context=long, max_seq_len=98)
+    assert_same_answers(answer, pipe(question=QUESTION, context=long, max_seq_len=98))
     with pytest.raises(ValueError, match="max_seq_len is 99, but Roberta.* has 98 positions"):
         pipe(question=QUESTION, context=long, max_seq_len=99)

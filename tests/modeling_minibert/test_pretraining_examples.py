@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from datasets import Dataset, DatasetDict
 
-from modeling_minibert.data import build_examples, load_documents
+from modeling_minibert.data import build_examples, load_documents, pretraining_examples
 from modeling_minibert.data.pretraining_examples import ExampleBuilder, _truncate
 from tokenization import train_tokenizer, wordpiece_from_vocab
 
@@ -191,7 +191,7 @@ def test_word_ids_tell_words_apart(kind):
 
 
 def test_one_process_several_and_streaming_give_the_same_examples(texts, tokenizer, tmp_path, monkeypatch):
-    monkeypatch.setattr("modeling_minibert.data.pretraining_examples.BLOCK_SIZE", 17)
+    monkeypatch.setattr(pretraining_examples, "BLOCK_SIZE", 17)
     path = tmp_path / "corpus.txt"
     path.write_text("\n".join(texts), encoding="utf-8")
     documents = load_documents(data_files={"train": str(path)})["train"]

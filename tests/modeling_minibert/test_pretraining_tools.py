@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 from datasets import Dataset
+from helpers.packing import build, padded_batch
 from sklearn.metrics import accuracy_score, log_loss
-from test_packing import build, padded_batch
 from transformers import BertTokenizer, Trainer, TrainingArguments
 
 from modeling_minibert import MiniBertConfig, MiniBertForPreTraining
 from modeling_minibert.data import DataCollatorForPretraining, TokenBudgetBatches
 from modeling_minibert.evaluation import count_right, pretraining_scores
-from modeling_minibert.training import LossMeter, SetEpoch, expected_losses
+from modeling_minibert.training import LossMeter, SetEpoch, expected_losses, loss_meter
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = [f"kata{number}" for number in range(40)]
@@ -137,7 +137,7 @@ def test_the_meter_reports_the_losses_apart(tokenizer, tmp_path, capsys):
 
 def test_tokens_per_second_leave_out_the_time_of_an_evaluation(monkeypatch, capsys):
     now = [0.0]
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr(loss_meter, "time", SimpleNamespace(monotonic=lambda: now[0]))
     meter = LossMeter(torch.nn.Linear(1, 1), {"unigram": 3.7})
     state = SimpleNamespace(global_step=0, max_steps=100, epoch=0.0, is_world_process_zero=True, log_history=[{}])
     args = TrainingArguments(max_steps=100, report_to="none")

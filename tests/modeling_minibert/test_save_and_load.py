@@ -7,7 +7,15 @@ import sys
 
 import pytest
 import torch
-from test_minibert import HEADS, random_batch, random_model
+from helpers.compare import (
+    assert_same_answers,
+    assert_same_buffers,
+    assert_same_outputs,
+    assert_same_weights,
+    weights_and_buffers,
+)
+from helpers.minibert import HEADS, random_batch, random_model
+from helpers.processes import WITH_PACKAGE, WITHOUT_PACKAGE, run_fresh
 from torch.testing import assert_close
 from transformers import AutoConfig, AutoModel, AutoTokenizer, BertTokenizer, models, pipeline
 
@@ -21,38 +29,6 @@ from modeling_minibert import (
 from modeling_minibert.configuration_minibert import AUTO_MAP
 
 WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] saya suka film ini tidak bagus sekali".split()
-
-# Run by a fresh interpreter: loads the folder with Auto*, and prints the outputs with every bit of them.
-LOAD_AND_RUN = """
-import sys
-{block}
-import torch
-import transformers
-from transformers import AutoModel
-{imports}
-folder, auto_name = sys.argv[1:]
-model = getattr(transformers, auto_name).from_pretrained(folder, **{options}).eval()
-state = dict(model.state_dict()) | dict(model.named_buffers())
-torch.save((type(model).__module__, state, model(**torch.load(folder + "/batch.pt")).to_tuple()), folder + "/result.pt")
-"""
-WITHOUT_PACKAGE = {
-    "block": "class Block:\n    def find_spec(self, name, path=None, target=None):\n"
-    "        if name.partition('.')[0] in ('modeling_minibert', 'tokenization'): raise ImportError(name)\n"
-    "sys.meta_path.insert(0, Block())",
-    "imports": "",
-    "options": {"trust_remote_code": True},
-}
-WITH_PACKAGE = {"block": "", "imports": "import modeling_minibert", "options": {}}
-
-
-def run_fresh(folder, auto_name, script_parts, tmp_path):
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_MODULES_CACHE": str(tmp_path / "modules")}
-    done = subprocess.run(
-        [sys.executable, "-c", LOAD_AND_RUN.format(**script_parts), str(folder), auto_name],
-        cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return torch.load(folder / "result.pt")
 
 
 def auto_name_of(model_class):
@@ -68,17 +44,15 @@ def save(model, folder, batch):
 
 @pytest.mark.lecture("S2-04", "S5-15", "S3-24")
 @pytest.mark.parametrize("process", [WITH_PACKAGE, WITHOUT_PACKAGE], ids=["with the package", "without the package"])
-def test_a_saved_model_is_bit_equal_in_a_fresh_process(process, tmp_path):
+def test_a_saved_model_has_the_same_weights_and_outputs_in_a_fresh_process(process, tmp_path):
     folder = tmp_path / "model"
     model = random_model(MiniBertForSequenceClassification, position_embedding_type="sinusoidal", norm_position="pre")
     expected = save(model, folder, random_batch())
     module, state, outputs = run_fresh(folder, "AutoModelForSequenceClassification", process, tmp_path)
     assert module.startswith("modeling_minibert." if process is WITH_PACKAGE else "transformers_modules.")
-    ours = dict(model.state_dict()) | dict(model.named_buffers())
     assert any("position_embeddings.table" in name for name in state)  # the buffer that v5 would leave empty
-    assert ours.keys() == state.keys() and all(torch.equal(ours[name], state[name]) for name in ours)
-    for mine, theirs in zip(expected, outputs, strict=True):
-        assert torch.equal(mine, theirs)
+    assert_same_weights(state, weights_and_buffers(model))
+    assert_same_outputs(outputs, expected)
 
 
 @pytest.mark.slow
@@ -87,7 +61,7 @@ def test_a_remote_classifier_also_opens_as_a_base_model(tmp_path):
     model = random_model()
     save(model, folder, random_batch())
     _, _, outputs = run_fresh(folder, "AutoModel", WITHOUT_PACKAGE, tmp_path)
-    assert torch.equal(outputs[0], model.minibert(**torch.load(folder / "batch.pt")).last_hidden_state)
+    assert_same_outputs(outputs[0], model.minibert(**torch.load(folder / "batch.pt")).last_hidden_state)
 
 
 @pytest.mark.slow
@@ -109,16 +83,16 @@ def test_packed_attention_travels_along_also_beside_another_copy_of_its_code(tmp
 @pytest.mark.lecture("S5-15", "S2-04")
 @pytest.mark.parametrize("model_class", HEADS)
 @pytest.mark.parametrize("positions", ["learned", "sinusoidal"])
-def test_every_class_reloads_bit_equal_through_its_auto_class(model_class, positions, tmp_path):
+def test_every_class_reloads_its_weights_bit_for_bit_through_its_auto_class(model_class, positions, tmp_path):
     model, batch = random_model(model_class, position_embedding_type=positions), random_batch()
     expected = save(model, tmp_path, batch)
     auto_class = getattr(models.auto, auto_name_of(model_class))
     again = auto_class.from_pretrained(tmp_path).eval()
     assert type(again) is model_class
-    for name, buffer in model.named_buffers():
-        assert torch.equal(dict(again.named_buffers())[name], buffer) and buffer.abs().max() > 0
-    for mine, theirs in zip(expected, again(**batch).to_tuple(), strict=True):
-        assert torch.equal(mine, theirs)
+    assert_same_weights(again, model)
+    assert_same_buffers(again, model)
+    assert all(buffer.abs().max() > 0 for buffer in model.buffers())
+    assert_same_outputs(again(**batch).to_tuple(), expected)
 
 
 def test_every_save_lists_every_class_and_carries_the_code(tmp_path):
@@ -133,6 +107,7 @@ def test_every_save_lists_every_class_and_carries_the_code(tmp_path):
     needed = {"configuration_minibert", "modeling_minibert", "attention", "packed_attention", "packing", "precision"}
     needed |= {"embeddings", "feed_forward", "heads", "linear_cross_entropy", "losses", "normalization", "stock"}
     needed |= {"configuration_common", "dropout", "stock_families", "stock_families_seq2seq"}
+    needed |= {"batch", "limits", "masks", "transformers_internals"}
     needed |= {"pipeline_common", "pipeline_question_answering", "answer_spans"}
     assert saved == {f"{name}.py" for name in needed}
 
@@ -142,7 +117,7 @@ def test_a_saved_head_opens_as_every_other_class(tmp_path):
     model.save_pretrained(tmp_path)
     base = AutoModel.from_pretrained(tmp_path).eval()
     batch = random_batch()
-    assert torch.equal(base(**batch).pooler_output, model.minibert(**batch).pooler_output)
+    assert_same_outputs(base(**batch).pooler_output, model.minibert(**batch).pooler_output)
     other = MiniBertForMultipleChoice.from_pretrained(tmp_path, ignore_mismatched_sizes=True)
     assert torch.equal(other.minibert.pooler.dense.weight, model.minibert.pooler.dense.weight)
 
@@ -281,7 +256,7 @@ def test_a_half_precision_model_comes_back_in_half_precision_and_runs(positions,
 def test_the_windowed_pipeline_takes_the_arguments_of_the_stock_one(classifier_folder):
     classify = pipeline("windowed-text-classification", classifier_folder)
     text = "suka film ini " * 30
-    assert classify(text, truncation=True, padding=True) == classify(text)
+    assert_same_answers(classify(text, truncation=True, padding=True), classify(text))
 
 
 def test_saving_what_came_from_a_repository_names_the_files_that_are_saved(tmp_path):

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
+from helpers.compare import assert_same_weights
 from transformers import AutoTokenizer, BertConfig, BertTokenizer, DistilBertConfig, DistilBertModel
 
 import modeling_minibert
 from modeling_minibert import MiniBertConfig, stock, stock_families, stock_families_seq2seq
 from modeling_minibert.configuration_minibert import AUTO_MAP
 from modeling_minibert.conversion import convert_folder
+from modeling_minibert.conversion.__main__ import main
 from modeling_minibert.stock import from_stock, to_stock
 from modeling_minibert.stock_families import FAMILIES, TRAINING_ONLY
 
@@ -51,14 +53,6 @@ def make_stock(name, **config):
     return randomize(getattr(transformers, name)(BertConfig(**{**SIZES, **config})))
 
 
-def assert_bit_equal(model, other):
-    ours, theirs = model.state_dict(), other.state_dict()
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        assert ours[name].dtype == theirs[name].dtype, name
-        assert torch.equal(ours[name], theirs[name]), name
-
-
 @pytest.fixture
 def tokenizer():
     words = "[PAD] [UNK] [CLS] [SEP] [MASK] kapal itu ber ##lay ##ar the ship sails".split()
@@ -79,7 +73,7 @@ def test_ours_comes_back_bit_equal(name):
     assert type(twin).__name__ == NAMES[name] and type(twin).__module__.startswith("transformers.models.bert")
     back = from_stock(twin)
     assert type(back) is type(model)
-    assert_bit_equal(model, back)
+    assert_same_weights(model, back)
     assert back.config.to_dict() == model.config.to_dict()
 
 
@@ -89,7 +83,7 @@ def test_theirs_comes_back_bit_equal(name):
     twin = from_stock(model)
     assert NAMES[type(twin).__name__] == name
     back = twin.to_stock()
-    assert_bit_equal(model, back)
+    assert_same_weights(model, back)
     assert back.config.to_dict() == model.config.to_dict()
 
 
@@ -132,7 +126,7 @@ def test_untied_weights_stay_two_tensors():
     twin = model.to_stock()
     assert not torch.equal(twin.cls.predictions.decoder.weight, twin.bert.embeddings.word_embeddings.weight)
     back = from_stock(twin)
-    assert_bit_equal(model, back)
+    assert_same_weights(model, back)
     assert back.config.tie_word_embeddings is twin.config.tie_word_embeddings is False
 
 
@@ -142,7 +136,7 @@ def test_weights_that_were_pulled_apart_are_not_tied_again():
     assert model.config.tie_word_embeddings, "premise: the configuration still says tied"
     twin = model.to_stock()
     assert twin.config.tie_word_embeddings is False
-    assert_bit_equal(model, from_stock(twin))
+    assert_same_weights(model, from_stock(twin))
 
 
 def test_a_model_without_pooler_stays_without():
@@ -151,7 +145,7 @@ def test_a_model_without_pooler_stays_without():
     assert twin.pooler is None
     back = from_stock(twin)
     assert back.pooler is None
-    assert_bit_equal(model, back)
+    assert_same_weights(model, back)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64], ids=str)
@@ -159,7 +153,7 @@ def test_the_dtype_is_kept(dtype):
     model = make_ours("MiniBertForMaskedLM").to(dtype)
     twin = model.to_stock()
     assert {parameter.dtype for parameter in twin.parameters()} == {dtype}
-    assert_bit_equal(model, from_stock(twin))
+    assert_same_weights(model, from_stock(twin))
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -247,7 +241,7 @@ def test_all_obstacles_are_named_at_once():
 )
 def test_choices_that_a_class_does_not_use_do_not_stand_in_the_way(name, choices):
     model = make_ours(name, **choices)
-    assert_bit_equal(model, from_stock(model.to_stock()))
+    assert_same_weights(model, from_stock(model.to_stock()))
 
 
 def test_dropouts_that_only_training_knows_do_not_stand_in_the_way():
@@ -305,7 +299,7 @@ def test_a_folder_is_opened_as_the_class_it_was_saved_from(tmp_path):
         model.save_pretrained(tmp_path / name)
         twin = from_stock(str(tmp_path / name))
         assert NAMES[type(twin).__name__] == name
-        assert_bit_equal(model, twin.to_stock())
+        assert_same_weights(model, twin.to_stock())
 
 
 def test_a_folder_that_lacks_weights_is_refused_instead_of_filled_with_random_ones(tmp_path):
@@ -361,7 +355,7 @@ def test_a_folder_goes_there_and_back(tmp_path, capsys, name):
     assert {path.name for path in (tmp_path / "stock").iterdir()} == {"config.json", "model.safetensors"}
 
     back = convert_folder(tmp_path / "stock", tmp_path / "back")
-    assert_bit_equal(model, back)
+    assert_same_weights(model, back)
     saved = json.loads((tmp_path / "back" / "config.json").read_text())
     assert saved["auto_map"] == AUTO_MAP and saved["architectures"] == [name]
     code = {path.name for path in (tmp_path / "back").glob("*.py")}
@@ -447,7 +441,7 @@ def test_a_converted_folder_opens_where_the_package_is_not_installed(tmp_path, m
     for name, model in models.items():
         model.save_pretrained(tmp_path / f"our-{name}")
         tokenizer.save_pretrained(tmp_path / f"our-{name}")
-    command = [sys.executable, "-m", "modeling_minibert.stock", "our-classifier", "classifier"]
+    command = [sys.executable, "-m", "modeling_minibert.conversion", "our-classifier", "classifier"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "MiniBertForSequenceClassification in our-classifier → BertForSequenceClassification" in done.stdout
@@ -467,9 +461,9 @@ def test_a_converted_folder_opens_where_the_package_is_not_installed(tmp_path, m
 @pytest.mark.slow
 def test_the_command_says_what_is_wrong_in_one_line(tmp_path, monkeypatch):
     make_ours("MiniBertModel", norm_type="rmsnorm").save_pretrained(tmp_path / "ours")
-    monkeypatch.setattr(sys, "argv", ["stock", str(tmp_path / "ours"), str(tmp_path / "out")])
+    monkeypatch.setattr(sys, "argv", ["conversion", str(tmp_path / "ours"), str(tmp_path / "out")])
     with pytest.raises(SystemExit, match="error: MiniBertModel cannot become BertModel: norm_type is 'rmsnorm'"):
-        stock.main()
+        main()
     assert not (tmp_path / "out").exists()
 
 
@@ -478,7 +472,7 @@ def test_the_command_says_what_is_wrong_in_one_line(tmp_path, monkeypatch):
 def test_a_real_checkpoint_goes_there_and_back(tmp_path, pretrained_dir):
     convert_folder(pretrained_dir, tmp_path / "ours")
     back = convert_folder(tmp_path / "ours", tmp_path / "back")
-    assert_bit_equal(transformers.BertModel.from_pretrained(pretrained_dir), back)
+    assert_same_weights(transformers.BertModel.from_pretrained(pretrained_dir), back)
     sentences = ["Hujan turun sejak pagi.", "It has been raining since the morning."]
     expected = AutoTokenizer.from_pretrained(pretrained_dir)(sentences)["input_ids"]
     for folder in ("ours", "back"):

@@ -202,7 +202,7 @@ def test_trainer_learns_a_text_and_the_saved_model_recites_it(name, tmp_path):
     recited = loaded.generate(text[None, :2], max_new_tokens=14, do_sample=False)
     assert recited[0].tolist() == text.tolist()
     files = {path.name for path in (tmp_path / "saved").glob("*.py")}
-    assert {"token_mixers.py", "linear_attention.py", "running_state.py"} <= files
+    assert {"token_mixers.py", "linear_attention.py", "caches.py"} <= files
 
 
 def test_what_the_configuration_refuses():

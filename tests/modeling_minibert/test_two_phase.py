@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 import transformers
+from helpers.compare import assert_same_weights
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 import modeling_minibert
@@ -66,11 +67,6 @@ class Record(TrainerCallback):
     def on_pre_optimizer_step(self, args, state, control, model=None, **kwargs):
         self.weights.append(copy.deepcopy(model.state_dict()))
         self.trained.append({name for name, weight in model.named_parameters() if weight.grad is not None})
-
-
-def assert_equal(first, second, names=None):
-    for name in names or first:
-        assert torch.equal(first[name], second[name]), name
 
 
 PARTS = {
@@ -142,9 +138,9 @@ def test_the_encoder_is_bit_identical_after_phase_one_and_trained_in_phase_two(b
     weights = {name for name, _ in model.named_parameters()}
     for weights_then, trained in zip(record.weights[:10], record.trained[:10], strict=True):
         assert trained == head
-        assert_equal(weights_then, before, encoder)
+        assert_same_weights(weights_then, before, encoder)
     assert all(trained == weights for trained in record.trained[10:])
-    assert_equal(record.weights[10], before, encoder)  # the first update of phase two has not been made yet
+    assert_same_weights(record.weights[10], before, encoder)  # the first update of phase two has not been made yet
     assert not any(torch.equal(record.weights[10][name], before[name]) for name in head)
     assert not any(torch.equal(model.state_dict()[name], before[name]) for name in weights)
     # Each phase: 10 updates, of which 2 are warm-up, then down to 0 in a line.
@@ -172,7 +168,7 @@ def test_phase_one_is_the_run_of_a_plain_trainer_on_a_frozen_encoder(tmp_path):
     trainer.train()
     options = {"learning_rate": 1e-3, "num_train_epochs": 3}
     make_trainer(by_hand, tmp_path / "b", trainer_class=Trainer, **options).train()
-    assert_equal(record.weights[15], by_hand.state_dict())
+    assert_same_weights(record.weights[15], by_hand.state_dict())
 
 
 def test_a_run_resumed_in_either_phase_ends_with_the_same_weights(tmp_path):
@@ -184,7 +180,7 @@ def test_a_run_resumed_in_either_phase_ends_with_the_same_weights(tmp_path):
     for step in (3, 12):  # the head alone; two layers more
         resumed = make_trainer(copy.deepcopy(start), tmp_path, plan, **options)
         resumed.train(resume_from_checkpoint=str(tmp_path / f"checkpoint-{step}"))
-        assert_equal(resumed.model.state_dict(), straight.model.state_dict())
+        assert_same_weights(resumed.model.state_dict(), straight.model.state_dict())
 
 
 def test_gradual_unfreezing_opens_one_layer_per_epoch_from_the_top(tmp_path):
@@ -241,7 +237,7 @@ def test_with_the_default_arguments_it_is_a_trainer_bit_for_bit(tmp_path):
         trainer = make_trainer(copy.deepcopy(start), tmp_path, trainer_class=trainer_class)
         trainer.train()
         ends.append(trainer.model.state_dict())
-    assert_equal(*ends)
+    assert_same_weights(*ends)
 
 
 def test_the_callback_alone_freezes_in_any_trainer_and_leaves_what_was_frozen_before(tmp_path):
@@ -273,7 +269,7 @@ def test_an_encoder_that_is_frozen_to_the_end_never_moves_and_an_interrupted_run
         trainer.train()
     trainer.remove_callback(interrupt)
     trainer.train()
-    assert_equal(model.bert.encoder.state_dict(), before)
+    assert_same_weights(model.bert.encoder.state_dict(), before)
     assert all(weight.requires_grad for weight in model.parameters()) and not model.bert._forward_pre_hooks
 
 
@@ -286,7 +282,7 @@ def test_frozen_word_vectors_stay_while_everything_else_learns(build, plan, tmp_
     make_trainer(model, tmp_path, plan, learning_rate=1e-3).train()
     words = {name for name in before if "word_embeddings" in name}
     assert len(words) == 1
-    assert_equal(model.state_dict(), before, words)
+    assert_same_weights(model.state_dict(), before, words)
     weights = {name for name, _ in model.named_parameters()} - words
     assert not any(torch.equal(model.state_dict()[name], before[name]) for name in weights)
 

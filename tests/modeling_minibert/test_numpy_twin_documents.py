@@ -9,9 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from modeling_minibert import MiniBertConfig
-from modeling_minibert import numpy_blocks as blocks
-from modeling_minibert import numpy_layers as layers
-from modeling_minibert import numpy_reference as reference
+from modeling_minibert.numpy_twin import blocks, layers
+from modeling_minibert.numpy_twin import encoder as reference
 from modeling_minibert.numpy_twin.training import adamw_step, cross_entropy_forward, loss_and_gradients
 from modeling_minibert.numpy_twin.weights import initial_weights
 
