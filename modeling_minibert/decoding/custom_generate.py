@@ -174,4 +174,4 @@ def best_texts(searches: list[list[Beams]], input_ids: Tensor, config):
     if not config.return_dict_in_generate:
         return sequences
     scores = torch.tensor([text.score for text in best], device=input_ids.device)
-    return GenerateBeamDecoderOnlyOutput(sequences=sequences, sequences_scores=scores)
+    return GenerateBeamDecoderOnlyOutput(sequences=sequences, sequences_scores=scores)  # type: ignore[arg-type]

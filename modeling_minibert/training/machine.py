@@ -50,8 +50,8 @@ def _largest_error() -> float:
     """The largest error of float32 products against float64, relative to the largest entry; plain and batched."""
     generator = torch.Generator().manual_seed(0)
     errors = []
-    for left, right in (((512, 256), (256, 384)), ((8, 200, 64), (8, 64, 200))):
-        left, right = (torch.randn(shape, generator=generator) for shape in (left, right))
+    for shapes in (((512, 256), (256, 384)), ((8, 200, 64), (8, 64, 200))):
+        left, right = (torch.randn(shape, generator=generator) for shape in shapes)
         exact = left.double() @ right.double()
         errors.append(((left @ right - exact).abs().max() / exact.abs().max()).item())
     return max(errors)
