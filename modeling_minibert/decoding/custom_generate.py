@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers import EosTokenCriteria, MaxLengthCriteria
 from transformers.generation import GenerateBeamDecoderOnlyOutput, GenerateDecoderOnlyOutput
 
+from ..transformers_internals import CACHE_NAME
 from .search import Beams, Hypothesis, advance_groups
 
 
@@ -36,7 +37,7 @@ class Rows:
 
     def forward(self, **options):
         """Run the model on what it has not read yet; its output for those tokens."""
-        cache = self.model_kwargs.get("past_key_values")
+        cache = self.model_kwargs.get(CACHE_NAME)
         read = 0 if cache is None else cache.get_seq_length()
         inputs = self.model.prepare_inputs_for_generation(
             self.ids, next_sequence_length=self.ids.shape[1] - read, **self.model_kwargs
@@ -51,7 +52,7 @@ class Rows:
         for name, value in self.model_kwargs.items():
             if isinstance(value, Tensor):
                 self.model_kwargs[name] = value[rows]
-        cache = self.model_kwargs.get("past_key_values")
+        cache = self.model_kwargs.get(CACHE_NAME)
         if cache is not None:
             cache.reorder_cache(rows)
 
