@@ -54,8 +54,7 @@ def best_answer_spans(
     # sums[i, k] is the span of k + 1 tokens from token i: L · width sums instead of the L² of all pairs.
     last = np.concatenate([last, np.full(width - 1, -np.inf)])
     sums = (first[:, None] + np.lib.stride_tricks.sliding_window_view(last, width)).ravel()
-    possible = np.count_nonzero(sums > -np.inf)
-    top_k = min(top_k, possible)
+    top_k = min(top_k, int(np.count_nonzero(sums > -np.inf)))
     if top_k == 0:
         return []
     worst = np.partition(sums, len(sums) - top_k)[len(sums) - top_k]

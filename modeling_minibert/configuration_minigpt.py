@@ -94,7 +94,7 @@ class MiniGPTConfig(CommonConfig, PreTrainedConfig):
     model_type = "minigpt"
     presets = PRESETS
     auto_classes = AUTO_MAP
-    keys_to_ignore_at_inference = ["past_key_values"]
+    keys_to_ignore_at_inference = ["past_key_values", "cache"]
 
     vocab_size: int = 50_257
     hidden_size: int = 768

@@ -122,7 +122,7 @@ class MiniSeq2SeqConfig(CommonConfig, PreTrainedConfig):
     model_type = "miniseq2seq"
     presets = PRESETS
     auto_classes = AUTO_MAP
-    keys_to_ignore_at_inference = ["past_key_values"]
+    keys_to_ignore_at_inference = ["past_key_values", "cache"]
     attribute_map = {"num_hidden_layers": "num_decoder_layers"}  # where caches look
     # Options of `Embeddings` that this family fixes.
     type_vocab_size = 0

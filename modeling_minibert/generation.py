@@ -1,10 +1,10 @@
 """Validate generation settings before any work starts."""
 
 import torch
-from transformers import Cache, GenerationConfig
+from transformers import GenerationConfig
 
 from .masks import causal_mask
-from .transformers_internals import GenerateHooks
+from .transformers_internals import CACHE_NAME, GenerateHooks
 
 
 class MiniGenerationMixin(GenerateHooks):
@@ -16,10 +16,10 @@ class MiniGenerationMixin(GenerateHooks):
 
     @staticmethod
     def create_masks_for_generate(
-        config, inputs_embeds: torch.Tensor, attention_mask: torch.Tensor | None, past_key_values: Cache, **kwargs
+        config, inputs_embeds: torch.Tensor, attention_mask: torch.Tensor | None, **kwargs
     ) -> torch.Tensor:
         """The mask that `generate` passes with a static cache, of one shape for all steps: (B or 1, 1, L, S) bool."""
-        return causal_mask(inputs_embeds.shape[1], attention_mask, past_key_values, inputs_embeds.device)
+        return causal_mask(inputs_embeds.shape[1], attention_mask, kwargs[CACHE_NAME], inputs_embeds.device)
 
 
 def check_generation(config: GenerationConfig) -> None:

@@ -50,9 +50,12 @@ def cross_entropy(
     """
     check_labels(labels, logits.shape[-1], what)
     logits = _at_least_float32(logits)
-    smoothing = {"label_smoothing": label_smoothing}
     total = F.cross_entropy(
-        logits.flatten(0, -2), labels.flatten(), reduction="sum", ignore_index=IGNORE_INDEX, **smoothing
+        logits.flatten(0, -2),
+        labels.flatten(),
+        ignore_index=IGNORE_INDEX,
+        reduction="sum",
+        label_smoothing=label_smoothing,
     )
     return total / divisor(labels, num_items_in_batch)
 

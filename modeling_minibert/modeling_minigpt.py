@@ -161,6 +161,7 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
             ValueError: both or neither of input_ids and inputs_embeds; an input too long, an id out of range, or an
                 attention mask of another length than the texts.
         """
+        past_key_values = kwargs.pop("cache", past_key_values)  # the name since transformers 5.24
         inputs = {"input_ids": input_ids, "token_type_ids": token_type_ids,
                   "position_ids": position_ids, "inputs_embeds": inputs_embeds}  # fmt: skip
         asked = (output_attentions, output_hidden_states)

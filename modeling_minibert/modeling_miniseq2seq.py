@@ -134,6 +134,7 @@ class MiniSeq2SeqModel(MiniSeq2SeqPreTrainedModel):
         Raises:
             ValueError: no source or no target, more tokens than positions, or an id out of range.
         """
+        past_key_values = kwargs.pop("cache", past_key_values)  # the name since transformers 5.24
         asked = {"output_attentions": output_attentions, "output_hidden_states": output_hidden_states}
         kwargs |= {**asked, "return_dict": True}
         if encoder_outputs is None:

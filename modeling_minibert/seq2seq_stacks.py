@@ -258,7 +258,7 @@ class MiniSeq2SeqDecoder(_Stack):
         Raises:
             ValueError: no tokens, more than there are positions, or an id out of range.
         """
-        cache = self._cache(past_key_values, use_cache)
+        cache = self._cache(kwargs.pop("cache", past_key_values), use_cache)
         inputs = {"input_ids": input_ids, "position_ids": None, "inputs_embeds": inputs_embeds}
         source, source_mask = share_source(cache, encoder_hidden_states, encoder_attention_mask)
         batch = Batch.of(

@@ -8,16 +8,22 @@
 | `MODEL_FOR_CAUSAL_LM_MAPPING_NAMES` | `Trainer` shifts labels for label smoothing by this list only | 4.12 |
 | `cache_utils.STATIC_LAYER_TYPE_MAPPING` | a cache finds the class of a layer type there | 5.10 |
 | `GenerationMixin._prepare_…` | the steps of `generate` before its first forward have no public hooks | 4.56 |
+| `past_key_values` or `cache` | the name of the cache in `generate` and in outputs; `cache` since 5.24 | 4.0 |
 | `Parameter._is_hf_initialized` | whether a weight came from a checkpoint and must keep its value | 5.0 |
 | `TrainingArguments._n_gpu` | `DataParallel` is switched off by this field only | 3.2 |
 | `torch._softmax_backward_data` | the derivative of softmax from its result, without computing it again | 1.0 |
 """
 
+import functools
+import inspect
 from collections.abc import Callable
 
 import torch
 from transformers import GenerationConfig, GenerationMixin, TrainingArguments, cache_utils, models, pipelines
 from transformers.pipelines import PIPELINE_REGISTRY
+
+_GENERATE_NAMES = inspect.signature(GenerationMixin.prepare_inputs_for_generation).parameters
+CACHE_NAME = "cache" if "cache" in _GENERATE_NAMES else "past_key_values"
 
 
 def is_registered_task(task: str) -> bool:
@@ -100,11 +106,18 @@ class GenerateHooks(GenerationMixin):
         return generation_config, model_kwargs
 
     def _prepare_cache_for_generation(self, generation_config, model_kwargs, *args):
-        given = model_kwargs.get("past_key_values")
+        given = model_kwargs.get(CACHE_NAME)
         super()._prepare_cache_for_generation(generation_config, model_kwargs, *args)
         chosen = generation_config.cache_implementation not in (None, "dynamic")
         if given is None and not chosen and generation_config.use_cache is not False:
-            model_kwargs["past_key_values"] = self.new_generation_cache(generation_config)
+            model_kwargs[CACHE_NAME] = self.new_generation_cache(generation_config)
+
+    @functools.wraps(GenerationMixin.prepare_inputs_for_generation)
+    def prepare_inputs_for_generation(self, *args, **kwargs):
+        inputs = super().prepare_inputs_for_generation(*args, **kwargs)
+        if CACHE_NAME in inputs:
+            inputs["past_key_values"] = inputs.pop(CACHE_NAME)
+        return inputs
 
     def _prepare_generated_length(self, generation_config, inputs_tensor, input_ids_length, **kwargs):
         if generation_config.max_new_tokens and generation_config.max_length == self.generation_config.max_length:

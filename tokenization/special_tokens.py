@@ -77,5 +77,5 @@ def wrapping_template(special_tokens: Mapping[str, str | list[str]], ids: Mappin
     end = special_tokens.get("sep_token", special_tokens.get("eos_token")) if wrap is True else None
     first = [f"{start}:0"] * bool(start) + ["$A:0"] + [f"{end}:0"] * bool(end)
     second = ["$B:1"] + [f"{end}:1"] * bool(end)
-    used = sorted({token for token in (start, end) if token})
+    used = sorted({str(token) for token in (start, end) if token})
     return TemplateProcessing(single=first, pair=first + second, special_tokens=[(token, ids[token]) for token in used])

@@ -52,7 +52,7 @@ def to_transformers(
     added = backend.post_processor.num_special_tokens_to_add(False)
     if model_max_length <= added:
         raise ValueError(f"model_max_length ({model_max_length}) leaves no room for text beside {added} special tokens")
-    shared = {
+    shared: dict = {
         **special_tokens,
         "model_max_length": model_max_length,
         "padding_side": padding_side,
@@ -116,7 +116,7 @@ def wordpiece_from_vocab(
     if len(ids) != len(pieces):
         piece = next(piece for i, piece in enumerate(pieces) if ids[piece] != i)
         raise ValueError(f"{name} has {piece!r} at {pieces.index(piece)} and again at {ids[piece]}; ids must be unique")
-    roles = dict(special_tokens or BERT_SPECIAL_TOKENS)
+    roles: dict = dict(special_tokens or BERT_SPECIAL_TOKENS)
     if missing := [token for token in special_token_strings(roles) if token not in ids]:
         raise ValueError(f"{name} has {len(pieces)} pieces but lacks the special tokens {missing}")
     return BertTokenizer(
@@ -133,7 +133,7 @@ def wordpiece_from_vocab(
 
 def _in_order(vocab: Mapping[str, int]) -> list[str]:
     """List the pieces by id; refuse ids with holes, which would leave embedding rows that nothing trains."""
-    pieces = sorted(vocab, key=vocab.get)
+    pieces = sorted(vocab, key=lambda piece: vocab[piece])
     for expected, piece in enumerate(pieces):
         if vocab[piece] != expected:
             raise ValueError(

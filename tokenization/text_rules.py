@@ -38,7 +38,7 @@ def build_normalizer(kind: str, lowercase: bool, strip_accents: bool | None, str
         strip_accents=strip_accents,
         lowercase=lowercase,
     )
-    steps = []
+    steps: list[normalizers.Normalizer] = []
     if strip_html:
         steps.append(normalizers.Replace(Regex(_HTML_TAG), " "))
     if punctuation == "remove":
@@ -54,7 +54,7 @@ def build_normalizer(kind: str, lowercase: bool, strip_accents: bool | None, str
 
 def _build_character_normalizer(lowercase: bool, strip_accents: bool | None, strip_html: bool, punctuation: str):
     """The same for characters, where spaces and line ends are text like any other."""
-    steps = [normalizers.Replace(Regex(_HTML_TAG), " ")] * strip_html
+    steps: list[normalizers.Normalizer] = [normalizers.Replace(Regex(_HTML_TAG), " ")] * strip_html
     if punctuation == "remove":
         steps.append(normalizers.Replace(Regex(f"[{_MARKS}&&[^!?]]"), " "))
     if lowercase if strip_accents is None else strip_accents:

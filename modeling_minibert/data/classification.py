@@ -61,7 +61,7 @@ def load_text_classification(
     if dataset_name:
         raw = load_dataset(dataset_name, dataset_config_name)
     else:
-        raw = DatasetDict({split: read_table(path, split) for split, path in data_files.items()})
+        raw = DatasetDict({split: read_table(path, split) for split, path in (data_files or {}).items()})
     if "train" not in raw:
         raise ValueError(f"there is no train split; the splits are {sorted(raw)}")
     columns = {"text": text_column, "text_pair": text_pair_column, "label": label_column}
@@ -191,7 +191,7 @@ def _draw(train: Dataset, names: list[str], size: int | None, seed: int) -> Data
 def _carve_validation(train: Dataset, names: list[str], share: float, seed: int) -> tuple[Dataset, Dataset]:
     """Set a share of the rows apart, each class in proportion."""
     counts = Counter(train["label"])
-    rarest = min(counts, key=counts.get)
+    rarest = min(counts, key=lambda label: counts[label])
     if counts[rarest] < 2:
         raise ValueError(
             f"only one train row has the label {names[rarest]!r}; with none left over for validation, give a "

@@ -61,7 +61,7 @@ def load_documents(
     if dataset_name:
         raw = load_dataset(dataset_name, dataset_config_name, streaming=streaming)
     else:
-        raw = {split: _read(paths, split, text_column, streaming) for split, paths in data_files.items()}
+        raw = {split: _read(paths, split, text_column, streaming) for split, paths in (data_files or {}).items()}
     if "train" not in raw:
         raise ValueError(f"there is no train split; the splits are {sorted(raw)}")
     splits = {split: _text_alone(dataset, text_column, split) for split, dataset in raw.items()}

@@ -53,7 +53,7 @@ class TokenBudgetBatches(torch.utils.data.Dataset):
             raise ValueError(f"bucket ({bucket}) must be at least 1")
         if len(dataset) == 0:
             raise ValueError("there are no rows to make batches of")
-        lengths = sum(_lengths(dataset, column) for column in columns)
+        lengths = np.sum([_lengths(dataset, column) for column in columns], axis=0)
         if lengths.max() > max_tokens:
             raise ValueError(
                 f"row {lengths.argmax()} has {lengths.max()} tokens, more than max_tokens ({max_tokens}); raise "

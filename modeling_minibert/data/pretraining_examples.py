@@ -169,7 +169,7 @@ class ExampleBuilder:
     def _example(self, first: Tokens, second: Tokens | None, label: int | None) -> dict:
         """[CLS] A [SEP], or [CLS] A [SEP] B [SEP]."""
         segments = [first] if second is None else [first, second]
-        example = {"input_ids": [self.start], "token_type_ids": [0] + [0] * (len(first) + 1)}
+        example: dict = {"input_ids": [self.start], "token_type_ids": [0] + [0] * (len(first) + 1)}
         for segment in segments:
             example["input_ids"] += [token for token, _ in segment] + [self.end]
         if second is not None:

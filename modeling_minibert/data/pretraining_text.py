@@ -36,11 +36,11 @@ def load_pretraining_text(
     Raises:
         ValueError: a split that is not there (names those that are), or what `load_documents` refuses.
     """
-    files = {split: path for split, path in (files or {}).items() if path}
+    given: dict[str, str | list[str]] = {split: path for split, path in (files or {}).items() if path}
     unwanted = leave_out
     if leave_out and Path(leave_out).is_file():
-        files, unwanted = files | {"leave_out": leave_out}, "leave_out"
-    splits = load_documents(dataset_name, None, files or None, text_column, streaming)
+        given, unwanted = given | {"leave_out": leave_out}, "leave_out"
+    splits = load_documents(dataset_name, None, given or None, text_column, streaming)
     names = train_split.split("+") if dataset_name else ["train"]
     missing = sorted({*names, *filter(None, [unwanted])} - set(splits))
     if missing:

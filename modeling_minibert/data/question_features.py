@@ -103,10 +103,10 @@ def _shifts(windows: list[np.ndarray], doc_stride: int) -> list[int]:
     """What to add to the places of a window's tokens so that a token of the context has one number in all windows."""
     firsts = [int(np.argmax(window[:, 1] >= 0)) for window in windows]
     sizes = [int((window[:, 1] >= 0).sum()) for window in windows]
-    steps = np.cumsum([0, *(size - doc_stride for size in sizes[:-1])])
+    steps = np.cumsum([0, *(size - doc_stride for size in sizes[:-1])]).tolist()
     if windows[-1][firsts[-1], 0] < windows[0][firsts[0], 0]:  # truncation_side="left" gives the last window first
         steps = [-step - size for step, size in zip(steps, sizes, strict=True)]
-    return [int(step) - first for step, first in zip(steps, firsts, strict=True)]
+    return [step - first for step, first in zip(steps, firsts, strict=True)]
 
 
 def _context_offsets(window: int, encoding) -> np.ndarray:

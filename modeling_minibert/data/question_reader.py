@@ -64,7 +64,7 @@ def load_question_answering(
     if dataset_name:
         raw = load_dataset(dataset_name, dataset_config_name)
     else:
-        raw = {split: read_questions(path, split) for split, path in data_files.items()}
+        raw = {split: read_questions(path, split) for split, path in (data_files or {}).items()}
     splits = {split: _check_rows(_select_columns(rows, split), split, skip_bad_rows) for split, rows in raw.items()}
     if len(splits) == 1:
         ((only, rows),) = splits.items()
@@ -204,8 +204,8 @@ def _check_overlap(rows: Dataset, others: Dataset, name: str, other: str, skip: 
             f"data by article, or leave those {name} rows out (skip_bad_rows)"
         )
     print(f"skipped {message}")
-    shared = set(shared)
-    return rows.select([number for number in range(len(rows)) if number not in shared])
+    left_out = set(shared)
+    return rows.select([number for number in range(len(rows)) if number not in left_out])
 
 
 def split_by_article(rows: Dataset, fraction: float, seed: int, what: str = "") -> tuple[Dataset, Dataset]:

@@ -53,7 +53,7 @@ def add_task_tokens(tokenizer, model: PreTrainedModel) -> list[str]:
         pair=[start, "$A", delimiter, "$B", extract],
         special_tokens=list(zip(names, tokenizer.convert_tokens_to_ids(names), strict=True)),
     )
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+    if len(tokenizer) > len(model.get_input_embeddings().weight):  # type: ignore[arg-type]
         model.resize_token_embeddings(len(tokenizer))
     return list(missing.values())
 

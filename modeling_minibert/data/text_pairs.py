@@ -49,7 +49,7 @@ def load_text_pairs(
     if dataset_name:
         raw = load_dataset(dataset_name)
     else:
-        raw = DatasetDict({split: read_table(path, split) for split, path in data_files.items()})
+        raw = DatasetDict({split: read_table(path, split) for split, path in (data_files or {}).items()})
     if "train" not in raw:
         raise ValueError(f"there is no train split; the splits are {sorted(raw)}")
     splits = DatasetDict(

@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import EosTokenCriteria, MaxLengthCriteria
 from transformers.generation import GenerateBeamDecoderOnlyOutput, GenerateDecoderOnlyOutput
 
+from ..transformers_internals import CACHE_NAME
 from .search import Beams, Hypothesis, advance_groups
 
 
@@ -32,7 +33,7 @@ class Rows:
 
     def forward(self, **options):
         """Run the model on the tokens that are not cached, and return its output for them."""
-        cache = self.model_kwargs.get("past_key_values")
+        cache = self.model_kwargs.get(CACHE_NAME)
         read = 0 if cache is None else cache.get_seq_length()
         inputs = self.model.prepare_inputs_for_generation(
             self.ids, next_sequence_length=self.ids.shape[1] - read, **self.model_kwargs
@@ -47,7 +48,7 @@ class Rows:
         for name, value in self.model_kwargs.items():
             if isinstance(value, Tensor):
                 self.model_kwargs[name] = value[rows]
-        cache = self.model_kwargs.get("past_key_values")
+        cache = self.model_kwargs.get(CACHE_NAME)
         if cache is not None:
             cache.reorder_cache(rows)
 
@@ -170,4 +171,4 @@ def best_texts(searches: list[list[Beams]], input_ids: Tensor, config):
     if not config.return_dict_in_generate:
         return sequences
     scores = torch.tensor([text.score for text in best], device=input_ids.device)
-    return GenerateBeamDecoderOnlyOutput(sequences=sequences, sequences_scores=scores)
+    return GenerateBeamDecoderOnlyOutput(sequences=sequences, sequences_scores=scores)  # type: ignore[arg-type]

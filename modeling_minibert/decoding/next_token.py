@@ -52,7 +52,8 @@ class TableLanguageModel:
     @classmethod
     def random(cls, vocabulary: Sequence[str], max_length: int, seed: int) -> "TableLanguageModel":
         """Make random rows for all contexts shorter than `max_length`: integers from 1 to 10, divided by their sum."""
-        draw, table = random.Random(seed), {}
+        draw = random.Random(seed)
+        table: dict[Sequence[str], list[float]] = {}
         for length in range(1, max_length):
             for context in itertools.product(vocabulary, repeat=length):
                 counts = [draw.randint(1, 10) for _ in vocabulary]

@@ -18,7 +18,7 @@ from .custom_generate import contrastive_search, diverse_beam_search
 # top_k 0 keeps all tokens; the default of generate is 50.
 SAMPLING = {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
 BEAMS = {"do_sample": False, "num_beams": 16, "length_penalty": 1.0, "early_stopping": False}
-STRATEGIES = {
+STRATEGIES: dict[str, dict] = {
     "greedy": {"do_sample": False},
     "no_repeat_ngram": {"do_sample": False, "no_repeat_ngram_size": 3},
     "beam": BEAMS,

@@ -38,7 +38,7 @@ class ClassificationMetrics(evaluate.Metric):
 
     def _compute(self, predictions, references, interval: bool = False) -> dict:
         predictions, references = np.asarray(predictions), np.asarray(references)
-        scores = {}
+        scores: dict = {}
         for name, score in (("accuracy", accuracy), ("macro_f1", macro_f1)):
             scores[name] = score(predictions, references)
             if interval:

@@ -52,7 +52,7 @@ def attention_weights(
         raise ValueError(
             f"{type(model).__name__} gives no attention weights; give one with softmax attention in all layers"
         )
-    return tokenizer.convert_ids_to_tokens(ids.tolist()), torch.cat(layers).double().cpu().numpy()
+    return list(tokenizer.convert_ids_to_tokens(ids.tolist())), torch.cat(layers).double().cpu().numpy()
 
 
 def attention_shares(weights: np.ndarray, separators: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -104,7 +104,7 @@ class HeadRoles:
         if own["spread"] >= BROAD_SPREAD:
             return "broad"
         kinds = [name for name in ("previous", "next", "same", "first", "separator") if own[name] >= MAIN_SHARE]
-        return max(kinds, key=own.get, default="")
+        return max(kinds, key=lambda kind: own[kind], default="")
 
     def __str__(self) -> str:
         names = list(self.shares)

@@ -48,8 +48,8 @@ def _float32_error() -> float:
     """Measure the largest error of plain and batched float32 products, relative to the largest entry."""
     generator = torch.Generator().manual_seed(0)
     errors = []
-    for left, right in (((512, 256), (256, 384)), ((8, 200, 64), (8, 64, 200))):
-        left, right = (torch.randn(shape, generator=generator) for shape in (left, right))
+    for shapes in (((512, 256), (256, 384)), ((8, 200, 64), (8, 64, 200))):
+        left, right = (torch.randn(shape, generator=generator) for shape in shapes)
         exact = left.double() @ right.double()
         errors.append(((left @ right - exact).abs().max() / exact.abs().max()).item())
     return max(errors)

@@ -7,6 +7,7 @@ from transformers import DynamicCache
 from modeling_minibert import MiniGPTConfig, MiniGPTForCausalLM
 from modeling_minibert.caches import ROOM, growing_cache
 from modeling_minibert.masks import prepare_causal_mask
+from modeling_minibert.transformers_internals import CACHE_NAME
 
 CONFIG = {"vocab_size": 61, "hidden_size": 12, "num_attention_heads": 3, "intermediate_size": 20}
 CONFIG |= {"num_hidden_layers": 2, "max_position_embeddings": 300}
@@ -92,7 +93,7 @@ def test_generate_uses_it_and_writes_what_it_writes_with_a_dynamic_cache(beams):
     options = {"max_new_tokens": 2 * ROOM + 10, "num_beams": beams, "pad_token_id": 0, "do_sample": False}
     written = model.generate(**prompt, **options, return_dict_in_generate=True)
     assert all(hasattr(layer, "key_room") for layer in written.past_key_values.layers)
-    again = model.generate(**prompt, **options, past_key_values=DynamicCache(config=model.config))
+    again = model.generate(**prompt, **options, **{CACHE_NAME: DynamicCache(config=model.config)})
     assert torch.equal(written.sequences, again)
 
 

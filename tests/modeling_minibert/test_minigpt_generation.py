@@ -23,6 +23,7 @@ from transformers.generation.streamers import BaseStreamer
 import modeling_minibert
 from modeling_minibert import MiniGPTForCausalLM, MiniGPTForSequenceClassification
 from modeling_minibert.configuration_minigpt import AUTO_MAP
+from modeling_minibert.transformers_internals import CACHE_NAME
 
 SMALL = len(WORDS)  # 11 words, so that all continuations can be listed
 
@@ -140,7 +141,7 @@ def test_assistance_vectors_and_a_past_give_the_same_text():
     assert torch.equal(model.generate(inputs_embeds=vectors, **options), expected[:, 7:])
     past = DynamicCache(config=model.config)
     model(prompt[:, :5], past_key_values=past)
-    assert torch.equal(model.generate(prompt, past_key_values=past, **options), expected)
+    assert torch.equal(model.generate(prompt, **{CACHE_NAME: past}, **options), expected)
 
 
 class Collect(BaseStreamer):

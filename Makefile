@@ -1,0 +1,12 @@
+.PHONY: install test quick lint types
+install:
+	python -m pip install -c constraints.txt torch
+	python -m pip install -c constraints.txt -e '.[dev]'
+test:
+	python -m pytest -m "not gpu"
+quick:
+	python -m pytest -m "not gpu and not slow"
+lint:
+	ruff check . && ruff format --check . && typos
+types:
+	mypy
