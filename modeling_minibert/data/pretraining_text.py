@@ -1,6 +1,6 @@
-"""The text of a pretraining run: documents to train on, and some set apart to score, from files or the Hub.
+"""Documents for a pretraining run: a training set and a validation set, from files or the Hub.
 
-Used by both pretraining scripts. Read `load_pretraining_text`; the readers stand in `documents.py`.
+Both pretraining scripts use it. documents.py reads the files.
 """
 
 from pathlib import Path
@@ -8,9 +8,9 @@ from pathlib import Path
 from datasets import Dataset, IterableDataset, concatenate_datasets
 
 from .documents import load_documents
-from .overlap import without_texts_of
+from .splits import without_texts_of
 
-STREAM_HELD_OUT = 1_000  # documents set apart from the start of a stream
+STREAM_HELD_OUT = 1_000  # documents at the start of a stream that become validation
 
 
 def load_pretraining_text(
@@ -22,19 +22,21 @@ def load_pretraining_text(
     streaming: bool = False,
     seed: int = 0,
 ) -> dict[str, Dataset | IterableDataset]:
-    """Documents under the names "train" and "validation"; only the former may be a stream.
+    """Load documents as "train" and "validation"; only "train" can be a stream.
+
+    Without a validation split, a hundredth of train is used, at most 1,000 documents.
 
     Args:
         dataset_name: a Hub name or a local folder; or
-        files: paths of "train" and, if there are any, of "validation"; None: no such file.
+        files: paths of "train" and optionally "validation"; None: no such file.
         text_column: the column of the text.
         train_split: of the data set; several as "train+unsupervised".
-        leave_out: a split or a file whose texts are left out of training.
-        streaming: never hold the corpus in memory.
-        seed: of the documents that are set apart where no validation split is given: a hundredth, 1,000 at most.
+        leave_out: a split or a file whose texts are removed from train.
+        streaming: read lazily, for text larger than memory.
+        seed: for splitting.
 
     Raises:
-        ValueError: a split that is not there (names those that are), or what `load_documents` refuses.
+        ValueError: a missing split (names the splits), or as `load_documents`.
     """
     files = {split: path for split, path in (files or {}).items() if path}
     unwanted = leave_out
@@ -53,7 +55,7 @@ def load_pretraining_text(
         held_out = splits["validation"]
         return {"train": train, "validation": Dataset.from_list(list(held_out)) if streaming else held_out}
     if streaming:
-        # Not train.skip: what is skipped would be counted anew in each share of a stream.
+        # train.skip would skip again in each process's share of the stream.
         held_out = Dataset.from_list(list(train.take(STREAM_HELD_OUT)))
         return {"train": without_texts_of(train, held_out), "validation": held_out}
     parts = train.train_test_split(min(max(len(train) // 100, 1), 1000), seed=seed)
