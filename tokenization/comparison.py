@@ -35,15 +35,12 @@ class TokenizerReport:
 
 
 def compare_tokenizers(tokenizers: Mapping[str, object], texts, text_column: str = "text") -> list[TokenizerReport]:
-    """Measure each tokenizer on the same texts.
+    """Measure each tokenizer on the same texts; return one report per tokenizer, in the given order.
 
     Args:
         tokenizers: name → fast `transformers` tokenizer.
         texts: files, strings or a data set; see `open_texts`. Held in memory.
         text_column: the column of a data set.
-
-    Returns:
-        One report per tokenizer, in the order given.
 
     Raises:
         ValueError: no visible character in the texts, or a tokenizer without offsets.

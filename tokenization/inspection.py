@@ -22,15 +22,11 @@ class Piece:
 
 
 def inspect_text(text: str, tokenizer, text_pair: str | None = None) -> list[Piece]:
-    """Encode a text and describe each token.
+    """Encode a text, or a pair of texts, and describe each token, start and end tokens included.
 
     Args:
-        text: the text.
         tokenizer: fast `transformers` tokenizer.
         text_pair: second text of a pair, e.g. question and passage.
-
-    Returns:
-        One `Piece` per token, start and end tokens included.
     """
     encoding = tokenizer(text, text_pair, return_token_type_ids=True, verbose=False).encodings[0]
     rows = []

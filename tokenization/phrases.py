@@ -37,7 +37,7 @@ def find_phrases(
     lift: float = 4.0,
     show_progress: bool = False,
 ) -> list[str]:
-    """Find the most frequent phrases of two or three words that occur more often than by chance.
+    """Find phrases of two or three words that occur more often than by chance: most frequent first, ties by alphabet.
 
     Args:
         texts: as for `open_texts`; read three times (words, pairs, triples), so that only candidates are counted in
@@ -48,9 +48,6 @@ def find_phrases(
         lift: smallest ratio of the count of a phrase to the count expected by chance from its two parts; for triples,
             for both ways to split them in two.
         show_progress: show a progress bar per reading.
-
-    Returns:
-        The phrases, most frequent first, ties in alphabetical order.
     """
     source = open_texts(texts).readable_again()
 
@@ -87,9 +84,5 @@ def find_phrases(
 
 
 def add_phrases(tokenizer: PreTrainedTokenizerFast, phrases: list[str]) -> int:
-    """Add each phrase as a token with a new id at the end; resize the model's embeddings afterwards.
-
-    Returns:
-        The number of new tokens.
-    """
+    """Add phrases as tokens, with ids at the end, and return how many were new; resize the model's embeddings."""
     return tokenizer.add_tokens([AddedToken(phrase, single_word=True, normalized=True) for phrase in phrases])

@@ -2,11 +2,10 @@
 
 from .causal_examples import DataCollatorForCausalLM, build_causal_examples
 from .classification import load_text_classification, tokenize_windows
-from .documents import load_documents, split_sentences
+from .documents import load_documents, load_pretraining_text, split_sentences
 from .flat_batches import DataCollatorWithPacking, TokenBudgetBatches
 from .masking import DataCollatorForPretraining, mask_tokens
 from .pretraining_examples import build_examples
-from .pretraining_text import load_pretraining_text
 from .question_features import question_features
 from .question_reader import load_question_answering
 from .splits import without_texts_of

@@ -27,7 +27,7 @@ def build_causal_examples(
     cross_documents: bool = False,
     num_proc: int | None = None,
 ) -> Dataset | IterableDataset:
-    """Cut documents into windows of tokens. The result is cached by `datasets`.
+    """Cut documents into windows of tokens, in a column `input_ids`. The result is cached by `datasets`.
 
     Args:
         documents: one split with a column `text`, from `load_documents`.
@@ -35,9 +35,6 @@ def build_causal_examples(
         max_length: largest number of tokens in a window.
         cross_documents: let windows cross documents, so that all have `max_length` tokens.
         num_proc: number of processes; ignored for streamed documents.
-
-    Returns:
-        The column `input_ids`.
 
     Raises:
         ValueError: several splits, a tokenizer without an end token, or a max_length below 2.

@@ -26,7 +26,7 @@ def load_text_classification(
 ) -> tuple[DatasetDict, list[str]]:
     """Load labelled text and check it; split a validation set from train if none is given.
 
-    The split is stratified by class. Train rows whose text also stands in the test split are dropped.
+    The split is stratified by class. Train rows whose text is also in the test split are dropped.
 
     Args:
         dataset_name: a name on the Hub or a local folder, for `datasets.load_dataset`; or

@@ -14,12 +14,14 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
+from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
 
 from .files import READERS, as_paths, check_files, check_utf8, read_table
-from .splits import check_columns, check_text, check_train, load_splits
+from .splits import check_columns, check_text, check_train, load_splits, without_texts_of
 
-# Abbreviations in lower case, without the full stop. Their full stop ends no sentence.
+STREAM_HELD_OUT = 1_000  # documents at the start of a stream that become validation
+
+# Abbreviations in lower case, without the full stop.
 ABBREVIATIONS = frozenset(
     "dr drs dra ir prof mr mrs ms st jr sr hj kh no nos jl jln gg rt rw kec kab prov tgl hlm vol ed cf vs fig eq "
     "e.g i.e a.m p.m u.s u.k a.n d.a dll dsb dst dkk tsb yth sdr bpk al approx dept est inc ltd co corp gen col lt "
@@ -65,15 +67,61 @@ def load_documents(
     return IterableDatasetDict(splits) if streaming else DatasetDict(splits)
 
 
+def load_pretraining_text(
+    dataset_name: str | None = None,
+    files: dict[str, str | list[str] | None] | None = None,
+    text_column: str = "text",
+    train_split: str = "train",
+    leave_out: str | None = None,
+    streaming: bool = False,
+    seed: int = 0,
+) -> dict[str, Dataset | IterableDataset]:
+    """Load documents as "train" and "validation"; only "train" can be a stream.
+
+    Without a validation split, a hundredth of train is used, at most 1,000 documents.
+
+    Args:
+        dataset_name: a Hub name or a local folder; or
+        files: paths of "train" and optionally "validation"; None: no such file.
+        text_column: the column of the text.
+        train_split: of the data set; several as "train+unsupervised".
+        leave_out: a split or a file whose texts are removed from train.
+        streaming: read lazily, for text larger than memory.
+        seed: for splitting.
+
+    Raises:
+        ValueError: a missing split (names the splits), or as `load_documents`.
+    """
+    files = {split: path for split, path in (files or {}).items() if path}
+    unwanted = leave_out
+    if leave_out and Path(leave_out).is_file():
+        files, unwanted = files | {"leave_out": leave_out}, "leave_out"
+    splits = load_documents(dataset_name, None, files or None, text_column, streaming)
+    names = train_split.split("+") if dataset_name else ["train"]
+    missing = sorted({*names, *filter(None, [unwanted])} - set(splits))
+    if missing:
+        raise ValueError(f"there is no split {missing}; the splits are {sorted(splits)}")
+    train = concatenate_datasets([splits[name] for name in names])
+    if unwanted:
+        before, train = train, without_texts_of(train, splits[unwanted])
+        print(f"left out {'' if streaming else f'{len(before) - len(train)} '}documents that also stand in {leave_out}")
+    if "validation" in splits and "validation" not in names:
+        held_out = splits["validation"]
+        return {"train": train, "validation": Dataset.from_list(list(held_out)) if streaming else held_out}
+    if streaming:
+        # train.skip would skip again in each process's share of the stream.
+        held_out = Dataset.from_list(list(train.take(STREAM_HELD_OUT)))
+        return {"train": without_texts_of(train, held_out), "validation": held_out}
+    parts = train.train_test_split(min(max(len(train) // 100, 1), 1000), seed=seed)
+    return {"train": parts["train"], "validation": parts["test"]}
+
+
 def split_sentences(text: str) -> list[str]:
-    """Split a document into sentences: at line ends, `<br />`, and sentence-final . ! ? …
+    """Split a document into non-empty, stripped sentences: at line ends, `<br />`, and sentence-final . ! ? …
 
     A full stop is not final inside a number (3.5), after an abbreviation (Dr., dll.), an initial (J. K.) or a list
     number at the start of a line (1.); dots before a small letter (well... maybe) are not either. Only whitespace and
     `<br />` are lost.
-
-    Returns:
-        The non-empty sentences, stripped.
     """
     sentences = []
     for line in _LINE_END.split(text):

@@ -1,7 +1,4 @@
-"""The splits of a data set: load them, check their columns, drop rows that another split repeats.
-
-All loaders of this package use these functions, so that the same fault gives the same error.
-"""
+"""The splits of a data set: load them, check their columns, drop rows that another split repeats."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -39,21 +36,13 @@ def load_splits(
 
 
 def check_train(splits: dict) -> None:
-    """Check that there is a train split.
-
-    Raises:
-        ValueError: there is none (names the splits).
-    """
+    """Raise a ValueError (names the splits) if there is no train split."""
     if "train" not in splits:
         raise ValueError(f"there is no train split; the splits are {sorted(splits)}")
 
 
 def check_columns(dataset: Dataset | IterableDataset, names: Iterable[str], split: str) -> None:
-    """Check that a split has rows and these columns.
-
-    Raises:
-        ValueError: no rows, or a missing column (names the columns).
-    """
+    """Raise a ValueError if a split has no rows, or lacks a column (names the columns)."""
     # A streamed data set may not know its columns before its first row.
     columns = dataset.column_names or list(next(iter(dataset), {}))
     if not columns or isinstance(dataset, Dataset) and len(dataset) == 0:
@@ -64,11 +53,7 @@ def check_columns(dataset: Dataset | IterableDataset, names: Iterable[str], spli
 
 
 def check_text(dataset: Dataset, name: str, split: str) -> None:
-    """Check that a column holds strings.
-
-    Raises:
-        ValueError: it holds another type (names it).
-    """
+    """Raise a ValueError if a column does not hold strings."""
     kind = dataset.features[name]
     if getattr(kind, "dtype", None) not in ("string", "large_string"):
         raise ValueError(f"the column {name!r} of the {split} split holds {kind}, not text")
@@ -79,7 +64,7 @@ def without_texts_of(
     other: Dataset | IterableDataset,
     columns: tuple[str, ...] = ("text", "text_pair"),
 ) -> Dataset | IterableDataset:
-    """Drop the rows of `dataset` whose texts also stand in `other`; scores on texts seen in training are too high.
+    """Drop the rows of `dataset` whose texts are also in `other`; scores on texts seen in training are too high.
 
     Args:
         dataset: rows to filter; of a stream, only the column `text` is compared.

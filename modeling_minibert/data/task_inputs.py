@@ -31,14 +31,7 @@ def add_task_tokens(tokenizer, model: PreTrainedModel) -> list[str]:
 
     The start token is the tokenizer's `bos_token`, the delimiter its `sep_token`, the extract token its `cls_token`;
     missing ones are added, and the word embeddings of the model grow (`resize_token_embeddings`). A second call, also
-    on a saved tokenizer, changes nothing.
-
-    Args:
-        tokenizer: a fast tokenizer; changed in place.
-        model: changed in place.
-
-    Returns:
-        The added tokens.
+    on a saved tokenizer, changes nothing. Both are changed in place; the added tokens are returned.
 
     Raises:
         ValueError: the tokenizer is not a fast one.
@@ -59,10 +52,7 @@ def add_task_tokens(tokenizer, model: PreTrainedModel) -> list[str]:
 
 
 def classification_inputs(texts: list[str], tokenizer, max_length: int) -> dict[str, list]:
-    """Encode [START] text [EXTRACT], truncated to `max_length` tokens.
-
-    Returns:
-        `input_ids`, a list per text.
+    """Encode [START] text [EXTRACT], truncated to `max_length` tokens: `input_ids`, a list per text.
 
     Raises:
         ValueError: `add_task_tokens` was not called, or max_length leaves no room for text.

@@ -25,17 +25,14 @@ def load_text_pairs(
 ) -> DatasetDict:
     """Load text pairs and check them; split a validation set from train if none is given.
 
-    The two columns may be keys of a column `translation`, as in translation data on the Hub. Train rows that also stand
-    in the test split are dropped. Both steps are reported on the screen.
+    The splits get the columns `source` and `target`. The given columns may be keys of a column `translation`, as in
+    translation data on the Hub. Train rows that are also test rows are dropped, and their number is printed.
 
     Args:
         dataset_name: a name on the Hub or a local folder, for `datasets.load_dataset`; or
         data_files: split name → csv, tsv, json (lines) or parquet file; `train` is needed.
         source_column, target_column: names of the two columns.
         seed: for splitting.
-
-    Returns:
-        The splits with the columns `source` and `target`.
 
     Raises:
         FileNotFoundError: a file is missing.

@@ -179,7 +179,7 @@ class WordCache:
 
     def _is_plain(self, word: str) -> bool:
         """Return whether a word can be split at its marks here, and its parts be given to the model directly."""
-        # BERT's normalizer keeps all printable ASCII; whatever is not a letter or a digit is a mark.
+        # BERT's normalizer keeps all printable ASCII; all of it but letters and digits are marks.
         return self._splits_marks and word.isascii() and word.isprintable() and not self._find_added_token(word)
 
 

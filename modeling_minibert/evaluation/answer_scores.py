@@ -107,7 +107,7 @@ class QuestionAnsweringMetrics(evaluate.Metric):
     ) -> dict:
         texts = {prediction["id"]: prediction["prediction_text"] for prediction in predictions}
         golds = {reference["id"]: reference["answers"]["text"] for reference in references}
-        _check_same_ids(predictions, golds, "references")
+        _check_same_ids([prediction["id"] for prediction in predictions], golds, "references")
         raw = np.array([score_question(texts[name], golds[name], version_2) for name in golds])
         if not version_2:
             results = dict(zip(("exact_match", "f1"), (100 * raw.mean(axis=0)).tolist(), strict=True))
@@ -116,20 +116,19 @@ class QuestionAnsweringMetrics(evaluate.Metric):
         has_answer = np.array([bool(gold) for gold in golds.values()])
         scores, best = raw, {}
         if no_answer_probabilities is not None:
-            _check_same_ids([{"id": name} for name in no_answer_probabilities], golds, "no_answer_probabilities")
+            _check_same_ids(list(no_answer_probabilities), golds, "no_answer_probabilities")
             probabilities = np.array([no_answer_probabilities[name] for name in golds])
             scores = np.where(probabilities[:, None] > no_answer_threshold, ~has_answer[:, None], raw)
             best = _best_thresholds(raw, probabilities, has_answer, [bool(texts[name]) for name in golds])
         return _subset_means(scores, has_answer) | best | (_intervals(scores, "exact") if interval else {})
 
 
-def _check_same_ids(given: list[dict], golds: dict, what: str) -> None:
+def _check_same_ids(ids: list[str], golds: dict, name: str) -> None:
     """Raise unless both have the same ids, each once."""
-    ids = [row["id"] for row in given]
     differing = sorted(set(ids) ^ golds.keys())
     if differing or len(ids) != len(golds):
         raise ValueError(
-            f"predictions and {what} need the same ids, each once; got {len(ids)} and {len(golds)}, of which "
+            f"predictions and {name} need the same ids, each once; got {len(ids)} and {len(golds)}, of which "
             f"{len(differing)} are in one only" + (f", such as {differing[0]!r}" if differing else "")
         )
 

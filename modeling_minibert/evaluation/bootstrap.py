@@ -16,7 +16,7 @@ def bootstrap_interval(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Return the interval of the middle `confidence` share of the scores of `draws` resampled test sets.
+    """Return the interval (low, high) of the middle `confidence` share of the scores of resampled test sets.
 
     It estimates the variation between test sets of this size, not between training runs; use several seeds for that.
 
@@ -27,9 +27,6 @@ def bootstrap_interval(
         draws: number of resampled test sets.
         confidence: 0 to 1.
         seed: for the draws.
-
-    Returns:
-        Lower and upper end.
 
     Raises:
         ValueError: different lengths, or nothing to score.

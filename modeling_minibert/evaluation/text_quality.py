@@ -78,16 +78,13 @@ def perplexity(log_probs: torch.Tensor) -> float:
 
 
 def plot_token_probabilities(log_probs: Mapping[str, torch.Tensor], path: str | Path) -> Path:
-    """Plot the token probabilities of several continuations, one below the other.
+    """Plot the token probabilities of several continuations, one below the other, and return the path.
 
     Text decoded by beam search has probabilities near 1 throughout; those of human text vary.
 
     Args:
         log_probs: name of a continuation → (T,), from `token_log_probs`.
         path: file of the image.
-
-    Returns:
-        The path.
     """
     # pyplot would change the figures open in the caller's notebook or windows.
     figure = Figure(figsize=(9, 1 + 1.6 * len(log_probs)), layout="constrained")
