@@ -1,11 +1,11 @@
-"""Train, compare and inspect tokenizers; what is saved are stock `transformers` classes.
+"""Train, compare and inspect tokenizers, saved as stock `transformers` classes.
 
-    train_tokenizer(texts, kind="wordpiece")     learn a vocabulary                      training.py
-    find_phrases(texts, 20_000)                  "not good": frequent runs of words   phrases.py
-    wordpiece_from_vocab("vocab.txt")            use a published one                     stock_classes.py
-    save_tokenizer(tokenizer, folder)            opens in transformers 4 and 5           stock_classes.py
-    compare_tokenizers({name: tokenizer}, texts) fertility, unknown rate, coverage, speed comparison.py
-    inspect_text(text, tokenizer)                every piece of one text                 inspection.py
+    train_tokenizer(texts, kind="wordpiece")      learn a vocabulary                       training.py
+    find_phrases(texts, 20_000)                   find frequent phrases such as "not good" phrases.py
+    wordpiece_from_vocab("vocab.txt")             use a published vocabulary               stock_classes.py
+    save_tokenizer(tokenizer, folder)             save for transformers 4 and 5            stock_classes.py
+    compare_tokenizers({name: tokenizer}, texts)  fertility, unknown rate, coverage, speed comparison.py
+    inspect_text(text, tokenizer)                 list the pieces of a text                inspection.py
 
 The same from a shell: `python -m tokenization train|compare|inspect --help`.
 """

@@ -1,4 +1,4 @@
-"""The commands: `python -m tokenization train`, `compare` and `inspect`.
+"""Command line: `python -m tokenization train`, `compare` and `inspect`.
 
 python -m tokenization train corpus.txt --kind wordpiece --vocab_size 8000 --output_dir my-tokenizer
 python -m tokenization train --dataset_name my-folder --text_column sentence --output_dir my-tokenizer
@@ -19,11 +19,11 @@ from .text_rules import PUNCTUATION_MODES
 from .text_sources import open_texts
 from .training import KINDS, train_tokenizer
 
-SAMPLE_TEXTS = 1000  # how many training texts the closing report looks at
+SAMPLE_TEXTS = 1000  # training texts measured for the final report
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; errors of the user's making print one line and return 2."""
+    """Run one command; user errors print one line and return 2."""
     options = build_parser().parse_args(arguments)
     try:
         options.run(options)
@@ -34,25 +34,25 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Describe the three commands."""
+    """Build the parser of the three commands."""
     parser = argparse.ArgumentParser(prog="python -m tokenization", description="Train, compare, inspect tokenizers.")
     commands = parser.add_subparsers(required=True, metavar="train|compare|inspect")
-    _add_train(commands.add_parser("train", help="learn a vocabulary from text"))
-    compare = commands.add_parser("compare", help="put tokenizers side by side on one text")
+    _add_train_options(commands.add_parser("train", help="learn a vocabulary from text"))
+    compare = commands.add_parser("compare", help="measure several tokenizers on the same text")
     compare.add_argument("tokenizers", nargs="+", metavar="TOKENIZER_DIR")
     compare.add_argument("--file", type=Path, nargs="+", required=True, help="utf-8 text, or a table")
     compare.add_argument("--text_column", default="text", help="column of a table (text)")
     compare.set_defaults(run=run_compare)
-    inspect = commands.add_parser("inspect", help="show every piece of one text")
+    inspect = commands.add_parser("inspect", help="list the pieces of one text")
     inspect.add_argument("text")
-    inspect.add_argument("text_pair", nargs="?", help="a second text, as question and passage")
+    inspect.add_argument("text_pair", nargs="?", help="second text of a pair, e.g. question and passage")
     inspect.add_argument("--tokenizer", nargs="+", required=True, metavar="TOKENIZER_DIR")
     inspect.set_defaults(run=run_inspect)
     return parser
 
 
-def _add_train(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `train`; their names are those of `train_tokenizer`."""
+def _add_train_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `train`, named like the arguments of `train_tokenizer`."""
     add = parser.add_argument
     add("files", nargs="*", type=Path, metavar="FILE", help="utf-8 text, one text per line; or .parquet .csv .json(l)")
     add("--dataset_name", help="a data set of datasets.load_dataset: a Hub id or a local folder")
@@ -63,15 +63,15 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     add("--output_dir", required=True, help="folder for the tokenizer")
     add("--kind", default="wordpiece", help=f"one of {', '.join(KINDS)} (wordpiece)")
     add("--vocab_size", type=int, default=8000, help="number of ids, special tokens included (8000)")
-    add("--min_frequency", type=int, default=2, help="how often a piece must occur (2)")
-    add("--limit_alphabet", type=int, default=1000, help="keep this many of the most frequent characters (1000)")
+    add("--min_frequency", type=int, default=2, help="smallest count of a piece in the text (2)")
+    add("--limit_alphabet", type=int, default=1000, help="number of most frequent characters to keep (1000)")
     add("--model_max_length", type=int, default=512, help="tokens, start and end included (512)")
-    add("--lowercase", action=argparse.BooleanOptionalAction, default=True, help="fold capitals (yes)")
+    add("--lowercase", action=argparse.BooleanOptionalAction, default=True, help="convert to lower case (yes)")
     add("--strip_accents", action=argparse.BooleanOptionalAction, default=None, help="é to e (follows lowercase)")
-    add("--byte_fallback", action="store_true", help="unseen characters become bytes; bpe and unigram")
-    add("--strip_html", action="store_true", help="tags such as <br /> become spaces")
+    add("--byte_fallback", action="store_true", help="encode unseen characters as bytes; bpe and unigram")
+    add("--strip_html", action="store_true", help="replace tags, e.g. <br />, by spaces")
     add("--punctuation", default="isolate", help=f"one of {', '.join(PUNCTUATION_MODES)} (isolate)")
-    add("--phrases", type=int, default=0, help="so many frequent phrases get ids besides; wordpiece and wordlevel (0)")
+    add("--phrases", type=int, default=0, help="add this many frequent phrases; wordpiece and wordlevel (0)")
     add("--padding_side", default="right", choices=SIDES)
     add("--truncation_side", default="right", choices=SIDES)
     parser.set_defaults(run=run_train)
@@ -84,7 +84,7 @@ _TRAIN_OPTIONS = (
 
 
 def run_train(options: argparse.Namespace) -> None:
-    """Train, save, and show what came out."""
+    """Train and save a tokenizer, and print a report."""
     texts = _training_texts(options)
     source = f"{options.dataset_name} ({options.dataset_split})" if options.dataset_name else texts.name
     print(f"training a {options.kind} vocabulary of {options.vocab_size:,} from {source}")
@@ -129,7 +129,7 @@ def run_compare(options: argparse.Namespace) -> None:
 
 
 def run_inspect(options: argparse.Namespace) -> None:
-    """Print one table per tokenizer, then the text as it comes back."""
+    """Print the pieces and the decoded text, for each tokenizer."""
     for name in options.tokenizer:
         tokenizer = load_tokenizer(name)
         pieces = inspect_text(options.text, tokenizer, options.text_pair)
@@ -139,7 +139,7 @@ def run_inspect(options: argparse.Namespace) -> None:
 
 
 def load_tokenizer(name: str):
-    """Open a saved tokenizer with AutoTokenizer; only folders, nothing is downloaded."""
+    """Load a tokenizer from a local folder with AutoTokenizer."""
     from transformers import AutoTokenizer
 
     path = Path(name)
@@ -147,7 +147,7 @@ def load_tokenizer(name: str):
         raise ValueError(f"{path} is not a folder; a tokenizer is a folder with tokenizer.json or vocab.txt")
     if not any((path / file).is_file() for file in ("tokenizer.json", "vocab.txt", "vocab.json")):
         raise ValueError(f"{path} holds no tokenizer: it has {sorted(p.name for p in path.iterdir())[:8]}")
-    # A folder of ours may hold a model with code. The tokenizer needs none of it: do not ask, do not run it.
+    # The folder may contain a model with remote code, which the tokenizer does not need: do not ask, do not run it.
     return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
 
 

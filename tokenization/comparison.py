@@ -1,7 +1,7 @@
-"""Put tokenizers side by side on the same text.
+"""Compare tokenizers on the same text.
 
-A tokenizer is good when it keeps words whole without a huge vocabulary, and loses nothing. The table says so in six
-numbers; "word" always means what stands between spaces in the text, so that all tokenizers are counted alike.
+A good tokenizer keeps words whole with a small vocabulary, and loses no text; six numbers measure this. Words are
+always separated by spaces, so that the numbers of all tokenizers are comparable.
 """
 
 import re
@@ -16,7 +16,7 @@ _WORD = re.compile(r"\S+")
 
 @dataclass
 class TokenizerReport:
-    """What one tokenizer does to one text."""
+    """Measurements of one tokenizer on one text."""
 
     name: str
     vocab_size: int
@@ -25,7 +25,7 @@ class TokenizerReport:
     fertility: float
     """Tokens per word; 1.0 keeps every word whole."""
     unknown_rate: float
-    """Share of words that hold an unknown piece, 0 to 1."""
+    """Share of words that contain an unknown piece, 0 to 1."""
     whole_words: float
     """Share of words that are one known piece, 0 to 1."""
     vocab_used: float
@@ -35,15 +35,12 @@ class TokenizerReport:
 
 
 def compare_tokenizers(tokenizers: Mapping[str, object], texts, text_column: str = "text") -> list[TokenizerReport]:
-    """Measure each tokenizer on the same texts.
+    """Measure each tokenizer on the same texts; return one report per tokenizer, in the given order.
 
     Args:
         tokenizers: name → fast `transformers` tokenizer.
         texts: files, strings or a data set; see `open_texts`. Held in memory.
         text_column: the column of a data set.
-
-    Returns:
-        One report per tokenizer, in the order given.
 
     Raises:
         ValueError: no visible character in the texts, or a tokenizer without offsets.
@@ -56,10 +53,9 @@ def compare_tokenizers(tokenizers: Mapping[str, object], texts, text_column: str
 
 
 def _measure(name: str, tokenizer, lines: list[str]) -> TokenizerReport:
-    """Encode all lines once and count."""
     if not getattr(tokenizer, "is_fast", False):
         raise ValueError(f"{name} is a {type(tokenizer).__name__}, which gives no offsets; a fast tokenizer is needed")
-    # Texts longer than the model's limit are measured whole; only a model would mind, so the warning is kept quiet.
+    # verbose=False: the warning about texts longer than the model's limit does not matter here.
     start = time.perf_counter()
     encoded = tokenizer(lines, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     seconds = time.perf_counter() - start
@@ -87,14 +83,14 @@ def _measure(name: str, tokenizer, lines: list[str]) -> TokenizerReport:
 
 
 def pieces_per_word(line: str, ids: list[int], offsets, unknown_id: int | None) -> tuple[list[int], list[bool]]:
-    """Count the pieces of each space-separated word, and say which words hold an unknown piece."""
+    """Return for each space-separated word its number of pieces, and whether one of them is unknown."""
     word_at = [-1] * len(line)
     count = 0
     for count, match in enumerate(_WORD.finditer(line), start=1):  # noqa: B007 - the last value is the number of words
         word_at[match.start() : match.end()] = [count - 1] * (match.end() - match.start())
     pieces, has_unknown = [0] * count, [False] * count
     for token, (start, end) in zip(ids, offsets, strict=True):
-        # The last character decides: a piece such as "▁dan" begins at the space before its word.
+        # The last character gives the word: a piece like "▁dan" begins at the space before its word.
         word = word_at[max(end - 1, start)] if line else -1
         if word >= 0:
             pieces[word] += 1
@@ -103,7 +99,7 @@ def pieces_per_word(line: str, ids: list[int], offsets, unknown_id: int | None) 
 
 
 def format_reports(reports: list[TokenizerReport]) -> str:
-    """Lay the reports out as a table, with a line that explains the columns."""
+    """Format the reports as a table, with a line that explains the columns."""
     header = ["tokenizer", "vocab", "tokens/word", "unknown", "whole words", "vocab used", "chars/token", "MB/s"]
     rows = [
         [
@@ -119,14 +115,7 @@ def format_reports(reports: list[TokenizerReport]) -> str:
         for r in reports
     ]
     note = f"{reports[0].words:,} words between spaces; unknown: words with an unknown piece; whole: words of one piece"
-    return f"{format_table(header, rows)}\n{note}"
-
-
-def format_table(header: list[str], rows: list[list[str]]) -> str:
-    """Align columns: the first to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [header, ["-" * width for width in widths], *rows]
-    return "\n".join(
-        "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
-        for line in lines
-    )
+    aligned = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines]
+    return "\n".join([*aligned, note])

@@ -1,4 +1,4 @@
-"""Look at one text, piece by piece: what became of each word, and what the model will see."""
+"""List the pieces of an encoded text, with ids, words, character offsets and lost characters."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -11,32 +11,28 @@ class Piece:
     piece: str
     id: int
     word: int | None
-    """Index of the word that the piece belongs to; None for start and end tokens."""
+    """Index of the piece's word; None for start and end tokens."""
     start: int
     end: int
-    """The characters `text[start:end]` that the piece stands for; 0, 0 for start and end tokens."""
+    """The piece covers the characters `text[start:end]`; 0, 0 for start and end tokens."""
     token_type: int
     source: str
     note: str
-    """"special", "unknown" or ""."""
+    """"special", "unknown" or empty."""
 
 
 def inspect_text(text: str, tokenizer, text_pair: str | None = None) -> list[Piece]:
-    """Encode a text and say everything about each token.
+    """Encode a text, or a pair of texts, and describe each token, start and end tokens included.
 
     Args:
-        text: the text.
         tokenizer: fast `transformers` tokenizer.
-        text_pair: a second text, as question and passage.
-
-    Returns:
-        One `Piece` per token, start and end tokens included.
+        text_pair: second text of a pair, e.g. question and passage.
     """
     encoding = tokenizer(text, text_pair, return_token_type_ids=True, verbose=False).encodings[0]
     rows = []
     columns = (encoding.ids, encoding.word_ids, encoding.offsets, encoding.type_ids, encoding.special_tokens_mask)
     for token, word, (start, end), token_type, is_special in zip(*columns, strict=True):
-        # A special token written out in the text is known by its id alone: the mask marks only those that were added.
+        # The mask marks only special tokens that the tokenizer added, not those spelled out in the text.
         note = "special" if is_special or token in tokenizer.all_special_ids else ""
         if token == tokenizer.unk_token_id and not is_special:
             note = "unknown"
@@ -47,21 +43,19 @@ def inspect_text(text: str, tokenizer, text_pair: str | None = None) -> list[Pie
 
 
 def format_pieces(pieces: list[Piece]) -> str:
-    """Lay the pieces out as a table; unknown ones are marked with the text that was lost."""
-    header = ["piece", "id", "word", "type", "characters", "note"]
-    lines = [header]
+    """Format the pieces as a table; notes show the text lost in unknown pieces."""
+    lines = [["piece", "id", "word", "type", "characters", "note"]]
     for p in pieces:
         note = f"unknown: {p.source.strip()!r} is lost" if p.note == "unknown" else p.note
         word = "-" if p.word is None else str(p.word)
         lines.append([p.piece, str(p.id), word, str(p.token_type), f"{p.start}-{p.end}", note])
-    widths = [max(display_width(line[i]) for line in lines) for i in range(len(header))]
-    return "\n".join("  ".join(map(_padded, line, widths)).rstrip() for line in lines)
+    widths = [max(map(display_width, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(text + " " * (width - display_width(text)) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
 
 
 def display_width(text: str) -> int:
     """Count terminal columns: wide characters (漢, most emoji) take two, combining marks none."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
-
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - display_width(text))

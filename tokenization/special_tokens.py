@@ -1,11 +1,11 @@
-"""The tokens that stand for no text: padding, unknown, start, end, mask.
+"""Special tokens: padding, unknown, start, end, mask.
 
-A convention is a mapping from role to string, and its order is the order of the ids: BERT's five below give
-[PAD]=0 [UNK]=1 [CLS]=2 [SEP]=3 [MASK]=4. A translation lecture's convention is as easy to write:
+They are given as a mapping from role to token, in the order of their ids: BERT's five below get [PAD]=0 [UNK]=1 [CLS]=2
+[SEP]=3 [MASK]=4. The mapping of a translation lecture:
 
     {"pad_token": "[PAD]", "bos_token": "[SOS]", "eos_token": "[EOS]", "unk_token": "[UNK]"}
 
-Padding and unknown are always two different tokens. A model that ignores padding must not ignore unseen words with it.
+Padding and unknown token always differ, as a model that ignores padding must not ignore unknown words.
 """
 
 from collections.abc import Mapping
@@ -23,16 +23,16 @@ ROLES = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token", "bos_
 
 
 def special_token_strings(special_tokens: Mapping[str, str | list[str]]) -> list[str]:
-    """List the special tokens in the order of their ids, each once.
+    """Return the special tokens in the order of their ids.
 
     Args:
-        special_tokens: role → token. The key "extra_special_tokens" may hold a list of further tokens.
+        special_tokens: role → token. The key "extra_special_tokens" may have a list of further tokens.
 
     Returns:
-        The tokens; position = id. A token with two roles (`bos` and `eos` alike) is listed once.
+        The tokens; index = id. A token with two roles (`bos` and `eos`) is listed once.
 
     Raises:
-        ValueError: an unknown role, an empty token, no padding or no unknown token, or both the same.
+        ValueError: an unknown role, an empty token, no padding or unknown token, or the same token for both.
     """
     tokens: list[str] = []
     for role, value in special_tokens.items():
@@ -56,17 +56,17 @@ WRAPS = (True, "start", False)
 
 
 def wrapping_template(special_tokens: Mapping[str, str | list[str]], ids: Mapping[str, int], wrap: bool | str = True):
-    """Build the post-processor that puts the start and end tokens around a text.
+    """Build the post-processor that puts start and end tokens around a text.
 
-    With BERT's tokens: `[CLS] text [SEP]`, and for a pair `[CLS] first [SEP] second [SEP]` with token type 1 from the
-    second text on. Without `cls_token`/`sep_token`, `bos_token`/`eos_token` take their places; a missing one is left
-    out.
+    With BERT's tokens: `[CLS] text [SEP]`, and for a pair `[CLS] first [SEP] second [SEP]` with token type 1 for the
+    second text and the last [SEP]. `bos_token` replaces a missing `cls_token`, `eos_token` a missing `sep_token`; if
+    both are missing, the token is omitted.
 
     Args:
         special_tokens: role → token.
         ids: token → id, for at least the special tokens.
-        wrap: "start" leaves out the end token, as causal language models want: a prompt that already ends in one cannot
-            be continued. False leaves texts bare (token types of a pair are kept).
+        wrap: True: start and end token; "start": no end token, for the prompts of causal language models; False:
+            neither (token types of a pair are kept).
 
     Raises:
         ValueError: another value for wrap.

@@ -1,13 +1,13 @@
-"""From a trained backend, or a published vocabulary, to the stock classes of `transformers`, and onto disk.
+"""Convert trained tokenizers and published vocabularies to stock `transformers` classes, and save them.
 
-On disk only stock classes stand, so `AutoTokenizer.from_pretrained(folder)` needs no code of ours, today or in years.
+Only stock classes are saved, so `AutoTokenizer.from_pretrained(folder)` needs no remote code.
 
-- Plain wordpiece becomes `BertTokenizer`, which transformers 4 and 5 both know.
-- Everything else becomes `PreTrainedTokenizerFast`. So does wordpiece with `strip_html`, other `punctuation`, or other
-  special tokens: on loading, BertTokenizer rebuilds its text rules from its own arguments and would forget ours.
+- Plain wordpiece becomes `BertTokenizer`, which exists in transformers 4 and 5.
+- All other tokenizers become `PreTrainedTokenizerFast`, also wordpiece with `strip_html`, other `punctuation` or other
+  special tokens: BertTokenizer would lose these, as it rebuilds its normalizer from its arguments on loading.
 
-transformers 5 writes the second class to disk under its new name, "TokenizersBackend", which transformers 4 refuses.
-`save_tokenizer` writes the old name, which both versions open.
+transformers 5 saves the second class as "TokenizersBackend", which transformers 4 cannot load. `save_tokenizer` writes
+the old name, which both versions load.
 """
 
 import json
@@ -32,17 +32,17 @@ def to_transformers(
     padding_side: str = "right",
     truncation_side: str = "right",
 ) -> PreTrainedTokenizerFast:
-    """Wrap a `tokenizers.Tokenizer` in the stock class that loses nothing of it on disk.
+    """Wrap a `tokenizers.Tokenizer` in the stock class that saves it without loss.
 
     Args:
         backend: trained tokenizer; its post-processor is replaced.
         special_tokens: role → token.
-        wrap: put start and end tokens around each text; "start": only the first of them.
+        wrap: as for `wrapping_template`.
         model_max_length: tokens, start and end included.
         padding_side, truncation_side: "right" or "left".
 
     Raises:
-        ValueError: a side that is neither, or a `model_max_length` that leaves no room for text.
+        ValueError: another side, or a `model_max_length` that leaves no room for text.
     """
     for name, side in (("padding_side", padding_side), ("truncation_side", truncation_side)):
         if side not in SIDES:
@@ -57,7 +57,7 @@ def to_transformers(
         "model_max_length": model_max_length,
         "padding_side": padding_side,
         "truncation_side": truncation_side,
-        "clean_up_tokenization_spaces": False,  # the decoder already does what its kind needs
+        "clean_up_tokenization_spaces": False,  # the decoder does this
     }
     if wrap is True and _is_plain_bert(backend, special_tokens):
         rules = json.loads(backend.to_str())["normalizer"]
@@ -68,7 +68,7 @@ def to_transformers(
             tokenize_chinese_chars=rules["handle_chinese_chars"],
             **shared,
         )
-    # Decoder-only and translation models know no token types; BERT-like ones ask for them.
+    # Only BERT-like models have token types.
     names = ["input_ids", "token_type_ids", "attention_mask"]
     if "cls_token" not in special_tokens:
         names.remove("token_type_ids")
@@ -76,7 +76,7 @@ def to_transformers(
 
 
 def _is_plain_bert(backend: Tokenizer, special_tokens: Mapping) -> bool:
-    """True if BertTokenizer can rebuild this backend from its vocabulary and its own arguments."""
+    """Return whether BertTokenizer can rebuild this backend from its vocabulary and arguments."""
     state = json.loads(backend.to_str())
     return (
         state["model"]["type"] == "WordPiece"
@@ -96,22 +96,22 @@ def wordpiece_from_vocab(
     padding_side: str = "right",
     truncation_side: str = "right",
 ) -> BertTokenizer:
-    """Build BERT's tokenizer from a vocabulary that exists already, such as a published vocab.txt.
+    """Build BERT's tokenizer from an existing vocabulary, e.g. a published vocab.txt.
 
     Args:
         vocab: a file with one piece per line (line number = id), a list of pieces, or piece → id.
-        lowercase, strip_accents: must be those of the vocabulary; the file does not say. "uncased" means True, None.
+        lowercase, strip_accents: those the vocabulary was made with; for "uncased" True and None.
         model_max_length: tokens, [CLS] and [SEP] included.
-        special_tokens: role → token, for all five of BERT's roles; they keep the ids that the vocabulary gives them.
+        special_tokens: role → token, for all five of BERT's roles; they keep their ids in the vocabulary.
         padding_side, truncation_side: "right" or "left".
 
     Raises:
-        ValueError: a piece that stands twice, ids with holes, or a special token that the vocabulary lacks.
+        ValueError: a repeated piece, ids with holes, or a missing special token.
     """
     if isinstance(vocab, str | Path):
         name, pieces = str(vocab), list(read_lines(Path(vocab)))
     else:
-        name, pieces = "vocab", list(vocab) if not isinstance(vocab, Mapping) else _in_order(vocab)
+        name, pieces = "vocab", _pieces_by_id(vocab) if isinstance(vocab, Mapping) else list(vocab)
     ids = {piece: i for i, piece in enumerate(pieces)}
     if len(ids) != len(pieces):
         piece = next(piece for i, piece in enumerate(pieces) if ids[piece] != i)
@@ -131,9 +131,9 @@ def wordpiece_from_vocab(
     )
 
 
-def _in_order(vocab: Mapping[str, int]) -> list[str]:
-    """List the pieces by id; refuse ids with holes, which would leave embedding rows that nothing trains."""
-    pieces = sorted(vocab, key=lambda piece: vocab[piece])
+def _pieces_by_id(vocab: Mapping[str, int]) -> list[str]:
+    """Return the pieces by id; raise if ids have holes, which would leave untrained embeddings."""
+    pieces = sorted(vocab, key=vocab.get)
     for expected, piece in enumerate(pieces):
         if vocab[piece] != expected:
             raise ValueError(
@@ -143,11 +143,7 @@ def _in_order(vocab: Mapping[str, int]) -> list[str]:
 
 
 def save_tokenizer(tokenizer, directory: str | Path) -> Path:
-    """Save so that transformers 4 and 5 both open the folder with AutoTokenizer.
-
-    Returns:
-        The folder.
-    """
+    """Save a tokenizer so that AutoTokenizer of transformers 4 and 5 can load it; return the folder."""
     directory = Path(directory)
     tokenizer.save_pretrained(str(directory))
     path = directory / "tokenizer_config.json"
@@ -155,7 +151,7 @@ def save_tokenizer(tokenizer, directory: str | Path) -> Path:
     if config["tokenizer_class"] == "TokenizersBackend":
         config["tokenizer_class"] = "PreTrainedTokenizerFast"
     if isinstance(config.get("extra_special_tokens"), list):
-        # transformers 4 knows the list under this name; transformers 5 reads both.
+        # transformers 4 reads only this name, transformers 5 both.
         config["additional_special_tokens"] = config.pop("extra_special_tokens")
     path.write_text(json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
     return directory

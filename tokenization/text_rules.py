@@ -1,36 +1,42 @@
-"""What happens to a text before the vocabulary sees it, and how pieces become text again.
+"""Normalizer, pre-tokenizer and decoder of each kind of tokenizer.
 
-Three steps, read in this order. All are stock parts of `tokenizers`, so they travel inside tokenizer.json.
+All are stock components of `tokenizers`, so they are saved in tokenizer.json.
 
-- `build_normalizer`: tags out (optional), control characters out, accents and capitals folded as BERT does it.
-- `build_pre_tokenizer`: where words end. No piece ever crosses a word, so `word_ids()` serves whole-word masking.
-- `build_decoder`: pieces back to text. Exact for `bpe` and `unigram` up to normalisation, because these two keep the
-  space as "▁" (as SentencePiece does), and for `character`; `wordpiece` and `wordlevel` forget where spaces were.
-
-A detail that surprises: the lowered, accent-stripped form of `strip_accents=None` follows `lowercase`, as in BERT.
+- `build_normalizer` removes tags (optional) and control characters, and folds accents and case as in BERT.
+- `build_pre_tokenizer` splits words. No piece crosses words, so `word_ids()` serves whole-word masking.
+- `build_decoder` joins pieces to text. For `bpe` and `unigram`, which keep spaces as "▁" like SentencePiece, and for
+  `character`, this is the exact normalised text; `wordpiece` and `wordlevel` lose the spaces.
 """
 
 from tokenizers import Regex, decoders, normalizers, pre_tokenizers
 
 PUNCTUATION_MODES = ("isolate", "remove", "attached")
 SPACE_MARK = "▁"
-# BERT's idea of a mark: every Unicode punctuation character and the ASCII symbols. Emoji are not marks.
+# Punctuation as in BERT: every Unicode punctuation character and the ASCII symbols, but no emoji.
 _MARKS = r"\p{P}$+<=>^`|~"
 _HTML_TAG = r"</?[A-Za-z][^<>]*>"
 
 
 def build_normalizer(kind: str, lowercase: bool, strip_accents: bool | None, strip_html: bool, punctuation: str):
-    """Build the text clean-up.
+    """Build the normalizer.
 
     Args:
-        kind: one of the tokenizer kinds.
-        lowercase: fold capitals.
-        strip_accents: é → e; None follows `lowercase`.
-        strip_html: replace tags such as `<br />` by a space (entities such as `&amp;` stay).
+        kind: one of the tokenizer kinds; for "character", spaces and line ends are kept.
+        lowercase: convert to lower case.
+        strip_accents: é → e; None follows `lowercase`, as in BERT.
+        strip_html: replace tags (`<br />`) by a space; entities (`&amp;`) stay.
         punctuation: with "remove", every mark but ! and ? becomes a space.
     """
+    steps = []
+    if strip_html:
+        steps.append(normalizers.Replace(Regex(_HTML_TAG), " "))
+    if punctuation == "remove":
+        steps.append(normalizers.Replace(Regex(f"[{_MARKS}&&[^!?]]"), " "))
     if kind == "character":
-        return _build_character_normalizer(lowercase, strip_accents, strip_html, punctuation)
+        if lowercase if strip_accents is None else strip_accents:
+            steps += [normalizers.NFD(), normalizers.StripAccents()]
+        steps += [normalizers.Lowercase()] * lowercase
+        return normalizers.Sequence([*steps, normalizers.NFC()])
     keeps_spaces = kind in ("bpe", "unigram")
     bert = normalizers.BertNormalizer(
         clean_text=True,
@@ -38,33 +44,16 @@ def build_normalizer(kind: str, lowercase: bool, strip_accents: bool | None, str
         strip_accents=strip_accents,
         lowercase=lowercase,
     )
-    steps: list[normalizers.Normalizer] = []
-    if strip_html:
-        steps.append(normalizers.Replace(Regex(_HTML_TAG), " "))
-    if punctuation == "remove":
-        steps.append(normalizers.Replace(Regex(f"[{_MARKS}&&[^!?]]"), " "))
     steps.append(bert)
     if keeps_spaces:
-        # A "▁" in the text would come back as a space. Saying so here keeps decode(encode(x)) == normalised x.
-        steps.append(normalizers.Replace(SPACE_MARK, " "))
-        steps.append(normalizers.Replace(Regex(r"\s+"), " "))
+        # The decoder turns "▁" into a space; with the same step here, decode(encode(x)) is the normalised x.
+        steps += [normalizers.Replace(SPACE_MARK, " "), normalizers.Replace(Regex(r"\s+"), " ")]
         steps += [normalizers.Strip(), normalizers.NFC()]
     return bert if steps == [bert] else normalizers.Sequence(steps)
 
 
-def _build_character_normalizer(lowercase: bool, strip_accents: bool | None, strip_html: bool, punctuation: str):
-    """The same for characters, where spaces and line ends are text like any other."""
-    steps: list[normalizers.Normalizer] = [normalizers.Replace(Regex(_HTML_TAG), " ")] * strip_html
-    if punctuation == "remove":
-        steps.append(normalizers.Replace(Regex(f"[{_MARKS}&&[^!?]]"), " "))
-    if lowercase if strip_accents is None else strip_accents:
-        steps += [normalizers.NFD(), normalizers.StripAccents()]
-    steps += [normalizers.Lowercase()] * lowercase
-    return normalizers.Sequence([*steps, normalizers.NFC()])
-
-
 def build_pre_tokenizer(kind: str, punctuation: str):
-    """Build the word splitter: spaces always end a word, marks too unless `punctuation` is "attached"."""
+    """Build the pre-tokenizer, which splits at spaces, and at marks unless `punctuation` is "attached"."""
     if kind == "character":
         return pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     attached = punctuation == "attached"
@@ -73,13 +62,13 @@ def build_pre_tokenizer(kind: str, punctuation: str):
     words = pre_tokenizers.Metaspace(replacement=SPACE_MARK, prepend_scheme="always")
     if attached:
         return words
-    # The space mark stays with what follows it: "(kata)" is "▁(", "kata", ")".
+    # The space mark stays with the next character: "(kata)" is "▁(", "kata", ")".
     mark_or_word = f"{SPACE_MARK}?[{_MARKS}]|{SPACE_MARK}?[^{SPACE_MARK}{_MARKS}]+|{SPACE_MARK}"
     return pre_tokenizers.Sequence([words, pre_tokenizers.Split(Regex(mark_or_word), "isolated")])
 
 
 def build_decoder(kind: str):
-    """Build the way back; None (pieces joined by spaces) for whole words."""
+    """Build the decoder; None for whole words, which are joined by spaces."""
     if kind == "wordpiece":
         return decoders.WordPiece(prefix="##")
     if kind == "wordlevel":

@@ -1,8 +1,7 @@
-"""Where the text comes from: files, lists, iterators, and columns of a `datasets` data set, all as one stream.
+"""Read texts from files, lists, iterators, and columns of a `datasets` data set as one stream.
 
-`open_texts` looks at what it was given and hands back a `Texts`: something to loop over, with its length where that is
-known. Reading is lazy, one text at a time, so a corpus may be larger than memory. A `str` inside a list is a text and a
-`Path` is a file; nothing is guessed from what exists on disk.
+`open_texts` returns an iterable `Texts` with its length, if known. Reading is lazy, so a corpus may be larger than
+memory. In a list, a `str` is a text and a `Path` is a file.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,14 +14,14 @@ class Texts:
     """A stream of texts with a name for error messages.
 
     Args:
-        texts: the texts, or something that yields them.
-        name: what to call it ("corpus.txt", "texts").
-        length: how many there are, or None.
+        texts: any iterable of texts.
+        name: for error messages ("corpus.txt", "texts").
+        length: number of texts, or None if unknown.
     """
 
     def __init__(self, texts: Iterable, name: str, length: int | None = None):
         self.texts, self.name, self.length = texts, name, length
-        self.seen = 0  # texts that held at least one visible character
+        self.seen = 0  # number of texts with a visible character so far
 
     def __iter__(self) -> Iterator[str]:
         self.seen = 0
@@ -35,24 +34,24 @@ class Texts:
             yield text
 
     def readable_again(self) -> "Texts":
-        """Return texts that can be looped over twice; what one loop would use up (a generator) is kept in memory."""
+        """Return texts that can be iterated repeatedly; the texts of an iterator are stored in memory."""
         return Texts(list(self), self.name) if isinstance(self.texts, Iterator) else self
 
 
 def open_texts(source, text_column: str = "text") -> Texts:
-    """Turn any source of text into a stream of strings.
+    """Open any source of text as a stream of strings.
 
     Args:
         source: a `Path` or a list of them (utf-8, one text per line; tables are .parquet, .csv, .tsv, .json, .jsonl); a
             list or iterator of strings; a `datasets` Dataset or IterableDataset.
-        text_column: the column that holds the text, for data sets and tables.
+        text_column: the column with the text, for data sets and tables.
 
     Returns:
-        The texts. Missing cells (None) are skipped; empty lines are kept, they do no harm.
+        The texts. Missing cells (None) are skipped, empty lines are kept.
 
     Raises:
-        ValueError: a bare string, a missing column, an unreadable or empty file, or several splits at once.
-        FileNotFoundError: a file that is not there.
+        ValueError: a bare string, a missing column, an unreadable or empty file, or several splits.
+        FileNotFoundError: a missing file.
     """
     if isinstance(source, Texts):
         return source
@@ -76,7 +75,7 @@ def open_texts(source, text_column: str = "text") -> Texts:
 
 
 class _Files:
-    """Lines of several files, readable more than once."""
+    """The texts of several files, iterable more than once."""
 
     def __init__(self, paths: Iterable[Path], text_column: str):
         self.paths, self.text_column = list(paths), text_column
@@ -91,12 +90,12 @@ class _Files:
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a utf-8 file without their line ends; a byte-order mark at the start is dropped.
+    """Yield the lines of a utf-8 file without line ends and byte-order mark.
 
     Raises:
-        ValueError: bytes that are not utf-8, naming the file and the byte.
+        ValueError: bytes that are not utf-8 (names the file and the byte).
     """
-    offset = 0  # bytes before this line, to say where decoding failed
+    offset = 0  # bytes before this line, for the error message
     with open(path, "rb") as file:
         for line in file:
             try:
@@ -115,15 +114,15 @@ def _open_table(path: Path, text_column: str) -> Texts:
     from datasets import load_dataset
 
     reader = _TABLE_READERS[path.suffix.lower()]
-    # Without this, pandas would read the words "None" and "NA" as missing.
-    options: dict = {"keep_default_na": False} if reader == "csv" else {}
+    # By default pandas reads the words "None" and "NA" as missing cells, too.
+    options = {"keep_default_na": False} if reader == "csv" else {}
     if path.suffix.lower() == ".tsv":
         options["sep"] = "\t"
     return _open_dataset(load_dataset(reader, data_files=str(path), split="train", **options), text_column)
 
 
 def _open_dataset(dataset, text_column: str) -> Texts:
-    """Stream one column, in batches because that is many times faster than row by row."""
+    """Open one column of a data set."""
     # A streaming data set may not know its columns before its first row.
     columns = dataset.column_names or list(next(iter(dataset), {}))
     if text_column not in columns:
@@ -134,7 +133,7 @@ def _open_dataset(dataset, text_column: str) -> Texts:
 
 
 class _Column:
-    """One column of a data set, readable more than once."""
+    """One column of a data set, iterable more than once; read in batches, much faster than by row."""
 
     def __init__(self, dataset, text_column: str):
         self.dataset, self.text_column = dataset.select_columns(text_column), text_column

@@ -1,8 +1,8 @@
-"""Train a tokenizer and get back an ordinary `transformers` tokenizer.
+"""Train a tokenizer and return it as a stock `transformers` tokenizer.
 
     from tokenization import train_tokenizer
     tokenizer = train_tokenizer([Path("corpus.txt")], kind="wordpiece", vocab_size=8000)
-    tokenizer.save_pretrained("my-tokenizer")          # opens with AutoTokenizer, no code of ours needed
+    tokenizer.save_pretrained("my-tokenizer")          # loads with AutoTokenizer, without remote code
 
 Five kinds:
 
@@ -14,12 +14,11 @@ Five kinds:
 | wordlevel | whole words, most frequent first        | the whole word is [UNK] | the words, single spaces       |
 | character | single characters, line ends included   | one [UNK]               | the text                       |
 
-BPE here works on characters inside space-separated words ("▁" marks the space), not on bytes: pieces of Indonesian
-and English stay readable, and accents do not break into halves. SentencePiece too works on Unicode characters, not on
-"raw bytes"; bytes are only its optional fallback, `byte_fallback=True` here.
+BPE works on the characters of space-separated words ("▁" marks the space), not on bytes, so pieces of accented text
+stay readable. So does SentencePiece, where bytes are only an optional fallback, here `byte_fallback=True`.
 
-The file reads top to bottom: check the arguments, train words or pieces, wrap the result in a stock class. The same
-text and arguments give the same vocabulary.
+`train_tokenizer` checks its arguments, trains words or pieces, and wraps the result in a stock class. The same text and
+arguments give the same vocabulary.
 Sources: WordPiece, Schuster & Nakajima 2012; BPE, Sennrich et al. 2016; unigram, Kudo 2018; SentencePiece, Kudo &
 Richardson 2018.
 """
@@ -38,7 +37,7 @@ from .special_tokens import BERT_SPECIAL_TOKENS, special_token_strings
 from .stock_classes import to_transformers
 from .text_rules import PUNCTUATION_MODES, build_decoder, build_normalizer, build_pre_tokenizer
 from .text_sources import Texts, open_texts
-from .unigram import prepared_texts, settled_pieces
+from .unigram import finish_vocab, prepare_texts
 
 KINDS = ("wordpiece", "bpe", "unigram", "wordlevel", "character")
 KINDS_WITH_BYTE_FALLBACK = ("bpe", "unigram")
@@ -69,42 +68,42 @@ def train_tokenizer(
     text_column: str = "text",
     show_progress: bool = True,
 ) -> PreTrainedTokenizerFast:
-    """Learn a vocabulary from text.
+    """Train a tokenizer on texts.
 
     Args:
-        texts: files, strings or a data set; see `open_texts`. Files are read line by line, so characters that shall
-            know line ends need strings.
+        texts: files, strings or a data set; see `open_texts`. Files are read line by line; to train characters with
+            line ends, pass strings.
         kind: "wordpiece", "bpe", "unigram", "wordlevel" or "character".
         vocab_size: number of ids, special tokens included.
-        lowercase: fold capitals.
+        lowercase: convert to lower case.
         strip_accents: é → e; None follows `lowercase`.
-        min_frequency: how often a piece must occur; for unigram, a word to be a candidate as a whole.
-        limit_alphabet: keep this many of the most frequent characters (wordlevel and character ignore it).
-        initial_alphabet: characters that subword kinds always know besides. The default keeps any ASCII text free of
-            [UNK], at the cost of some 70 ids (110 for wordpiece); "" leaves the alphabet to the text.
-        byte_fallback: spell unseen characters as utf-8 bytes instead of [UNK]; costs 256 ids; bpe and unigram only.
-        model_max_length: tokens, start and end included; what `truncation=True` cuts to.
+        min_frequency: smallest count of a piece; for unigram, of a word that is a candidate piece as a whole.
+        limit_alphabet: number of most frequent characters to keep (ignored by wordlevel and character).
+        initial_alphabet: further characters of subword vocabularies. The default keeps ASCII text free of [UNK], for
+            some 70 ids (110 for wordpiece); "" adds none.
+        byte_fallback: encode unseen characters as utf-8 bytes instead of [UNK]; needs 256 ids; bpe and unigram only.
+        model_max_length: tokens, start and end included; `truncation=True` cuts to this length.
         special_tokens: role → token, in the order of their ids; the default is BERT's five, [PAD]=0 to [MASK]=4.
-        wrap: put start and end tokens around each text ([CLS] … [SEP], or those of `bos_token`, `eos_token`); "start"
-            only the first of them, for prompts that are to go on; False none.
-        padding_side, truncation_side: "right" or "left". Learned positions and [CLS] want padding on the right.
-        strip_html: replace tags such as `<br />` by a space.
-        punctuation: "isolate" (marks are pieces of their own), "remove" (all but ! and ?), "attached" (words are what
-            stands between spaces: "bener-bener" is one).
-        phrases: give so many frequent runs of two or three words ids of their own, beyond `vocab_size`; see
-            `find_phrases`. For wordpiece and wordlevel.
+        wrap: True: put start and end tokens around each text ([CLS] … [SEP], or `bos_token` and `eos_token`); "start":
+            start token only, for prompts; False: neither.
+        padding_side, truncation_side: "right" or "left". Learned positions and [CLS] need padding on the right.
+        strip_html: replace tags (`<br />`) by a space.
+        punctuation: "isolate" (each mark is a separate piece), "remove" (all but ! and ?), "attached" (split at spaces
+            only: "bener-bener" is one word).
+        phrases: number of frequent runs of two or three words to add as tokens beyond `vocab_size`; see `find_phrases`.
+            For wordpiece and wordlevel.
         text_column: the column of a data set.
-        show_progress: draw progress bars.
+        show_progress: show progress bars.
 
     Returns:
         A BertTokenizer for plain wordpiece, else a PreTrainedTokenizerFast. Ids are dense, 0 to len(tokenizer) - 1.
 
     Raises:
-        ValueError: an argument outside its choices, an empty corpus, or a `vocab_size` that cannot hold the alphabet.
+        ValueError: an argument out of range, an empty corpus, or a `vocab_size` too small for the alphabet.
 
     Warns:
-        UserWarning: the text gave fewer pieces than `vocab_size` (not for characters, of which there are never many),
-            or fewer phrases than were asked for.
+        UserWarning: the text gave fewer pieces than `vocab_size` (except for characters), or fewer phrases than
+            `phrases`.
     """
     roles = dict(BERT_SPECIAL_TOKENS if special_tokens is None else special_tokens)
     specials = special_token_strings(roles)
@@ -156,7 +155,7 @@ _TRAINERS = {
 
 
 def _check_choices(kind, punctuation, byte_fallback, vocab_size, min_frequency, phrases) -> None:
-    """Refuse what no trainer could do, before any text is read."""
+    """Validate the arguments before any text is read."""
     if kind not in KINDS:
         raise ValueError(f"unknown kind {kind!r}; choose one of {list(KINDS)}")
     if punctuation not in PUNCTUATION_MODES:
@@ -164,8 +163,7 @@ def _check_choices(kind, punctuation, byte_fallback, vocab_size, min_frequency, 
     if byte_fallback and kind not in KINDS_WITH_BYTE_FALLBACK:
         raise ValueError(f"byte_fallback is for the kinds {list(KINDS_WITH_BYTE_FALLBACK)}; kind is {kind!r}")
     if phrases and kind not in KINDS_WITH_PHRASES:
-        raise ValueError(f"phrases are for the kinds {list(KINDS_WITH_PHRASES)}, which end a word at every space; kind "
-                         f"is {kind!r}")  # fmt: skip
+        raise ValueError(f"phrases are for the kinds {list(KINDS_WITH_PHRASES)}; kind is {kind!r}")
     if phrases < 0:
         raise ValueError(f"phrases ({phrases}) must be 0 or more")
     if vocab_size < 1 or min_frequency < 0:
@@ -173,21 +171,21 @@ def _check_choices(kind, punctuation, byte_fallback, vocab_size, min_frequency, 
 
 
 def _learn_words(backend: Tokenizer, source: Texts, specials: list[str], options: dict) -> None:
-    """Fill the backend with whole words, or characters: most frequent first, equally frequent ones by alphabet."""
+    """Train whole words or characters: most frequent first, ties in alphabetical order."""
     trainer = trainers.WordLevelTrainer(special_tokens=specials, **options)
     backend.train_from_iterator(source, trainer, length=source.length)
     _check_not_empty(source)
     if backend.get_vocab_size() == len(specials):
         raise ValueError(
             f"no word was kept: vocab_size is {options['vocab_size']} with {len(specials)} special tokens, and "
-            f"min_frequency ({options['min_frequency']}) may be more than any word of {source.name} has"
+            f"min_frequency is {options['min_frequency']}; raise the former, or lower the latter for {source.name}"
         )
 
 
 def _learn_pieces(backend, kind, source, alphabet, roles, byte_fallback, options) -> Tokenizer:
-    """Train one of the subword kinds and return the finished backend.
+    """Train a subword vocabulary and return the finished backend.
 
-    Pieces that must exist are reserved as special tokens while training; afterwards only the real ones stay special.
+    Required pieces are reserved as special tokens during training, and made ordinary pieces afterwards.
     """
     _check_not_empty(source)
     specials = special_token_strings(roles)
@@ -211,34 +209,33 @@ def _learn_pieces(backend, kind, source, alphabet, roles, byte_fallback, options
 
 
 def _train_unigram(backend: Tokenizer, source: Texts, alphabet: list[str], options: dict) -> None:
-    """Train on prepared texts; the reasons stand in unigram.py."""
-    prepared = prepared_texts(source, backend, alphabet, options.pop("min_frequency"))
-    normalizer, backend.normalizer = backend.normalizer, None  # these texts are normalised already
-    options["vocab_size"] += 1  # for the tail, which is dropped again
+    """Train on prepared texts, for the reasons given in unigram.py."""
+    prepared = prepare_texts(source, backend, alphabet, options.pop("min_frequency"))
+    normalizer, backend.normalizer = backend.normalizer, None  # the texts are already normalised
+    options["vocab_size"] += 1  # for the tail, which is removed afterwards
     backend.train_from_iterator(prepared, trainers.UnigramTrainer(**options))
     backend.normalizer = normalizer
 
 
 def _release_reserved(backend: Tokenizer, specials: int, reserved: int, byte_fallback: bool) -> Tokenizer:
-    """Make ordinary pieces of those that were reserved for training."""
+    """Make reserved pieces ordinary; special ones would match in running text, and be skipped in decoding."""
     state = json.loads(backend.to_str())
-    # As special tokens they would be cut out of running text, and dropped by decode(skip_special_tokens=True).
     state["added_tokens"] = [token for token in state["added_tokens"] if token["id"] < specials]
     model = state["model"]
     if byte_fallback:
         model["byte_fallback"] = True
     if model["type"] == "Unigram":
-        model["vocab"] = settled_pieces(model["vocab"], reserved)
+        model["vocab"] = finish_vocab(model["vocab"], reserved)
     return Tokenizer.from_str(json.dumps(state))
 
 
 def _check_not_empty(source: Texts) -> None:
     if not source.seen:
-        raise ValueError(f"{source.name} holds no text: not one visible character to learn from")
+        raise ValueError(f"{source.name} holds no text; give at least one visible character to train on")
 
 
 def _check_size(size: int, wanted: int, name: str, what: str = "entries") -> None:
-    """Say so if the text gave less than was asked for."""
+    """Warn if the text gave fewer entries than requested."""
     if size < wanted:
         warnings.warn(
             f"the vocabulary has {size} {what}, not the {wanted} asked for: {name} has no further "

@@ -1,10 +1,10 @@
-"""What the unigram trainer of `tokenizers` needs from outside, before and after training.
+"""Input and output processing for the unigram trainer of `tokenizers`.
 
-Before: `prepared_texts` hides rare characters from it, for it has no limit of its own, and shows it frequent words once
-more with a tail. Its candidates are strings that are followed by at least two different characters, and a word's end
-counts as one character, so "said" would never be a piece, however frequent, unless "saids" occurred too.
+Before training, `prepare_texts` removes rare characters, as the trainer has no limit on the alphabet, and repeats
+frequent words with a tail. The trainer's candidates are strings followed by at least two different characters, where
+the end of a word counts as one. So without the tail, "said" could not become a piece unless "saids" occurred too.
 
-After: `settled_pieces` makes the result the same in every run, and keeps running text from matching special tokens.
+After training, `finish_vocab` makes the result reproducible, and prevents special tokens from matching running text.
 """
 
 from collections import Counter
@@ -14,22 +14,22 @@ from tokenizers import Tokenizer
 from .text_rules import SPACE_MARK
 from .text_sources import Texts
 
-# The tail: a control character, which normalised text never has. The word's end always follows it, so by the rule above
-# no candidate contains it; alone it takes one id, which is freed afterwards.
+# The tail is a control character, which normalised text never contains. It is always followed by the word's end, so by
+# the rule above no candidate contains it; alone it takes one id, which is removed afterwards.
 _TAIL = "\x01"
 
 
-def prepared_texts(source: Texts, backend: Tokenizer, alphabet: list[str], min_frequency: int) -> Texts:
-    """Yield the normalised texts, then each frequent word once more, with a tail.
+def prepare_texts(source: Texts, backend: Tokenizer, alphabet: list[str], min_frequency: int) -> Texts:
+    """Return the normalised texts, followed by each frequent word with a tail.
 
     Args:
         source: the texts.
         backend: tokenizer with its normalizer and pre-tokenizer; train it *without* the normalizer on this stream.
         alphabet: the characters of the vocabulary; others become spaces.
-        min_frequency: words rarer than this are not shown again.
+        min_frequency: rarer words are not repeated.
     """
     known = frozenset(alphabet)
-    # Fetched here, because a backend that is being trained answers no questions (it would wait for itself).
+    # Fetched here, as accessing a backend during its training is a deadlock.
     normalize, split = backend.normalizer.normalize_str, backend.pre_tokenizer.pre_tokenize_str
 
     def stream():
@@ -47,19 +47,19 @@ def prepared_texts(source: Texts, backend: Tokenizer, alphabet: list[str], min_f
     return Texts(stream(), source.name)
 
 
-def settled_pieces(vocab: list, reserved: int) -> list:
-    """Order the pieces by score, the same in every run, and put the reserved ones out of reach.
+def finish_vocab(vocab: list, reserved: int) -> list:
+    """Sort the pieces by score, with equal results in every run, and give reserved pieces the lowest score.
 
     Args:
         vocab: [piece, log-probability] by id.
-        reserved: how many entries at the front are special tokens and bytes.
+        reserved: number of entries at the front that are special tokens and bytes.
     """
     learned = [(piece, score) for piece, score in vocab[reserved:] if piece != _TAIL]
     lowest = min(score for _, score in learned)
-    # The trainer adds characters that EM dropped at the bottom, 0.0001 apart, in the order of a hash table.
+    # The trainer appends characters that EM removed with scores 0.0001 apart, in the order of a hash table.
     bottom = lowest + 1e-4 * len(learned)
-    settled = [[p, lowest if len(p) == 1 and score < bottom else round(score, 6)] for p, score in learned]
-    settled.sort(key=lambda entry: (-entry[1], entry[0]))
-    # Reserved pieces come with the score 0, the best there is, so a text that spells "<0x41>" would match one. This
-    # score is worse than any spelling by characters; the byte fallback and the special tokens ask for no score.
-    return [[piece, 100 * lowest - 100] for piece, _ in vocab[:reserved]] + settled
+    pieces = [[p, lowest if len(p) == 1 and score < bottom else round(score, 6)] for p, score in learned]
+    pieces.sort(key=lambda entry: (-entry[1], entry[0]))
+    # The trainer gives reserved pieces the highest score, 0, so the text "<0x41>" would match one. The new score is
+    # lower than that of any spelling by characters; byte fallback and special tokens do not use scores.
+    return [[piece, 100 * lowest - 100] for piece, _ in vocab[:reserved]] + pieces

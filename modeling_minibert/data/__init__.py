@@ -1,15 +1,14 @@
-"""How text becomes batches: reading it, encoding it for a task, pretraining examples, masks, no pads, windows."""
+"""Data for training: load text, encode it for a task, build pretraining examples, mask, and collate batches."""
 
 from .causal_examples import DataCollatorForCausalLM, build_causal_examples
-from .classification import load_text_classification
-from .documents import load_documents, split_sentences
+from .classification import load_text_classification, tokenize_windows
+from .documents import load_documents, load_pretraining_text, split_sentences
 from .flat_batches import DataCollatorWithPacking, TokenBudgetBatches
 from .masking import DataCollatorForPretraining, mask_tokens
-from .overlap import without_texts_of
 from .pretraining_examples import build_examples
-from .pretraining_text import load_pretraining_text
 from .question_features import question_features
 from .question_reader import load_question_answering
+from .splits import without_texts_of
 from .streaming import StreamedBatches, shuffled_share
 from .task_inputs import (
     add_task_tokens,
@@ -19,7 +18,6 @@ from .task_inputs import (
     similarity_inputs,
 )
 from .text_pairs import PairCollator, encode_pairs, load_text_pairs
-from .windows import tokenize_windows
 from .word_cache import WordCache
 
 __all__ = [

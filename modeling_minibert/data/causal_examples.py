@@ -1,22 +1,21 @@
-"""From documents to examples for a causal language model: windows of text, each token predicted once.
+"""Examples for causal language modeling: windows of documents, in which each token is predicted once.
 
-    document     <eos> a b c d e f g <eos>            an end token on both sides: where a text begins and ends
-    windows      <eos> a b c | c d e f | f g <eos>    max_length 4, the last token again as the first of the next
+    document     <eos> a b c d e f g <eos>            an end token marks both ends of a text
+    windows      <eos> a b c | c d e f | f g <eos>    max_length 4; neighbours share one token
 
-No window crosses a document unless asked: what one text says is no context for the next one. Short windows cost
-nothing, batches are packed (see `packing.py`). The label of a token is the token itself; `MiniGPTForCausalLM` shifts.
+By default no window crosses a document, as one text is no context for the next. Short windows waste no computation,
+because batches are packed (see `packing.py`). Labels equal the input ids; `MiniGPTForCausalLM` shifts them.
 
-Source: Radford et al. 2018, section 3.1; the lectures' windows (S5) ran across documents, without an end.
+Source: Radford et al. 2018, section 3.1; the lectures' windows (S5) cross documents and have no end tokens.
 """
 
 from collections.abc import Iterator
 from itertools import chain
 
-import torch
 from datasets import Dataset, Features, IterableDataset, List, Value
 
 from ..losses import IGNORE_INDEX
-from .flat_batches import FlatRows
+from .flat_batches import FlatRows, single_rows
 
 DOCUMENTS_AT_ONCE = 1000
 
@@ -28,17 +27,14 @@ def build_causal_examples(
     cross_documents: bool = False,
     num_proc: int | None = None,
 ) -> Dataset | IterableDataset:
-    """Cut documents into windows. A second call with the same arguments takes them from the cache.
+    """Cut documents into windows of tokens, in a column `input_ids`. The result is cached by `datasets`.
 
     Args:
-        documents: with a column `text`, as `load_documents` gives them: one split.
-        tokenizer: with an end token; where it has a start token too, documents begin with that one.
-        max_length: tokens of a window at most.
-        cross_documents: let windows run on into the next document, so that all have `max_length` tokens.
-        num_proc: processes; not for streamed documents.
-
-    Returns:
-        The column `input_ids`.
+        documents: one split with a column `text`, from `load_documents`.
+        tokenizer: with an end token; documents begin with its start token if it has one, otherwise with the end token.
+        max_length: largest number of tokens in a window.
+        cross_documents: let windows cross documents, so that all have `max_length` tokens.
+        num_proc: number of processes; ignored for streamed documents.
 
     Raises:
         ValueError: several splits, a tokenizer without an end token, or a max_length below 2.
@@ -66,7 +62,7 @@ def build_causal_examples(
 def _windows_of_documents(batch: dict[str, list], tokenizer, max_length: int, cross_documents: bool) -> dict:
     end = tokenizer.eos_token_id
     start = end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
-    # verbose=False: no warning that a document is longer than the model reads, it is about to be cut.
+    # verbose=False: no warning about documents longer than the model, as they are cut below.
     texts = tokenizer(batch["text"], add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
     streams = [[start, *ids, end] for ids in texts]
     if cross_documents:
@@ -75,27 +71,19 @@ def _windows_of_documents(batch: dict[str, list], tokenizer, max_length: int, cr
 
 
 def cut(stream: list[int], max_length: int) -> Iterator[list[int]]:
-    """Windows of `max_length` tokens that share one token with their neighbours: [a b c d e], 3 → [a b c], [c d e]."""
+    """Cut ids into windows that share one token with their neighbours: [a b c d e], 3 → [a b c], [c d e]."""
     for place in range(0, len(stream) - 1, max_length - 1):
         yield stream[place : place + max_length]
 
 
 class DataCollatorForCausalLM:
-    """Lay windows end to end in one stream, with their tokens as labels.
+    """Pack windows into one stream, with their tokens as labels.
 
-    The first token of each window has no label (-100): nothing precedes it, and `Trainer` shall not count it.
+    The first token of each window has the label -100: nothing precedes it, and `Trainer` must not count it.
     """
 
     def __call__(self, features: list) -> dict:
-        """Rows with `input_ids`, or lists of rows → the columns of `FlatRows.flatten`, and `labels` (1, T)."""
-        batch = FlatRows.of([_ids_alone(row) for row in _rows(features)]).flatten()
+        """Collate rows with `input_ids`, or lists of rows: the columns of `FlatRows.flatten`, and `labels` (1, T)."""
+        batch = FlatRows.of([{"input_ids": row["input_ids"]} for row in single_rows(features)]).flatten()
         batch["labels"] = batch["input_ids"].masked_fill(batch["position_ids"] == 0, IGNORE_INDEX)
         return batch
-
-
-def _rows(features: list) -> Iterator[dict]:
-    return chain.from_iterable([row] if hasattr(row, "keys") else row for row in features)
-
-
-def _ids_alone(row: dict) -> dict[str, list | torch.Tensor]:
-    return {"input_ids": row["input_ids"]}

@@ -1,19 +1,16 @@
-"""Reading labelled text: from the Hub, a folder or files, to checked train, validation and test splits.
+"""Labelled text for classification: load it, check it, split it; encode long texts as windows.
 
-`load_text_classification` is the whole story; the functions below it are its steps, in order. Nothing is dropped or
-renamed silently: what it does to the data, it prints.
+Read `load_text_classification` first; the functions below it are its steps, in order. Every row that is dropped or
+moved is reported on the screen.
 """
 
 import math
 import warnings
 from collections import Counter
 
-from datasets import ClassLabel, Dataset, DatasetDict, load_dataset
+from datasets import ClassLabel, Dataset, DatasetDict
 
-from .files import read_table
-from .overlap import without_texts_of
-
-SPLITS = ("train", "validation", "test")
+from .splits import SPLITS, check_columns, check_text, check_train, load_splits, without_texts_of
 
 
 def load_text_classification(
@@ -27,55 +24,48 @@ def load_text_classification(
     seed: int = 0,
     max_train_samples: int | None = None,
 ) -> tuple[DatasetDict, list[str]]:
-    """Load labelled text, check it, and make sure that there is a validation split apart from the test split.
+    """Load labelled text and check it; split a validation set from train if none is given.
 
-    A validation split that is not given is carved from train, stratified by class. Train rows whose text also
-    stands in the test split are left out.
+    The split is stratified by class. Train rows whose text is also in the test split are dropped.
 
     Args:
         dataset_name: a name on the Hub or a local folder, for `datasets.load_dataset`; or
         data_files: split name → csv, tsv, json (lines) or parquet file; `train` is needed.
         text_column, text_pair_column, label_column: names of the columns.
-        validation_share: how much of train becomes validation where none is given, above 0 and below 1.
-        seed: of the carving, and of the drawing.
-        max_train_samples: go on with so many rows of train, drawn at random, each class in proportion; a validation
-            split that is carved is part of them.
+        validation_share: share of train for validation if no such split is given, above 0 and below 1.
+        seed: for splitting and sampling.
+        max_train_samples: use this many rows of train, sampled in proportion to the classes; the validation set is
+            split from them.
 
     Returns:
-        The splits with columns `text`, `text_pair` (where there is one) and `label` (class ids), and the class names.
+        The splits with columns `text`, `text_pair` (if there is one) and `label` (class ids), and the class names.
 
     Raises:
-        FileNotFoundError: a file is not there.
-        ValueError: no rows, a missing column (names those there are), an unreadable file (names file and byte), one
-            class only, a missing label, a label that train does not have; a share or a number that leaves nothing.
+        FileNotFoundError: a file is missing.
+        ValueError: no rows, a missing column (names the columns), an unreadable file (names file and byte), a single
+            class, a missing label, a label that train lacks; a share or a number out of range.
 
     Warns:
-        UserWarning: validation or test has one class only.
+        UserWarning: validation or test has a single class.
     """
-    if (dataset_name is None) == (data_files is None):
-        raise ValueError("give either dataset_name or data_files, and not both")
     if not 0 < validation_share < 1:
         raise ValueError(
             f"the share of train that becomes validation is {validation_share}; it must lie between 0 and 1"
         )
-    if dataset_name:
-        raw = load_dataset(dataset_name, dataset_config_name)
-    else:
-        raw = DatasetDict({split: read_table(path, split) for split, path in (data_files or {}).items()})
-    if "train" not in raw:
-        raise ValueError(f"there is no train split; the splits are {sorted(raw)}")
+    raw = load_splits(dataset_name, dataset_config_name, data_files)
+    check_train(raw)
     columns = {"text": text_column, "text_pair": text_pair_column, "label": label_column}
     splits = {name: _select_columns(raw[name], columns, name) for name in SPLITS if name in raw}
     if "test" in splits and set(splits["test"]["label"]) == {-1}:
         print("the test split is not labelled (-1), as many on the Hub; left out, so that validation is scored instead")
         del splits["test"]
     names = label_names(splits["train"])
-    splits = DatasetDict({name: _encode_labels(split, names, name) for name, split in splits.items()})
+    splits = {name: _encode_labels(split, names, name) for name, split in splits.items()}
     if "test" in splits:
-        splits["train"] = _leave_out_test_texts(splits["train"], splits["test"])
-    splits["train"] = _draw(splits["train"], names, max_train_samples, seed)
+        splits["train"] = _drop_test_texts(splits["train"], splits["test"])
+    splits["train"] = _sample(splits["train"], names, max_train_samples, seed)
     if "validation" not in splits:
-        splits["train"], splits["validation"] = _carve_validation(splits["train"], names, validation_share, seed)
+        splits["train"], splits["validation"] = _split_validation(splits["train"], names, validation_share, seed)
     for name, split in splits.items():
         if len(set(split["label"])) < 2:
             warnings.warn(
@@ -87,28 +77,21 @@ def load_text_classification(
 
 
 def _select_columns(dataset: Dataset, columns: dict[str, str | None], split: str) -> Dataset:
-    """Keep the named columns under our names, and refuse rows that lack a text or a label."""
-    if len(dataset) == 0:
-        raise ValueError(f"the {split} split has no rows")
+    """Select columns and rename them to ours; raise if a row lacks a text or a label."""
     wanted = {ours: theirs for ours, theirs in columns.items() if theirs is not None}
-    for theirs in wanted.values():
-        if theirs not in dataset.column_names:
-            raise ValueError(f"the {split} split has no column {theirs!r}; its columns are {dataset.column_names}")
-    dataset = dataset.select_columns(list(wanted.values())).rename_columns(
-        {theirs: ours for ours, theirs in wanted.items() if ours != theirs}
-    )
+    check_columns(dataset, wanted.values(), split)
     for ours, theirs in wanted.items():
-        kind = dataset.features[ours]
-        if ours != "label" and getattr(kind, "dtype", None) not in ("string", "large_string"):
-            raise ValueError(f"the column {theirs!r} of the {split} split holds {kind}, not text")
-        empty = [row for row, value in enumerate(dataset[ours]) if value is None or value == ""]
+        if ours != "label":
+            check_text(dataset, theirs, split)
+        empty = [row for row, value in enumerate(dataset[theirs]) if value is None or value == ""]
         if empty:
             raise ValueError(f"the {split} split has {len(empty)} rows without {theirs!r}, the first is row {empty[0]}")
-    return dataset
+    dataset = dataset.select_columns(list(wanted.values()))
+    return dataset.rename_columns({theirs: ours for ours, theirs in wanted.items() if ours != theirs})
 
 
 def label_names(train: Dataset) -> list[str]:
-    """The names of the classes: those of the data set where it has them, the sorted labels of train otherwise.
+    """Return the class names: those of the data set if it has them, otherwise the sorted labels of train.
 
     Raises:
         ValueError: fewer than two classes occur in train, or the labels are fractions or -1.
@@ -118,7 +101,7 @@ def label_names(train: Dataset) -> list[str]:
     if any(isinstance(label, float) and not label.is_integer() for label in present):
         raise ValueError(f"labels are fractions (such as {present[0]}); class labels are names or whole numbers")
     if isinstance(feature, ClassLabel):
-        _refuse_unlabelled(train, "train")
+        _check_labelled(train, "train")
         names = feature.names
         present = [names[label] for label in present]
     else:
@@ -131,8 +114,8 @@ def label_names(train: Dataset) -> list[str]:
     return names
 
 
-def _refuse_unlabelled(dataset: Dataset, split: str) -> None:
-    """Data sets on the Hub mark rows whose label is kept secret by -1."""
+def _check_labelled(dataset: Dataset, split: str) -> None:
+    """Raise if a row has the label -1, which data sets on the Hub give to rows with secret labels."""
     unlabelled = [row for row, label in enumerate(dataset["label"]) if label < 0]
     if unlabelled:
         raise ValueError(
@@ -146,10 +129,10 @@ def _as_name(label) -> str:
 
 
 def _encode_labels(dataset: Dataset, names: list[str], split: str) -> Dataset:
-    """Give every label its class id. Labels are matched by name: another file may number the classes otherwise."""
+    """Replace labels by class ids. Labels are matched by name, as another file may number the classes differently."""
     feature = dataset.features["label"]
     if isinstance(feature, ClassLabel):
-        _refuse_unlabelled(dataset, split)
+        _check_labelled(dataset, split)
         if feature.names == names:
             return dataset
         labels = [feature.names[label] for label in dataset["label"]]
@@ -163,8 +146,8 @@ def _encode_labels(dataset: Dataset, names: list[str], split: str) -> Dataset:
     return dataset.cast_column("label", ClassLabel(names=names))
 
 
-def _leave_out_test_texts(train: Dataset, test: Dataset) -> Dataset:
-    """Leave out train rows that are also test rows, and say how many."""
+def _drop_test_texts(train: Dataset, test: Dataset) -> Dataset:
+    """Drop the train rows whose text is also in the test split, and print how many."""
     before = len(train)
     train = without_texts_of(train, test)
     if len(train) < before:
@@ -177,8 +160,8 @@ def _leave_out_test_texts(train: Dataset, test: Dataset) -> Dataset:
     return train
 
 
-def _draw(train: Dataset, names: list[str], size: int | None, seed: int) -> Dataset:
-    """Take so many rows, each class in proportion; the first ones could be of one class."""
+def _sample(train: Dataset, names: list[str], size: int | None, seed: int) -> Dataset:
+    """Sample `size` rows, stratified by class."""
     if size is None or size >= len(train):
         return train
     if size < len(names):
@@ -188,8 +171,8 @@ def _draw(train: Dataset, names: list[str], size: int | None, seed: int) -> Data
     return train.train_test_split(train_size=size, stratify_by_column="label", seed=seed)["train"]
 
 
-def _carve_validation(train: Dataset, names: list[str], share: float, seed: int) -> tuple[Dataset, Dataset]:
-    """Set a share of the rows apart, each class in proportion."""
+def _split_validation(train: Dataset, names: list[str], share: float, seed: int) -> tuple[Dataset, Dataset]:
+    """Split train into (train, validation), stratified by class."""
     counts = Counter(train["label"])
     rarest = min(counts, key=lambda label: counts[label])
     if counts[rarest] < 2:
@@ -198,6 +181,33 @@ def _carve_validation(train: Dataset, names: list[str], share: float, seed: int)
             f"validation split or more rows"
         )
     size = max(math.ceil(len(train) * share), len(counts))
-    carved = train.train_test_split(size, stratify_by_column="label", seed=seed)
+    parts = train.train_test_split(size, stratify_by_column="label", seed=seed)
     print(f"validation: {size} of the train rows, set apart by class")
-    return carved["train"], carved["test"]
+    return parts["train"], parts["test"]
+
+
+def tokenize_windows(tokenizer, texts: list[str], max_length: int, stride: int | None = None) -> tuple[dict, list[int]]:
+    """Encode texts as overlapping windows of at most `max_length` tokens, special tokens included.
+
+    A classifier built for 200 tokens so reads all of a long review. The predictions of a text's windows are averaged
+    by `evaluation.average_by_text`.
+
+    Args:
+        tokenizer: a fast tokenizer; one with `truncation_side="left"` gives a text's last window first.
+        texts: one or more texts.
+        max_length: tokens in a window.
+        stride: number of tokens that two neighbouring windows share; None: half a window, as in the pipeline.
+
+    Returns:
+        The encoding (lists, one entry per window), and for each window the index of its text. Every text has at
+        least one window.
+
+    Raises:
+        ValueError: the stride leaves no room for new tokens in a window.
+    """
+    room = max_length - tokenizer.num_special_tokens_to_add()
+    stride = room // 2 if stride is None else stride
+    if not 0 <= stride < room:
+        raise ValueError(f"stride ({stride}) must be at least 0 and below {room}, the text tokens of a window")
+    encoding = tokenizer(texts, truncation=True, max_length=max_length, stride=stride, return_overflowing_tokens=True)
+    return encoding, encoding.pop("overflow_to_sample_mapping")

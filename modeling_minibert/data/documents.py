@@ -1,30 +1,34 @@
-"""Text without labels: documents from files, folders or the Hub, and the sentences of a document.
+"""Unlabelled text: load documents from files, folders or the Hub, and split a document into sentences.
 
     documents = load_documents(data_files={"train": "corpus.txt"})     # one row per document, column `text`
     documents["train"][0]["text"]
     split_sentences("Dr. Sari datang. Kami senang!")                   # ["Dr. Sari datang.", "Kami senang!"]
 
-Corpora beyond memory are streamed (`streaming=True`); streaming.py deals them out to several processes.
-The classic layout of a text file (one sentence per line, a blank line between documents) is that of Google's BERT.
+Corpora larger than memory are streamed (`streaming=True`); streaming.py shares them among processes.
+Text files may have the layout of Google's BERT: one sentence per line, a blank line between documents.
 """
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
-from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, load_dataset
+from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
 
 from .files import READERS, as_paths, check_files, check_utf8, read_table
+from .splits import check_columns, check_text, check_train, load_splits, without_texts_of
 
-# Words whose full stop ends no sentence, in lower case, without the stop.
+STREAM_HELD_OUT = 1_000  # documents at the start of a stream that become validation
+
+# Abbreviations in lower case, without the full stop.
 ABBREVIATIONS = frozenset(
     "dr drs dra ir prof mr mrs ms st jr sr hj kh no nos jl jln gg rt rw kec kab prov tgl hlm vol ed cf vs fig eq "
     "e.g i.e a.m p.m u.s u.k a.n d.a dll dsb dst dkk tsb yth sdr bpk al approx dept est inc ltd co corp gen col lt "
     "sgt capt rev hon mt ft jan feb mar apr jun jul aug sep sept oct nov dec".split()
 )
 _LINE_END = re.compile(r"<br\s*/?>|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", re.IGNORECASE)
-# Marks that end a sentence, with the quotes and brackets that close it. Chinese and Japanese ones need no space.
+# Final punctuation with closing quotes and brackets. Chinese and Japanese marks need no space after them.
 _SENTENCE_END = re.compile(r"""[.!?…]+["'”’»)\]]*(?=\s)|[。！？]+["'”’»)\]」』]*""")
 _LAST_WORD = re.compile(r"[\w.]*\w(?=\.$)")
 
@@ -38,45 +42,86 @@ def load_documents(
 ) -> DatasetDict | IterableDatasetDict:
     """Load text, one document per row.
 
-    A text file (.txt) with blank lines between its lines holds one document per block of lines; without them, every
-    line is a document. In everything else, every row is one. Empty documents are left out, and counted unless streamed.
+    In a text file (.txt), blank lines separate documents; in a file without them, every line is a document. In a table,
+    every row is one. Empty documents are dropped, and counted unless streamed.
 
     Args:
         dataset_name: a name on the Hub or a local folder, for `datasets.load_dataset`; or
         data_files: split name → a file, or a list of files of one kind: txt, csv, tsv, json (lines) or parquet;
             `train` is needed.
-        text_column: the column that holds the text; txt files have none.
-        streaming: read while looping, for text beyond memory.
+        text_column: the column that holds the text; ignored for txt files.
+        streaming: read lazily, for text larger than memory.
 
     Returns:
-        All splits that there are, each with one column `text`.
+        All splits, each with one column `text`.
 
     Raises:
-        FileNotFoundError: a file is not there.
-        ValueError: no train split, no text, a missing column (names those there are), or an unreadable file (names
-            file and byte).
+        FileNotFoundError: a file is missing.
+        ValueError: no train split, no text, a missing column (names the columns), or an unreadable file (names file
+            and byte).
     """
-    if (dataset_name is None) == (data_files is None):
-        raise ValueError("give either dataset_name or data_files, and not both")
-    if dataset_name:
-        raw = load_dataset(dataset_name, dataset_config_name, streaming=streaming)
-    else:
-        raw = {split: _read(paths, split, text_column, streaming) for split, paths in (data_files or {}).items()}
-    if "train" not in raw:
-        raise ValueError(f"there is no train split; the splits are {sorted(raw)}")
-    splits = {split: _text_alone(dataset, text_column, split) for split, dataset in raw.items()}
+    read = partial(_read_files, text_column=text_column, streaming=streaming)
+    raw = load_splits(dataset_name, dataset_config_name, data_files, read, streaming)
+    check_train(raw)
+    splits = {split: _select_text(dataset, text_column, split) for split, dataset in raw.items()}
     return IterableDatasetDict(splits) if streaming else DatasetDict(splits)
 
 
+def load_pretraining_text(
+    dataset_name: str | None = None,
+    files: dict[str, str | list[str] | None] | None = None,
+    text_column: str = "text",
+    train_split: str = "train",
+    leave_out: str | None = None,
+    streaming: bool = False,
+    seed: int = 0,
+) -> dict[str, Dataset | IterableDataset]:
+    """Load documents as "train" and "validation"; only "train" can be a stream.
+
+    Without a validation split, a hundredth of train is used, at most 1,000 documents.
+
+    Args:
+        dataset_name: a Hub name or a local folder; or
+        files: paths of "train" and optionally "validation"; None: no such file.
+        text_column: the column of the text.
+        train_split: of the data set; several as "train+unsupervised".
+        leave_out: a split or a file whose texts are removed from train.
+        streaming: read lazily, for text larger than memory.
+        seed: for splitting.
+
+    Raises:
+        ValueError: a missing split (names the splits), or as `load_documents`.
+    """
+    files = {split: path for split, path in (files or {}).items() if path}
+    unwanted = leave_out
+    if leave_out and Path(leave_out).is_file():
+        files, unwanted = files | {"leave_out": leave_out}, "leave_out"
+    splits = load_documents(dataset_name, None, files or None, text_column, streaming)
+    names = train_split.split("+") if dataset_name else ["train"]
+    missing = sorted({*names, *filter(None, [unwanted])} - set(splits))
+    if missing:
+        raise ValueError(f"there is no split {missing}; the splits are {sorted(splits)}")
+    train = concatenate_datasets([splits[name] for name in names])
+    if unwanted:
+        before, train = train, without_texts_of(train, splits[unwanted])
+        print(f"left out {'' if streaming else f'{len(before) - len(train)} '}documents that also stand in {leave_out}")
+    if "validation" in splits and "validation" not in names:
+        held_out = splits["validation"]
+        return {"train": train, "validation": Dataset.from_list(list(held_out)) if streaming else held_out}
+    if streaming:
+        # train.skip would skip again in each process's share of the stream.
+        held_out = Dataset.from_list(list(train.take(STREAM_HELD_OUT)))
+        return {"train": without_texts_of(train, held_out), "validation": held_out}
+    parts = train.train_test_split(min(max(len(train) // 100, 1), 1000), seed=seed)
+    return {"train": parts["train"], "validation": parts["test"]}
+
+
 def split_sentences(text: str) -> list[str]:
-    """Cut a document into sentences: at line ends and `<br />`, and after . ! ? … unless that is no sentence's end.
+    """Split a document into non-empty, stripped sentences: at line ends, `<br />`, and sentence-final . ! ? …
 
-    A stop ends no sentence inside a number (3.5), after an abbreviation (Dr., dll.), an initial (J. K.) or a list
-    number at the start of a line (1.), and dots before a small letter (well... maybe) do not either. No character but
-    whitespace and `<br />` is lost.
-
-    Returns:
-        The sentences, without spaces around them; none of them is empty.
+    A full stop is not final inside a number (3.5), after an abbreviation (Dr., dll.), an initial (J. K.) or a list
+    number at the start of a line (1.); dots before a small letter (well... maybe) are not either. Only whitespace and
+    `<br />` are lost.
     """
     sentences = []
     for line in _LINE_END.split(text):
@@ -90,7 +135,7 @@ def split_sentences(text: str) -> list[str]:
 
 
 def _ends_sentence(line: str, start: int, end: re.Match) -> bool:
-    """Whether the mark that was found ends the sentence that began at `start`."""
+    """Return whether the punctuation matched by `end` is the end of the sentence that begins at `start`."""
     mark = end.group()
     if mark in ("...", "…"):
         return not line[end.end() :].lstrip()[:1].islower()
@@ -105,8 +150,8 @@ def _ends_sentence(line: str, start: int, end: re.Match) -> bool:
     return not (is_initial or is_list_number or word[0].lower() in ABBREVIATIONS)
 
 
-def _read(paths: str | list[str], split: str, text_column: str, streaming: bool):
-    """Read the files of one split; those of a text file become rows with the column that the caller asked for."""
+def _read_files(paths: str | list[str], split: str, text_column: str, streaming: bool):
+    """Read the files of one split, tables or text files."""
     paths = as_paths(paths)
     check_files(paths, [*READERS, ".txt"])
     kinds = sorted({Path(path).suffix.lower() for path in paths})
@@ -116,7 +161,7 @@ def _read(paths: str | list[str], split: str, text_column: str, streaming: bool)
         return read_table(paths, split, streaming)
     for path in paths:
         check_utf8(path)
-    # Size and time are not used, but part of the cache's key: a file that has changed is read anew.
+    # Size and time are unused arguments that enter the cache key, so that a changed file is read again.
     state = [(path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in paths]
     arguments = {"files": state, "column": text_column}
     if streaming:
@@ -138,7 +183,7 @@ def _documents_of_text_files(files: list[tuple[str, int, int]], column: str) -> 
 
 
 def _has_inner_blank_line(path: str) -> bool:
-    """Whether a blank line stands between two lines of text; those before the first and after the last do not count."""
+    """Return whether a file has a blank line between two lines of text."""
     seen_text = seen_blank = False
     with open(path, encoding="utf-8-sig") as file:
         for line in file:
@@ -151,22 +196,17 @@ def _has_inner_blank_line(path: str) -> bool:
     return False
 
 
-def _text_alone(dataset, text_column: str, split: str):
-    """Keep the text, under the name `text`, and no empty document."""
-    # A streamed data set may not know its columns before its first row.
-    columns = dataset.column_names or list(next(iter(dataset), {}))
-    if not columns:
-        raise ValueError(f"the {split} split has no rows")
-    if text_column not in columns:
-        raise ValueError(f"the {split} split has no column {text_column!r}; its columns are {sorted(columns)}")
+def _select_text(dataset, text_column: str, split: str):
+    """Select the text as column `text`, and drop empty documents."""
+    check_columns(dataset, [text_column], split)
+    is_streamed = isinstance(dataset, IterableDataset)
+    if not is_streamed:
+        check_text(dataset, text_column, split)
     dataset = dataset.select_columns([text_column])
     if text_column != "text":
         dataset = dataset.rename_column(text_column, "text")
-    if isinstance(dataset, IterableDataset):
+    if is_streamed:
         return dataset.filter(_is_not_empty)
-    kind = dataset.features["text"]
-    if getattr(kind, "dtype", None) not in ("string", "large_string"):
-        raise ValueError(f"the column {text_column!r} of the {split} split holds {kind}, not text")
     kept = dataset.filter(_is_not_empty, desc=f"Checking {split}")
     if len(kept) == 0:
         raise ValueError(f"the {split} split has {len(dataset)} rows, and no text in any of them")

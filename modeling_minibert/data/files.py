@@ -1,4 +1,4 @@
-"""Tables on disk: csv, tsv, json lines and parquet, read through `datasets`, with errors that say what to do."""
+"""Read tables (csv, tsv, json lines, parquet) through `datasets`, with errors that say what to do."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,20 +9,20 @@ from datasets.exceptions import DatasetGenerationError
 READERS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
-def as_paths(paths: str | Path | Sequence[str | Path]) -> list[str]:
-    """One path or several, as a list."""
+def as_paths(paths: str | Path | list[str | Path]) -> list[str]:
+    """Return one path or several as a list."""
     return [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
 
 
 def check_files(paths: list[str], extensions: list[str]) -> None:
-    """Refuse files that cannot be read, before anything is.
+    """Check names and sizes of files before any is read.
 
     Args:
         paths: one or more files.
-        extensions: those that are allowed, such as [".csv", ".txt"].
+        extensions: the allowed ones, e.g. [".csv", ".txt"].
 
     Raises:
-        FileNotFoundError: a file is not there.
+        FileNotFoundError: a file is missing.
         ValueError: an unknown extension, or an empty file.
     """
     for path in paths:
@@ -35,43 +35,43 @@ def check_files(paths: list[str], extensions: list[str]) -> None:
 
 
 def read_table(paths: str | list[str], split: str, streaming: bool = False) -> Dataset | IterableDataset:
-    """Read one split with the reader that the file extension names.
+    """Read one split; the file extension selects the reader.
 
     Args:
         paths: a file, or several of the same kind.
         split: the name of the split, for errors.
-        streaming: read while looping, for tables beyond memory and disk.
+        streaming: read lazily, for tables larger than memory and disk.
 
     Raises:
-        FileNotFoundError: a file is not there.
+        FileNotFoundError: a file is missing.
         ValueError: an unknown extension, an empty or unreadable file (names file and byte), no rows.
     """
     paths = as_paths(paths)
-    named = ", ".join(paths)
+    names = ", ".join(paths)
     check_files(paths, list(READERS))
     reader = READERS[Path(paths[0]).suffix.lower()]
     if reader != "parquet":
         for path in paths:
             check_utf8(path)
-    # pandas would read the words "None", "null" and "NA" as missing cells; an empty cell is enough.
-    options: dict = {"keep_default_na": False} if reader == "csv" else {}
+    # By default pandas reads the words "None", "null" and "NA" as missing cells, too.
+    options = {"keep_default_na": False} if reader == "csv" else {}
     if Path(paths[0]).suffix.lower() == ".tsv":
         options["sep"] = "\t"
     try:
         return load_dataset(reader, data_files=paths, split="train", streaming=streaming, **options)
     except DatasetGenerationError as error:
-        raise ValueError(f"{named} cannot be read: {str(error.__cause__ or error).strip()}") from error
+        raise ValueError(f"{names} cannot be read: {str(error.__cause__ or error).strip()}") from error
     except ValueError as error:
         if "corresponds to no data" not in str(error):
             raise
-        raise ValueError(f"the {split} split has no rows: {named} has nothing but its header") from error
+        raise ValueError(f"the {split} split has no rows: {names} has nothing but its header") from error
 
 
 def check_utf8(path: str) -> None:
-    """Find a wrong encoding before the reader does, to say where it is.
+    """Check that a file is UTF-8.
 
     Raises:
-        ValueError: names the file and the byte.
+        ValueError: it is not (names the file and the byte).
     """
     position = 0
     with open(path, "rb") as file:

@@ -1,12 +1,11 @@
-"""Batches without pads: rows laid end to end in one stream, and as many rows per batch as a token budget allows.
+"""Packed batches: rows concatenated to one stream without pads, and batches filled up to a token budget.
 
     rows       a b c | d e | f g h i            a batch of 3 rows
     stream     d e a b c f g h i                (1, T), shortest first
-    cu_seq_lens_q  0 2 5 9                      where each row begins, and where the last one ends
+    cu_seq_lens_q  0 2 5 9                      start of each row, and the end of the last
 
-`TokenBudgetBatches` puts rows of similar length together, `FlatRows` makes the stream, and the two collators that use
-it are `DataCollatorWithPacking` below, for labelled text, and `DataCollatorForPretraining` in masking.py. With
-`Trainer`:
+`TokenBudgetBatches` groups rows of similar length, `FlatRows` makes the stream. Two collators use it:
+`DataCollatorWithPacking` below, for labelled text, and `DataCollatorForPretraining` in masking.py. With `Trainer`:
 
     Trainer(
         args=TrainingArguments(per_device_train_batch_size=1),         # one TokenBudgetBatches item is a whole batch
@@ -15,10 +14,11 @@ it are `DataCollatorWithPacking` below, for labelled text, and `DataCollatorForP
         ...
     )
 
-The keys are those of transformers' `DataCollatorWithFlattening(return_flash_attn_kwargs=True)`. What the model does
-with them stands in modeling_minibert/packing.py.
+The keys are those of transformers' `DataCollatorWithFlattening(return_flash_attn_kwargs=True)`;
+modeling_minibert/packing.py reads them.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -28,19 +28,19 @@ from datasets import Dataset
 
 
 class TokenBudgetBatches(torch.utils.data.Dataset):
-    """A data set whose items are whole batches: lists of rows of similar length, `max_tokens` tokens at most.
+    """A data set whose items are batches: lists of rows of similar length, at most `max_tokens` tokens.
 
-    Lengths are rounded up to multiples of `bucket`, the rows are sorted by rounded length with the order among equals
-    drawn at random for each epoch, and batches are filled in that order. The rounded lengths come in the same order in
-    every epoch, so the number of batches never changes (a schedule or a resumed run can count on it), while the rows
-    that share a batch do. The sampler of the data loader shuffles the batches.
+    Rows are sorted by length rounded up to multiples of `bucket`, in random order among equals, and batches are filled
+    in that order. The sequence of rounded lengths is the same in every epoch. So the number of batches is constant, as
+    learning-rate schedules and resumed runs need, while their rows change. The sampler of the data loader shuffles the
+    batches.
 
     Args:
         dataset: encoded rows with a column `input_ids`; a `datasets.Dataset` or a list of dictionaries.
-        max_tokens: tokens in a batch, counted in rounded lengths.
-        seed: of the order among equals.
-        bucket: 1 gives the fullest batches and mixes rows of one length only; a larger one mixes more.
-        columns: whose tokens count; two for pairs of texts.
+        max_tokens: largest number of tokens in a batch, counted in rounded lengths.
+        seed: for the random order.
+        bucket: 1 gives the fullest batches but shuffles only rows of equal length; larger values shuffle more.
+        columns: their tokens are counted; two for pairs of texts.
 
     Raises:
         ValueError: no rows, a bucket below 1, or a row longer than max_tokens.
@@ -62,11 +62,11 @@ class TokenBudgetBatches(torch.utils.data.Dataset):
         self.dataset, self.seed = dataset, seed
         self.lengths = lengths
         self.rounded = np.minimum(-(-lengths // bucket) * bucket, max_tokens)
-        self.ends = _fill(np.sort(self.rounded), max_tokens)
+        self.ends = _batch_ends(np.sort(self.rounded), max_tokens)
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
-        """Compose the batches of an epoch; in one process `Trainer` calls this by itself."""
+        """Shuffle the rows for an epoch; in a single process `Trainer` calls this."""
         draws = np.random.default_rng([self.seed, epoch]).random(len(self.rounded))
         self.order = np.lexsort((draws, self.rounded))
 
@@ -74,7 +74,7 @@ class TokenBudgetBatches(torch.utils.data.Dataset):
         return len(self.ends)
 
     def __getitem__(self, index: int) -> list[dict]:
-        """The rows of a batch."""
+        """Return the rows of a batch."""
         if not 0 <= index < len(self.ends):
             raise IndexError(f"there are {len(self.ends)} batches, and no batch {index}")
         rows = self.order[self.ends[index - 1] if index else 0 : self.ends[index]].tolist()
@@ -85,16 +85,16 @@ class TokenBudgetBatches(torch.utils.data.Dataset):
 
 
 def _lengths(dataset, column: str) -> np.ndarray:
-    """Tokens of every row: (rows,)."""
+    """Return the number of tokens of every row: (rows,)."""
     if not isinstance(dataset, Dataset):
         return np.array([len(row[column]) for row in dataset])
-    # As Arrow tables the lengths are there already; no list of ids is ever built.
+    # Arrow tables store the lengths, so no list of ids has to be built.
     tables = dataset.select_columns(column).with_format("arrow").iter(batch_size=10_000)
     return np.concatenate([np.asarray(table[column].combine_chunks().value_lengths()) for table in tables])
 
 
-def _fill(lengths: np.ndarray, max_tokens: int) -> list[int]:
-    """Where batches end if rows are taken in order until the next one would be too many."""
+def _batch_ends(lengths: np.ndarray, max_tokens: int) -> list[int]:
+    """Fill batches with rows in order, and return the index after the last row of each."""
     ends, tokens = [], 0
     for row, length in enumerate(lengths.tolist()):
         if tokens + length > max_tokens:
@@ -104,12 +104,17 @@ def _fill(lengths: np.ndarray, max_tokens: int) -> list[int]:
     return [*ends, len(lengths)]
 
 
+def single_rows(features: list) -> Iterator[dict]:
+    """Iterate over rows, given as rows or as the lists of rows of `TokenBudgetBatches`."""
+    return chain.from_iterable([row] if hasattr(row, "keys") else row for row in features)
+
+
 @dataclass
 class FlatRows:
-    """Rows as flat arrays: what both collators start from.
+    """The columns of a batch as flat arrays, the input of both collators.
 
     Args:
-        lengths: tokens of each row (B,).
+        lengths: number of tokens of each row (B,).
         per_token: columns with a value per token (T,), row after row.
         per_row: columns with a number per row (B,).
     """
@@ -120,14 +125,14 @@ class FlatRows:
 
     @classmethod
     def of(cls, features: list) -> "FlatRows":
-        """Gather rows, or lists of rows as `TokenBudgetBatches` gives them.
+        """Convert rows, or lists of rows from `TokenBudgetBatches`.
 
-        `label` and `label_ids` are called `labels`. An `attention_mask` is checked and left out.
+        `label` and `label_ids` are renamed to `labels`. An `attention_mask` is checked and dropped.
 
         Raises:
             ValueError: rows without `input_ids`, padded rows, or a column that is neither per token nor per row.
         """
-        rows = list(chain.from_iterable([row] if hasattr(row, "keys") else row for row in features))
+        rows = list(single_rows(features))
         if not rows or "input_ids" not in rows[0]:
             raise ValueError(f"rows need a column 'input_ids'; they have {sorted(rows[0]) if rows else 'none'}")
         flat = cls(np.array([len(row["input_ids"]) for row in rows]), {}, {})
@@ -143,9 +148,9 @@ class FlatRows:
         return flat
 
     def flatten(self) -> dict:
-        """Lay the rows end to end, shortest first, so that equal lengths are computed together.
+        """Concatenate the rows, shortest first, so that rows of equal length are neighbours.
 
-        Rows of equal length keep their order, so a batch that is sorted already stays as it is.
+        The sort is stable: a sorted batch stays as it is.
 
         Returns:
             Columns per token (1, T), columns per row (B,), `position_ids` (1, T), `cu_seq_lens_q` and `cu_seq_lens_k`
@@ -165,12 +170,12 @@ class FlatRows:
         return batch | {"cu_seq_lens_q": ends, "cu_seq_lens_k": ends, "max_length_q": longest, "max_length_k": longest}
 
     def pad(self, fill: dict[str, int], left: bool = False, multiple_of: int | None = None) -> dict:
-        """Lay the rows one below the other, filled up to the longest.
+        """Stack the rows, padded to the longest.
 
         Args:
-            fill: column → what stands at its pads; 0 where not given.
-            left: pads on the left.
-            multiple_of: round the length up.
+            fill: column → its pad value; 0 for other columns.
+            left: pad on the left.
+            multiple_of: round the length up to a multiple of this.
 
         Returns:
             Columns per token (B, L), columns per row (B,), and `attention_mask` (B, L).
@@ -189,14 +194,14 @@ class FlatRows:
 
 
 class DataCollatorWithPacking:
-    """Lay encoded rows end to end in one stream, for any head: labels per row or per token go along.
+    """Pack encoded rows into one stream, with labels per row or per token.
 
-    Rows are sorted by length inside the batch, labels with them. Predictions come in that order too; a data set that is
-    sorted by length, as `training.predict_in_order` does it, keeps its order.
+    The rows of a batch, their labels and so the predictions are sorted by length. A data set sorted by length, as in
+    `training.predict_in_order`, keeps its order.
     """
 
     def __call__(self, features: list) -> dict:
-        """Rows, or lists of rows → the columns of `FlatRows.flatten`."""
+        """Collate rows, or lists of rows, into the columns of `FlatRows.flatten`."""
         return FlatRows.of(features).flatten()
 
 
@@ -205,7 +210,7 @@ def _has_length(value) -> bool:
 
 
 def _per_token(name: str, values: list, lengths: np.ndarray) -> np.ndarray:
-    """The values of all rows in one array (T,)."""
+    """Concatenate the values of all rows into one array (T,)."""
     for row, value in enumerate(values):
         if not _has_length(value) or len(value) != lengths[row]:
             given = f"{len(value)} values" if _has_length(value) else repr(value)

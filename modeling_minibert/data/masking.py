@@ -1,15 +1,14 @@
-"""Masks for masked language modeling: 15 % of the tokens are to be predicted, and of these
+"""Masking for masked language modeling: 15 % of the tokens are selected for prediction, and of these
 
     80 %  are replaced by [MASK]
-    10 %  by another token, drawn at random
+    10 %  are replaced by a random token
     10 %  stay as they are
 
-so that the model must keep an idea of every token, masked or not. One number decides between the three: drawing a new
-one for each branch would give 80 / 18 / 2.
+so the model has to represent every token, masked or not. One random number per token decides between the three; a
+second draw for the second branch would give 80 / 18 / 2.
 
-Masks are drawn per example, from (seed, epoch, the example's own ids) alone. They depend on no batch, worker or
-process, nor on what was drawn before: a resumed run draws what the run without a break would have drawn, and every
-epoch masks anew.
+The random numbers of an example follow from (seed, epoch, its ids) alone, and not from batches, workers or processes.
+So a resumed run draws the same masks as an uninterrupted one, and every epoch draws new ones.
 
 Read `mask_tokens` first, then `DataCollatorForPretraining`.
 Sources: BERT, Devlin et al. 2018; dynamic masking, RoBERTa, Liu et al. 2019; whole words, BERT's repository 2019.
@@ -33,49 +32,49 @@ def mask_tokens(
     probability: float = 0.15,
     word_starts: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the tokens to predict and hide them. At least one is chosen wherever one may be.
+    """Select tokens to predict and mask them; at least one, if any may be masked.
 
     Args:
-        input_ids: (T,), one example or several laid end to end.
+        input_ids: (T,), one example or several concatenated.
         may_mask: (T,) bool, False for special tokens.
-        numbers: (3, T), uniform from 0 to 1: which tokens are chosen, what becomes of them, what replaces them.
-        mask_token_id: of [MASK].
-        replacement_ids: the ids that a random replacement is drawn from.
-        probability: share of the tokens to choose.
-        word_starts: (T,), for whole words: the place where the word of each token begins. A word is chosen as a whole,
-            and the same becomes of all its pieces.
+        numbers: (3, T), uniform from 0 to 1: they decide on selection, treatment and random replacement.
+        mask_token_id: id of [MASK].
+        replacement_ids: the ids to draw random replacements from.
+        probability: share of the tokens to select.
+        word_starts: (T,), for whole words: the index of the first token of each token's word. All tokens of a word are
+            selected and treated together.
 
     Returns:
-        The ids with masks, and the labels: the true id where a token was chosen, -100 elsewhere; both (T,).
+        The masked ids, and the labels: the true id of a selected token, -100 elsewhere; both (T,).
     """
-    chosen_by, kind, replacement = numbers
+    selection, treatment, replacement = numbers
     if word_starts is not None:
-        chosen_by, kind = chosen_by[word_starts], kind[word_starts]
-    chosen = may_mask & (chosen_by < probability)
-    if not chosen.any() and may_mask.any():
-        chosen = may_mask & (chosen_by == chosen_by[may_mask].min())  # the one that was nearest to being chosen
-    labels = np.where(chosen, input_ids, IGNORE_INDEX)
-    masked = np.where(chosen & (kind < 0.8), mask_token_id, input_ids)
-    drawn = replacement_ids[(replacement * len(replacement_ids)).astype(np.int64)]
-    return np.where(chosen & (kind >= 0.8) & (kind < 0.9), drawn, masked), labels
+        selection, treatment = selection[word_starts], treatment[word_starts]
+    selected = may_mask & (selection < probability)
+    if not selected.any() and may_mask.any():
+        selected = may_mask & (selection == selection[may_mask].min())
+    labels = np.where(selected, input_ids, IGNORE_INDEX)
+    masked = np.where(selected & (treatment < 0.8), mask_token_id, input_ids)
+    random_ids = replacement_ids[(replacement * len(replacement_ids)).astype(np.int64)]
+    return np.where(selected & (treatment >= 0.8) & (treatment < 0.9), random_ids, masked), labels
 
 
 class DataCollatorForPretraining:
-    """Make a batch for masked language modeling out of encoded rows, as `build_examples` gives them.
+    """Mask and collate the encoded rows of `build_examples`.
 
-    Every other column is kept: numbers per row such as `next_sentence_label`, values per token such as
-    `token_type_ids`. Only `word_ids`, `special_tokens_mask` and `length`, which no model takes, are left out. Rows that
-    say which of their tokens are special (`special_tokens_mask`) are believed, besides the tokenizer. Rows that bring
-    their own `epoch`, as those of `StreamedBatches` do, are masked for that one.
+    Columns with a number per row (`next_sentence_label`) or per token (`token_type_ids`) are kept; `word_ids`,
+    `special_tokens_mask` and `length`, which no model takes, are dropped. Tokens marked in `special_tokens_mask` are
+    never masked, nor are the tokenizer's special tokens. A column `epoch`, as from `StreamedBatches`, overrides
+    `set_epoch`.
 
     Args:
         tokenizer: with a mask token; with a pad token unless `flatten`.
         mlm_probability: share of the tokens to predict, above 0 and up to 1.
-        whole_words: choose whole words by the column `word_ids`; right for any tokenizer.
-        dynamic: other masks in each epoch (see `set_epoch`); False for the same masks always.
-        seed: of the masks.
-        flatten: one stream without pads instead of padded rows, see packing.py.
-        pad_to_multiple_of: round the padded length up.
+        whole_words: mask whole words, by the column `word_ids`; works for any tokenizer.
+        dynamic: new masks in each epoch (see `set_epoch`); False: the same masks in all epochs.
+        seed: for the masks.
+        flatten: pack rows into one stream instead of padding them, see packing.py.
+        pad_to_multiple_of: round the padded length up to a multiple of this.
 
     Raises:
         ValueError: a probability outside its range, or a tokenizer without a mask or pad token.
@@ -105,21 +104,21 @@ class DataCollatorForPretraining:
         self.replacement_ids = np.setdiff1d(sorted(tokenizer.get_vocab().values()), self.special_ids)
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw other masks from now on, if they are dynamic. Call it at the start of every epoch."""
+        """Set the epoch that dynamic masks are drawn for. Call it at the start of every epoch."""
         self.epoch = epoch
 
     def __call__(self, features: list) -> dict:
-        """Rows, or lists of rows → a batch.
+        """Collate rows, or lists of rows.
 
         Returns:
             Padded: `input_ids`, `attention_mask`, `labels` (B, L) and the other columns. Flattened: `input_ids`,
             `labels` (1, T), those of `FlatRows.flatten`, and the other columns.
 
         Raises:
-            ValueError: no `word_ids` for whole words, or rows that `FlatRows` refuses.
+            ValueError: no `word_ids` for whole words, or as `FlatRows.of`.
         """
         rows = FlatRows.of(features)
-        if "labels" not in rows.per_token:  # else the masks are there already, see `mask_once`
+        if "labels" not in rows.per_token:  # rows of `mask_once` are masked already
             self._mask(rows)
         for name in ("word_ids", "special_tokens_mask"):
             rows.per_token.pop(name, None)
@@ -130,9 +129,9 @@ class DataCollatorForPretraining:
         return rows.pad(fill, self.pad_left, self.pad_to_multiple_of)
 
     def mask_once(self, dataset: Dataset) -> Dataset:
-        """The data set with masks drawn once for all, in a column `labels`: held-out text is always asked the same.
+        """Mask a data set once and add a column `labels`, so that every evaluation predicts the same tokens.
 
-        The collator leaves rows that have `labels` as they are.
+        The collator does not mask rows with `labels` again.
         """
 
         def mask(batch: dict[str, list]) -> dict[str, list]:
@@ -144,7 +143,7 @@ class DataCollatorForPretraining:
         return dataset.map(mask, batched=True, desc="Masking once")
 
     def _mask(self, rows: FlatRows) -> None:
-        """Hide tokens in place, and add the labels."""
+        """Mask tokens in place and add the labels."""
         ids = rows.per_token["input_ids"]
         may_mask = ~np.isin(ids, self.special_ids)
         if "special_tokens_mask" in rows.per_token:
@@ -153,15 +152,15 @@ class DataCollatorForPretraining:
         rows.per_token["input_ids"], rows.per_token["labels"] = mask_tokens(
             ids,
             may_mask,
-            self._numbers(ids, rows.lengths, rows.per_row.pop("epoch", np.full(len(rows.lengths), self.epoch))),
+            self._random_numbers(ids, rows.lengths, rows.per_row.pop("epoch", np.full(len(rows.lengths), self.epoch))),
             self.mask_token_id,
             self.replacement_ids,
             self.mlm_probability,
             self._word_starts(words, rows.lengths) if self.whole_words else None,
         )
 
-    def _numbers(self, ids: np.ndarray, lengths: np.ndarray, epochs: np.ndarray) -> np.ndarray:
-        """(3, T): random numbers of each example that follow from its ids, the seed and the epoch."""
+    def _random_numbers(self, ids: np.ndarray, lengths: np.ndarray, epochs: np.ndarray) -> np.ndarray:
+        """Draw (3, T) random numbers, seeded per example by its ids, the seed and the epoch."""
         epochs = epochs if self.dynamic else np.zeros_like(epochs)
         numbers = np.empty((3, len(ids)))
         end = 0
@@ -173,14 +172,14 @@ class DataCollatorForPretraining:
         return numbers
 
     def _word_starts(self, words: np.ndarray | None, lengths: np.ndarray) -> np.ndarray:
-        """For each token the place where its word begins: (T,)."""
+        """Return for each token the index of the first token of its word: (T,)."""
         if words is None:
             raise ValueError(
                 "whole_words needs the column 'word_ids': build_examples(..., whole_words=True) makes it, or the "
                 "tokenizer's word_ids(); with Trainer, set remove_unused_columns=False, or it drops the column"
             )
-        begins = np.ones(len(words), dtype=bool)
-        begins[1:] = words[1:] != words[:-1]
-        begins |= words < 0
-        begins[(np.cumsum(lengths) - lengths)] = True
-        return np.maximum.accumulate(np.where(begins, np.arange(len(words)), 0))
+        is_start = np.ones(len(words), dtype=bool)
+        is_start[1:] = words[1:] != words[:-1]
+        is_start |= words < 0
+        is_start[np.cumsum(lengths) - lengths] = True
+        return np.maximum.accumulate(np.where(is_start, np.arange(len(words)), 0))

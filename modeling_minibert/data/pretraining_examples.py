@@ -1,18 +1,18 @@
-"""From documents to pretraining examples: pairs for next-sentence or sentence-order prediction, or full sequences.
+"""Pretraining examples from documents: pairs for next-sentence or sentence-order prediction, or full sequences.
 
     examples = build_examples(documents["train"], tokenizer, objective="nsp", max_length=128, num_proc=2)
     examples[0]    # input_ids [CLS] A [SEP] B [SEP], token_type_ids 0…0 1…1, next_sentence_label 0 or 1
 
 - nsp (BERT): A and B are several sentences each. Label 0: B follows A in its document; 1: B is from another document.
 - sop (ALBERT): A and B are neighbours. Label 0: in their order; 1: swapped.
-- mlm: the sentences of a document, as many as fit, without a pair.
+- mlm: as many sentences of a document as fit, without a pair.
 
-No example crosses a document but the B of a random pair. A sentence that is too long is cut into pieces. The mlm
-objective uses every token of the corpus once. Pairs lose what is truncated: of the IMDB reviews nsp and sop use 92 %
-of the tokens at max_length 128 and 99 % at 512 (a random B is a second use and not counted).
+Apart from random pairs, no example crosses documents. Sentences that are too long are cut into pieces. The mlm
+objective uses every token of the corpus once. Pairs lose truncated tokens: of the IMDB reviews nsp and sop use 92 % of
+the tokens at max_length 128 and 99 % at 512 (not counting random Bs, which repeat tokens).
 
-The documents are put into blocks of 1,000, and every block draws from a random generator of its own, seeded by its
-number. So one process, several, and streaming give the same examples. A random B comes from the same block.
+Documents are grouped into blocks of 1,000, each with a random generator seeded by the block's number. So one process,
+several, and streaming give the same examples. A random B comes from the same block.
 
 Read `build_examples`, then `ExampleBuilder.__call__`, then the objectives.
 Sources: BERT, Devlin et al. 2018; ALBERT, Lan et al. 2019.
@@ -44,21 +44,21 @@ def build_examples(
     seed: int = 0,
     num_proc: int | None = None,
 ) -> Dataset | IterableDataset:
-    """Turn documents into pretraining examples. A second call with the same arguments takes them from the cache.
+    """Build pretraining examples from documents. The result is cached by `datasets`.
 
     Args:
-        documents: with a column `text`, as `load_documents` gives them: one split.
-        tokenizer: a fast tokenizer with a start and an end token, as [CLS] and [SEP].
+        documents: one split with a column `text`, from `load_documents`.
+        tokenizer: a fast tokenizer with [CLS] and [SEP], or tokens in their roles.
         objective: "nsp", "sop" or "mlm".
-        max_length: tokens of an example at most, special tokens included.
-        short_sequence_probability: how many examples are shorter on purpose, so that the model meets short texts too.
+        max_length: largest number of tokens in an example, special tokens included.
+        short_sequence_probability: share of examples with a random shorter length, so that the model sees short texts.
         whole_words: add the column `word_ids`, for whole-word masking.
-        seed: of the pairs and of the shorter lengths.
-        num_proc: processes; not for streamed documents.
+        seed: for the pairs and the shorter lengths.
+        num_proc: number of processes; ignored for streamed documents.
 
     Returns:
-        Columns `input_ids`, `token_type_ids`, with a pair `next_sentence_label`, with whole_words `word_ids` (from 0
-        on over the example, -1 for special tokens).
+        Columns `input_ids`, `token_type_ids`, for pairs `next_sentence_label`, with whole_words `word_ids` (numbered
+        from 0 in each example, -1 for special tokens).
 
     Raises:
         ValueError: an unknown objective, several splits, a tokenizer without the special tokens, too small a
@@ -75,9 +75,9 @@ def build_examples(
     examples = {"batched": True, "batch_size": 1, "with_indices": True, "remove_columns": ["block"]}
     examples["features"] = builder.features()
     if isinstance(documents, IterableDataset):
-        return documents.map(_one_block, **blocks).map(builder, **examples)
+        return documents.map(_group, **blocks).map(builder, **examples)
     # A block is a large row: without writer_batch_size a thousand of them would be held in memory.
-    rows = documents.map(_one_block, **blocks, writer_batch_size=1, desc="Grouping documents")
+    rows = documents.map(_group, **blocks, writer_batch_size=1, desc="Grouping documents")
     num_proc = min(num_proc, len(rows)) if num_proc else None
     result = rows.map(builder, **examples, num_proc=num_proc, desc=f"Building {objective} examples")
     if len(result) == 0:
@@ -87,7 +87,7 @@ def build_examples(
     return result
 
 
-def _one_block(batch: dict[str, list]) -> dict[str, list]:
+def _group(batch: dict[str, list]) -> dict[str, list]:
     return {"block": [batch["text"]]}
 
 
@@ -102,13 +102,9 @@ def _check_labels(examples: Dataset, objective: str) -> None:
 
 
 class ExampleBuilder:
-    """What `datasets.map` calls for each block of documents. Pickles small, and has a stable fingerprint.
+    """Build the examples of a block of documents; called by `datasets.map`.
 
-    Args:
-        as `build_examples`.
-
-    Raises:
-        ValueError: as `build_examples`.
+    It pickles small and has a stable fingerprint. Arguments and errors as in `build_examples`.
     """
 
     def __init__(
@@ -131,7 +127,7 @@ class ExampleBuilder:
         self.short_sequence_probability = short_sequence_probability
 
     def features(self) -> Features:
-        """The columns, in types that save space on disk."""
+        """Return the columns, with small integer types."""
         columns = {"input_ids": List(Value("int32")), "token_type_ids": List(Value("int8"))}
         if self.has_pairs:
             columns["next_sentence_label"] = Value("int8")
@@ -140,7 +136,7 @@ class ExampleBuilder:
         return Features(columns)
 
     def __call__(self, rows: dict[str, list], indices: list[int]) -> dict[str, list]:
-        """One block of documents → its examples, by column."""
+        """Build the examples of one block of documents, by column."""
         random = np.random.default_rng([self.seed, indices[0]])
         texts = [text for block in rows["block"] for text in block]
         documents = [self._sentences(text) for text in texts]
@@ -152,7 +148,7 @@ class ExampleBuilder:
         return columns
 
     def _sentences(self, text: str) -> list[Tokens]:
-        """The encoded sentences of a document; those too long for a segment in pieces."""
+        """Encode the sentences of a document, and cut those longer than a segment into pieces."""
         longest = self.room // 2 if self.has_pairs else self.room
         sentences = []
         for sentence in split_sentences(text):
@@ -167,7 +163,7 @@ class ExampleBuilder:
         return sentences
 
     def _example(self, first: Tokens, second: Tokens | None, label: int | None) -> dict:
-        """[CLS] A [SEP], or [CLS] A [SEP] B [SEP]."""
+        """Build [CLS] A [SEP], or [CLS] A [SEP] B [SEP]."""
         segments = [first] if second is None else [first, second]
         example: dict = {"input_ids": [self.start], "token_type_ids": [0] + [0] * (len(first) + 1)}
         for segment in segments:
@@ -176,37 +172,37 @@ class ExampleBuilder:
             example["token_type_ids"] += [1] * (len(second) + 1)
             example["next_sentence_label"] = label
         if self.whole_words:
-            # A segment may have been cut inside a word: what is left of it counts as a word.
+            # A segment may begin inside a word: the rest of the word counts as a word.
             begins = [place == 0 or begin for segment in segments for place, (_, begin) in enumerate(segment)]
             numbers = [number - 1 for number in accumulate(begins)]
             example["word_ids"] = [-1, *numbers[: len(first)], -1]
             example["word_ids"] += [] if second is None else [*numbers[len(first) :], -1]
         return example
 
-    def _target(self, random) -> int:
-        """How many tokens the next example shall have."""
+    def _draw_length(self, random) -> int:
+        """Draw the number of tokens of the next example."""
         if random.random() < self.short_sequence_probability:
             return int(random.integers(2, self.room + 1))
         return self.room
 
     def _full_sequences(self, documents: list[list[Tokens]], texts: list[str], random):
-        """Sentences of one document, as many as fit."""
+        """Yield sequences of as many sentences of one document as fit."""
         for sentences in documents:
-            sequence, target = [], self._target(random)
+            sequence, target = [], self._draw_length(random)
             for sentence in sentences:
                 if sequence and len(sequence) + len(sentence) > target:
                     yield sequence, None, None
-                    sequence, target = [], self._target(random)
+                    sequence, target = [], self._draw_length(random)
                 sequence = sequence + sentence
             if sequence:
                 yield sequence, None, None
 
     def _sentence_order_pairs(self, documents: list[list[Tokens]], texts: list[str], random):
-        """Neighbouring segments, swapped by the toss of a coin; a sentence left alone is cut in two."""
+        """Yield neighbouring segments, swapped with probability 1/2; a single sentence is split into halves."""
         for sentences in documents:
             place = 0
             while place < len(sentences):
-                chunk = _take(sentences, place, self._target(random))
+                chunk = _take(sentences, place, self._draw_length(random))
                 place += len(chunk)
                 if len(chunk) == 1:
                     middle = len(chunk[0]) // 2
@@ -218,36 +214,36 @@ class ExampleBuilder:
                     yield (second, first, 1) if swap else (first, second, 0)
 
     def _next_sentence_pairs(self, documents: list[list[Tokens]], texts: list[str], random):
-        """A segment, and what follows it or a segment of another document.
+        """Yield segments, each with the next segment or one of another document.
 
-        A sentence left alone at the end of its document can only get a random B. To keep the labels balanced, every
-        two of these are made up for by a pair that the coin would have made random and that is not.
+        A single sentence at the end of its document can only get a random B. To keep the labels balanced, for every
+        two of these one later pair that was drawn to be random is not.
         """
-        owed = 0
+        extra_random = 0
         for number, sentences in enumerate(documents):
             place = 0
             while place < len(sentences):
-                target = self._target(random)
+                target = self._draw_length(random)
                 chunk = _take(sentences, place, target)
                 alone = len(chunk) == 1
                 wants_random = alone or random.random() < 0.5
-                if wants_random and not alone and owed > 0:
-                    wants_random, owed = False, owed - 2
+                if wants_random and not alone and extra_random > 0:
+                    wants_random, extra_random = False, extra_random - 2
                 other = _other_document(documents, texts, number, random) if wants_random else None
                 cut = 1 if alone else int(random.integers(1, len(chunk)))
                 first, second = _join(chunk[:cut]), _join(chunk[cut:])
                 if other is not None:
                     start = int(random.integers(len(other)))
                     second = _join(_take(other, start, max(target - len(first), 1)))
-                    owed += alone
-                # What was not used is put back: here, the sentences that a random B has taken the place of.
+                    extra_random += alone
+                # With a random B, the unused sentences of the chunk go into the next example.
                 place += len(chunk) if other is None else cut
                 if second:
                     yield *_truncate(first, second, self.room, random), int(other is not None)
 
 
 def _take(sentences: list[Tokens], place: int, target: int) -> list[Tokens]:
-    """Sentences from `place` on, until they have `target` tokens or the document ends."""
+    """Take sentences from `place` on, until they have `target` tokens or the document ends."""
     taken, tokens = [], 0
     while place + len(taken) < len(sentences) and tokens < target:
         taken.append(sentences[place + len(taken)])
@@ -260,11 +256,10 @@ def _join(sentences: list[Tokens]) -> Tokens:
 
 
 def _truncate(first: Tokens, second: Tokens, room: int, random) -> tuple[Tokens, Tokens]:
-    """Take tokens from the longer segment until both fit, each from its front or its back by the toss of a coin."""
-    excess = len(first) + len(second) - room
-    if excess <= 0:
+    """Remove tokens from the longer segment until both fit, each from its front or its back at random."""
+    if len(first) + len(second) <= room:
         return first, second
-    # Taking one token at a time from the longer one evens the lengths out first, and then takes from both in turn.
+    # As if one token at a time were removed from the longer segment, and from both in turn at equal lengths.
     shorter = min(len(first), len(second), (room + 1) // 2)
     lengths = (shorter, room - shorter) if len(first) <= len(second) else (room - shorter, shorter)
     kept = []
@@ -275,8 +270,8 @@ def _truncate(first: Tokens, second: Tokens, room: int, random) -> tuple[Tokens,
 
 
 def _other_document(documents: list[list[Tokens]], texts: list[str], number: int, random) -> list[Tokens] | None:
-    """Another document of the block with another text; None if there is none."""
-    # In a block of a thousand the first try nearly always succeeds.
+    """Draw a document of the block with a different text; None if there is none."""
+    # In a block of a thousand the first try nearly always succeeds; the list below is slow to build.
     for candidate in [int(random.integers(len(documents))) for _ in range(3)]:
         if documents[candidate] and texts[candidate] != texts[number]:
             return documents[candidate]

@@ -1,18 +1,18 @@
-"""From question and context to features: overlapping windows of tokens, and the answer's first and last token in each.
+"""Features for question answering: overlapping windows of tokens, with the start and end token of the answer.
 
     [CLS] question [SEP] the first part of the context [SEP]
     [CLS] question [SEP]       the next part, which shares doc_stride tokens with the first [SEP]
 
-A context longer than the model is read in windows; the question is never cut. Which tokens are the answer is found by
-the characters that they cover (offsets) in the context as it was given: nothing is stripped from it, as that would move
-every answer. Each feature has exactly one start and one end. A window that does not hold the whole answer, and a
-question without one, have both at the [CLS] token, and at token 0 where a tokenizer has no such token.
+A context longer than the model is split into windows; the question is never truncated. The tokens of the answer are
+found by their character offsets in the context, which is not stripped, as that would shift the offsets. Each feature
+has one start and one end position. If the window lacks a part of the answer, or the question has none, both are the
+[CLS] token, or token 0 if the tokenizer has no [CLS].
 
     features = rows.map(question_features, batched=True, remove_columns=rows.column_names,
                         fn_kwargs={"tokenizer": tokenizer, "max_length": 384, "doc_stride": 128})
 
-Pads come later, per batch, and on the right, as answers are counted from the left: `tokenizer.padding_side = "right"`
-and `DataCollatorWithPadding(tokenizer)`, or no pads at all with `DataCollatorWithPacking()`.
+Positions are counted from the left, so pad on the right: `tokenizer.padding_side = "right"` with
+`DataCollatorWithPadding(tokenizer)`, or pack with `DataCollatorWithPacking()`.
 
 Source: Devlin et al. 2019, sections 4.2 and 4.3.
 """
@@ -23,17 +23,17 @@ import numpy as np
 def question_features(
     batch: dict[str, list], tokenizer, max_length: int = 384, doc_stride: int = 128, with_offsets: bool = False
 ) -> dict[str, list]:
-    """Features of a batch of rows as `load_question_answering` gives them; one row gives one or more.
+    """Encode rows of `load_question_answering` as one or more features each.
 
-    Of several answers the first one counts.
+    If a row has several answers, the first is used.
 
     Args:
-        batch: columns `question`, `context`, `answers`, and `id` where offsets are asked for.
+        batch: columns `question`, `context`, `answers`, and with offsets `id`.
         tokenizer: a fast tokenizer of any kind.
-        max_length: tokens of a window, special tokens included.
-        doc_stride: tokens of the context that two neighbouring windows share.
-        with_offsets: also what `evaluation.find_answers` needs: `example_id`; `offset_mapping` (L, 2), the characters
-            of the context that each token covers, −1 for tokens of something else; `no_answer_position`.
+        max_length: tokens in a window, special tokens included.
+        doc_stride: number of context tokens that two neighbouring windows share.
+        with_offsets: add the columns for `evaluation.find_answers`: `example_id`; `offset_mapping` (L, 2), the
+            characters of the context that each token covers, −1 for other tokens; `no_answer_position`.
 
     Returns:
         The columns of the tokenizer, `start_positions` and `end_positions`.
@@ -41,7 +41,7 @@ def question_features(
     Raises:
         ValueError: a tokenizer that is not fast, or a question that leaves no room for new tokens in a window.
     """
-    # A leading space is nothing to answer from, and some questions of SQuAD have many of them.
+    # Some questions of SQuAD begin with many spaces.
     questions = [question.lstrip() for question in batch["question"]]
     _check_room(questions, tokenizer, max_length, doc_stride)
     encoding = tokenizer(
@@ -56,8 +56,8 @@ def question_features(
     rows = np.array(encoding.pop("overflow_to_sample_mapping"))
     offsets = [_context_offsets(window, encoding) for window in range(len(rows))]
     del encoding["offset_mapping"]
-    nowhere = [_no_answer_position(ids, tokenizer) for ids in encoding["input_ids"]]
-    spans = [(position, position) for position in nowhere]
+    no_answer = [_no_answer_position(ids, tokenizer) for ids in encoding["input_ids"]]
+    spans = [(position, position) for position in no_answer]
     for row, (texts, starts) in enumerate((answers["text"], answers["answer_start"]) for answers in batch["answers"]):
         if texts:
             windows = np.flatnonzero(rows == row)
@@ -69,38 +69,38 @@ def question_features(
     if with_offsets:
         features["example_id"] = [batch["id"][row] for row in rows]
         features["offset_mapping"] = [window.tolist() for window in offsets]
-        features["no_answer_position"] = nowhere
+        features["no_answer_position"] = no_answer
     return features
 
 
 def locate(text: str, start: int, windows: list[np.ndarray], doc_stride: int) -> list[tuple[int, int] | None]:
-    """The first and the last token of an answer in each of the windows of one context.
+    """Find the first and last token of an answer in each window of its context.
 
-    These are the first and the last token that cover any character of it: an answer that ends within a token
-    ("1920" of "1920s") gets the whole token, and a character of several tokens (an emoji under byte-level BPE) all.
+    A token belongs to the answer if it covers any of its characters: the whole of "1920s" for the answer "1920", and
+    all tokens of a character that has several (an emoji in byte-level BPE).
 
     Args:
-        text: the answer; spaces around it do not count, as many tokenizers have no token for them.
-        start: its first character in the context.
-        windows: for each window (L, 2), the characters of each token, −1 where it is none of the context.
-        doc_stride: tokens of the context that two neighbouring windows share.
+        text: the answer; surrounding spaces are ignored, as many tokenizers have no tokens for them.
+        start: index of its first character in the context.
+        windows: for each window (L, 2), the characters of each token, −1 for tokens outside the context.
+        doc_stride: number of context tokens that two neighbouring windows share.
 
     Returns:
-        For each window (first, last), or None where it does not hold all of the answer's tokens.
+        For each window (first, last), or None if it lacks a token of the answer.
     """
     end = start + len(text.rstrip())
     start += len(text) - len(text.lstrip())
-    found, numbers = [], []
-    for window, shift in zip(windows, _shifts(windows, doc_stride), strict=True):
+    spans, parts = [], []  # parts: the answer's tokens in each window, as token numbers in the context
+    for window, shift in zip(windows, _context_shifts(windows, doc_stride), strict=True):
         tokens = np.flatnonzero((window[:, 0] < end) & (window[:, 1] > start))
-        found.append((int(tokens[0]), int(tokens[-1])) if len(tokens) else None)
-        numbers.append(set((tokens + shift).tolist()))
-    whole = set.union(*numbers)  # the answer's tokens, by their numbers in the context
-    return [span if part == whole else None for span, part in zip(found, numbers, strict=True)]
+        spans.append((int(tokens[0]), int(tokens[-1])) if len(tokens) else None)
+        parts.append(set((tokens + shift).tolist()))
+    whole = set.union(*parts)
+    return [span if part == whole else None for span, part in zip(spans, parts, strict=True)]
 
 
-def _shifts(windows: list[np.ndarray], doc_stride: int) -> list[int]:
-    """What to add to the places of a window's tokens so that a token of the context has one number in all windows."""
+def _context_shifts(windows: list[np.ndarray], doc_stride: int) -> list[int]:
+    """Return for each window the difference between a token's number in the context and in the window."""
     firsts = [int(np.argmax(window[:, 1] >= 0)) for window in windows]
     sizes = [int((window[:, 1] >= 0).sum()) for window in windows]
     steps = np.cumsum([0, *(size - doc_stride for size in sizes[:-1])]).tolist()
@@ -110,7 +110,7 @@ def _shifts(windows: list[np.ndarray], doc_stride: int) -> list[int]:
 
 
 def _context_offsets(window: int, encoding) -> np.ndarray:
-    """(L, 2): the characters that each token of the context covers, −1 for all other tokens."""
+    """Return (L, 2), the characters that each token of the context covers, −1 for other tokens."""
     is_context = np.array([sequence == 1 for sequence in encoding.sequence_ids(window)])
     return np.where(is_context[:, None], np.array(encoding["offset_mapping"][window]), -1)
 
@@ -120,11 +120,11 @@ def _no_answer_position(ids: list[int], tokenizer) -> int:
 
 
 def _check_room(questions: list[str], tokenizer, max_length: int, doc_stride: int) -> None:
-    """Refuse questions that are too long before the tokenizer stops with an error that names none."""
+    """Raise if a question is too long; the tokenizer's own error does not name the question."""
     if not tokenizer.is_fast:
-        raise ValueError(f"{type(tokenizer).__name__} is no fast tokenizer; load one with AutoTokenizer")
+        raise ValueError(f"{type(tokenizer).__name__} is not a fast tokenizer; load one with AutoTokenizer")
     if doc_stride < 0:
-        raise ValueError(f"doc_stride is {doc_stride}, must be at least 0")
+        raise ValueError(f"doc_stride is {doc_stride}; it must be at least 0")
     lengths = [len(ids) for ids in tokenizer(questions, add_special_tokens=False)["input_ids"]]
     longest = int(np.argmax(lengths))
     special = tokenizer.num_special_tokens_to_add(pair=True)

@@ -1,10 +1,10 @@
-"""Reading questions with their contexts and answers: from the Hub, a folder or files, to checked splits by article.
+"""Questions with contexts and answers: load them from the Hub, a folder or files, check them, split them by article.
 
-`load_question_answering` is the whole story; the functions below it are its steps, in order. Every row becomes
+Read `load_question_answering` first; the functions below it are its steps, in order. Every row becomes
 
     id, title, context, question, answers: {"text": [...], "answer_start": [...]}
 
-as in SQuAD on the Hub; a question without an answer (SQuAD v2) has two empty lists. Nothing is dropped silently.
+as in SQuAD on the Hub; a question without an answer (SQuAD v2) has two empty lists. Dropped rows are reported.
 
 Sources: Rajpurkar et al. 2016 and 2018 (SQuAD v1.1 and v2).
 """
@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from datasets import Dataset, DatasetDict, Features, List, Value, load_dataset
+from datasets import Dataset, DatasetDict, Features, List, Value
 
-from .classification import SPLITS
 from .files import check_files, check_utf8, read_table
+from .splits import SPLITS, check_columns, check_train, load_splits
 
 FEATURES = Features(
     {
@@ -36,42 +36,36 @@ def load_question_answering(
     skip_bad_rows: bool = False,
     seed: int = 0,
 ) -> DatasetDict:
-    """Load questions, check them, and split them by article where that has not been done.
+    """Load questions and check them; split test and validation sets by article if they are not given.
 
-    Of data with one split, whatever it is called, a test split is set apart; a validation split is set apart from
-    train where there is none. Both hold whole articles: those of one title, or of one context where rows have no title.
-    A random split of the rows would put questions about one text on both sides.
+    A single split, of any name, is split into train and test. A missing validation set is split from train. Both get
+    whole articles (all rows with one title, or with one context if there are no titles), so that no two splits have
+    questions about the same text.
 
     Args:
         dataset_name: a name on the Hub or a local folder, for `datasets.load_dataset`; or
         data_files: split name → json (official, nested), json lines or parquet file.
-        validation_fraction: share of the articles of train that become validation, 0 to 1; 0: no validation split.
-        test_fraction: share of the articles that become test where there is one split only, 0 to 1.
-        skip_bad_rows: leave out what would raise an error otherwise, and print how much: rows without question or
-            context, with an answer that is not in its context, and train (validation) rows whose context is also in
-            another split (in test).
-        seed: of the drawing of articles.
+        validation_fraction: share of train articles for validation, from 0 (no validation split) to below 1.
+        test_fraction: share of articles for test if there is a single split, above 0 and below 1.
+        skip_bad_rows: drop bad rows instead of raising, and print their number: rows without question or context, with
+            an answer that is not in its context, and train (validation) rows whose context is also in another split
+            (in test).
+        seed: for splitting.
 
     Raises:
-        FileNotFoundError: a file is not there.
-        ValueError: no train split among several, missing columns, two rows with one id, bad rows (counted, the first
-            ones named), contexts in two splits, or a single article to split.
+        FileNotFoundError: a file is missing.
+        ValueError: several splits without train, missing columns, two rows with one id, bad rows (names their number
+            and the first three), contexts in two splits, or a single article to split.
     """
-    if (dataset_name is None) == (data_files is None):
-        raise ValueError("give either dataset_name or data_files, and not both")
     if not 0 <= validation_fraction < 1:
         raise ValueError(f"validation_fraction is {validation_fraction}; it must be at least 0 and below 1")
-    if dataset_name:
-        raw = load_dataset(dataset_name, dataset_config_name)
-    else:
-        raw = {split: read_questions(path, split) for split, path in (data_files or {}).items()}
+    raw = load_splits(dataset_name, dataset_config_name, data_files, read_questions)
     splits = {split: _check_rows(_select_columns(rows, split), split, skip_bad_rows) for split, rows in raw.items()}
     if len(splits) == 1:
         ((only, rows),) = splits.items()
         train, test = split_by_article(rows, test_fraction, seed, f"test, of the {only} split")
         splits = {"train": train, "test": test}
-    if "train" not in splits:
-        raise ValueError(f"there is no train split; the splits are {sorted(splits)}")
+    check_train(splits)
     splits = {split: splits[split] for split in SPLITS if split in splits}
     for name, other in (("train", "test"), ("train", "validation"), ("validation", "test")):
         if name in splits and other in splits:
@@ -83,7 +77,7 @@ def load_question_answering(
 
 
 def read_questions(path: str, split: str) -> Dataset:
-    """One file: SQuAD's official json, which nests questions in paragraphs in articles, or a table.
+    """Read one file: SQuAD's official json (questions in paragraphs in articles) or a table.
 
     Raises as `files.read_table`.
     """
@@ -93,7 +87,7 @@ def read_questions(path: str, split: str) -> Dataset:
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
         except json.JSONDecodeError:
-            content = None  # json lines, or broken: the table reader will say
+            content = None  # json lines, or broken json, for which read_table raises
         if isinstance(content, dict) and isinstance(content.get("data"), list):
             rows = list(_flatten(content["data"]))
             if not rows:
@@ -103,7 +97,7 @@ def read_questions(path: str, split: str) -> Dataset:
 
 
 def _flatten(articles: list[dict]) -> Iterator[dict]:
-    """SQuAD's articles → one row per question; what is flat already stays as it is."""
+    """Yield one row per question from SQuAD's articles; flat rows are passed through."""
     for article in articles:
         if "paragraphs" not in article:
             yield article
@@ -120,7 +114,7 @@ def _flatten(articles: list[dict]) -> Iterator[dict]:
 
 
 def _as_lists(answers, row: str) -> dict[str, list]:
-    """[{"text": …, "answer_start": …}, …], as in the files, → {"text": […], "answer_start": […]}, as on the Hub."""
+    """Convert the answers of a file, [{"text": …, "answer_start": …}, …], to {"text": […], "answer_start": […]}."""
     keys = ("text", "answer_start")
     if isinstance(answers, dict) and all(isinstance(answers.get(key), list) for key in keys):
         return {key: answers[key] for key in keys}
@@ -133,12 +127,8 @@ def _as_lists(answers, row: str) -> dict[str, list]:
 
 
 def _select_columns(rows: Dataset, split: str) -> Dataset:
-    """Rows in our layout; a missing id is the number of the row, a missing title is empty."""
-    if len(rows) == 0:
-        raise ValueError(f"the {split} split has no rows")
-    for name in ("question", "context", "answers"):
-        if name not in rows.column_names:
-            raise ValueError(f"the {split} split has no column {name!r}; its columns are {rows.column_names}")
+    """Convert rows to `FEATURES`; a missing id becomes the number of the row, a missing title an empty string."""
+    check_columns(rows, ("question", "context", "answers"), split)
     selected = [
         {
             "id": f"{split}-{number}" if row.get("id") is None else str(row["id"]),
@@ -158,7 +148,7 @@ def _select_columns(rows: Dataset, split: str) -> Dataset:
 
 
 def _check_rows(rows: Dataset, split: str, skip: bool) -> Dataset:
-    """Refuse rows that nothing can be learned from, or leave them out where asked."""
+    """Raise if rows are faulty, or drop them with `skip`."""
     faults = {number: fault for number, row in enumerate(rows) if (fault := find_fault(row))}
     if not faults:
         return rows
@@ -172,7 +162,7 @@ def _check_rows(rows: Dataset, split: str, skip: bool) -> Dataset:
 
 
 def find_fault(row: dict) -> str | None:
-    """What is wrong with a row in our layout, in words; None where nothing is."""
+    """Describe what is wrong with a row of `FEATURES`; None if it is valid."""
     context, answers = row["context"], row["answers"]
     for name in ("question", "context"):
         if not row[name].strip():
@@ -184,13 +174,13 @@ def find_fault(row: dict) -> str | None:
         if not (text or "").strip():
             return "it has an empty answer; a question without an answer has empty lists"
         if start < 0 or context[start : start + len(text)] != text:
-            there = context[max(start, 0) : max(start, 0) + len(text)]
-            return f"the answer {text!r:.60} is not in its context at character {start}, which reads {there!r:.60}"
+            found = context[max(start, 0) : max(start, 0) + len(text)]
+            return f"the answer {text!r:.60} is not in its context at character {start}, which reads {found!r:.60}"
     return None
 
 
 def _check_overlap(rows: Dataset, others: Dataset, name: str, other: str, skip: bool) -> Dataset:
-    """Refuse contexts that stand in the splits `name` and `other`, or leave those rows of `name` out where asked."""
+    """Raise if the splits `name` and `other` share contexts, or drop those rows of `name` with `skip`."""
     known = set(others["context"])
     contexts = rows["context"]
     shared = [number for number, context in enumerate(contexts) if context in known]
@@ -208,14 +198,14 @@ def _check_overlap(rows: Dataset, others: Dataset, name: str, other: str, skip: 
     return rows.select([number for number in range(len(rows)) if number not in left_out])
 
 
-def split_by_article(rows: Dataset, fraction: float, seed: int, what: str = "") -> tuple[Dataset, Dataset]:
-    """Set whole articles apart: (the rest, the share).
+def split_by_article(rows: Dataset, fraction: float, seed: int, name: str = "") -> tuple[Dataset, Dataset]:
+    """Split rows by article into (the rest, the held-out share).
 
     Args:
-        rows: in our layout.
-        fraction: share of the articles, above 0 and below 1; at least one article is taken and one left.
-        seed: of the drawing.
-        what: what the share is called in what is printed.
+        rows: with columns `title` and `context`.
+        fraction: share of the articles to hold out, above 0 and below 1; each part gets at least one article.
+        seed: for the random choice of articles.
+        name: of the held-out share, for the printed line.
 
     Raises:
         ValueError: a fraction out of range, or fewer than two articles.
@@ -223,11 +213,11 @@ def split_by_article(rows: Dataset, fraction: float, seed: int, what: str = "") 
     if not 0 < fraction < 1:
         raise ValueError(f"the fraction of articles to set apart is {fraction}; it must be above 0 and below 1")
     kind = "title" if all(title.strip() for title in rows["title"]) else "context"
-    names = sorted(set(rows[kind]))
-    if len(names) < 2:
-        raise ValueError(f"all {len(rows)} rows have the {kind} {names[0]!r:.60}; two are needed to split by {kind}")
-    count = min(max(round(fraction * len(names)), 1), len(names) - 1)
-    drawn = {names[place] for place in np.random.default_rng(seed).permutation(len(names))[:count]}
-    apart = np.array([name in drawn for name in rows[kind]])
-    print(f"{what}: {apart.sum():,} rows of {count} {kind}s out of {len(names)}, set apart by {kind}")
-    return rows.select(np.flatnonzero(~apart)), rows.select(np.flatnonzero(apart))
+    articles = sorted(set(rows[kind]))
+    if len(articles) < 2:
+        raise ValueError(f"all {len(rows)} rows have the {kind} {articles[0]!r:.60}; two are needed to split by {kind}")
+    count = min(max(round(fraction * len(articles)), 1), len(articles) - 1)
+    drawn = {articles[place] for place in np.random.default_rng(seed).permutation(len(articles))[:count]}
+    held_out = np.array([article in drawn for article in rows[kind]])
+    print(f"{name}: {held_out.sum():,} rows of {count} {kind}s out of {len(articles)}, set apart by {kind}")
+    return rows.select(np.flatnonzero(~held_out)), rows.select(np.flatnonzero(held_out))

@@ -1,16 +1,15 @@
-"""Pretraining on a corpus beyond memory: read while training, over and over, by one process or several.
+"""Endless batches from a corpus larger than memory, read during training by one process or several.
 
     documents = load_documents(data_files={"train": files}, streaming=True)["train"]
     documents = shuffled_share(documents, rank, world_size, seed=0)
     batches = StreamedBatches(build_examples(documents, tokenizer), max_tokens=4096)     # for a DataLoader
 
-Nothing knows how long a stream is, so `Trainer` needs `max_steps`, and the stream begins anew when it ends. It never
-ends for one process before it does for another, whose share may be larger: in distributed training they would wait
-for each other for ever.
+The length of a stream is unknown, so `Trainer` needs `max_steps`, and the stream restarts at its end. If it ended
+instead, processes with larger shares would wait forever for the others.
 
-Order comes from three places: the files, and the documents within a buffer, are shuffled by `datasets`, anew in every
-pass; examples are put into batches of alike lengths within a second, smaller buffer. All of it follows from the seed,
-so a resumed run that skips the batches it has seen goes on with those that it has not.
+`datasets` shuffles the files, and the documents within a buffer, in every pass. Examples are batched by length within
+a second, smaller buffer. All randomness follows from the seed, so a resumed run that skips the batches it has seen
+continues with the others.
 """
 
 from collections.abc import Iterator
@@ -28,51 +27,50 @@ from .flat_batches import TokenBudgetBatches
 def shuffled_share(
     documents: IterableDataset, rank: int, world_size: int, seed: int = 0, buffer_size: int = 10_000
 ) -> IterableDataset:
-    """The documents that one process of several reads, in random order. No document goes to two in one pass.
+    """Select one process's share of the documents, and shuffle it. The shares of a pass are disjoint.
 
-    Whole files where they can be dealt out evenly. Otherwise every process reads all documents and leaves those of
-    the others aside before anything is encoded.
+    A share is a number of whole files if they divide evenly. Otherwise every process reads all documents and drops
+    those of the others before encoding.
 
     Args:
         documents: streamed, the same in every process.
-        rank, world_size: which process this is, from 0, and how many there are.
-        seed: of the order, the same in every process.
-        buffer_size: how many documents are shuffled at a time.
+        rank, world_size: number of this process, from 0, and of all processes.
+        seed: for the order, the same in every process.
+        buffer_size: number of documents in the shuffle buffer.
     """
-    # Not split_dataset_by_node: where files cannot be dealt out it leaves aside what comes last, encoded examples.
+    # If files do not divide evenly, split_dataset_by_node drops rows at the end of the pipeline, after encoding them.
     if documents.num_shards % world_size == 0:
         documents = documents.shard(world_size, rank, contiguous=False)
     else:
-        documents = documents.filter(partial(_is_dealt_to, rank, world_size), with_indices=True)
+        documents = documents.filter(partial(_is_in_share, rank, world_size), with_indices=True)
     return documents.shuffle(seed=seed, buffer_size=buffer_size)
 
 
-def _is_dealt_to(rank: int, world_size: int, row: dict, index: int) -> bool:
+def _is_in_share(rank: int, world_size: int, row: dict, index: int) -> bool:
     return index % world_size == rank
 
 
 class StreamedBatches(torch.utils.data.IterableDataset):
-    """A stream of whole batches without an end: lists of rows of similar length, `max_tokens` tokens at most.
+    """An endless stream of batches: lists of rows of similar length, at most `max_tokens` tokens.
 
-    Every pass over the examples reads each of them once; their column `epoch` says which pass it is, so that
-    `DataCollatorForPretraining` masks anew in each. The workers of a data loader each read files of their own.
+    Every pass reads each example once. The column `epoch` holds the number of the pass, for the masks of
+    `DataCollatorForPretraining`. The workers of a data loader read different files.
 
     Args:
-        examples: a streamed data set with a column `input_ids`, as `build_examples` gives it.
-        max_tokens: tokens in a batch.
-        seed: of the order of the batches.
-        buffer_size: how many examples are put into batches at a time; a few tokens of the budget are lost at the end
-            of each buffer.
+        examples: a streamed data set with a column `input_ids`, from `build_examples`.
+        max_tokens: largest number of tokens in a batch.
+        seed: for the order of the batches.
+        buffer_size: number of examples that are batched together; the last batch of each buffer is not full.
 
     Raises:
-        ValueError: when iterated, if there is no example at all, or one longer than max_tokens.
+        ValueError: on iteration, if there is no example, or one longer than max_tokens.
     """
 
     def __init__(self, examples: IterableDataset, max_tokens: int, seed: int = 0, buffer_size: int = 4000):
         self.examples, self.max_tokens, self.seed, self.buffer_size = examples, max_tokens, seed, buffer_size
 
     def __iter__(self) -> Iterator[list[dict]]:
-        # A copy: the epoch of a streamed data set is shared between the workers of a loader, which are not in step.
+        # A copy, as workers share the epoch of a streamed data set but may be in different passes.
         examples = deepcopy(self.examples)
         for epoch in count():
             examples.set_epoch(epoch)
@@ -88,4 +86,4 @@ class StreamedBatches(torch.utils.data.IterableDataset):
             if number == 0:
                 if torch.utils.data.get_worker_info() is None:
                     raise ValueError("the stream gave no example; every process needs at least one document of its own")
-                return  # more workers than files: the others have them all
+                return  # there are more workers than files

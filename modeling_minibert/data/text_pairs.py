@@ -1,4 +1,4 @@
-"""Pairs of texts to translate, or to summarize: read, checked, and encoded for an encoder–decoder.
+"""Text pairs for translation and summarization: load and check them, encode them, and collate them.
 
     splits = load_text_pairs(data_files={"train": "train.csv"}, source_column="id", target_column="en")
     rows = encode_pairs(splits["train"], source_tokenizer, target_tokenizer, max_length=128, start_token_id=1)
@@ -7,14 +7,12 @@
 Read the functions in that order; `PairCollator` then makes the batches.
 """
 
-from itertools import chain
-
-from datasets import Dataset, DatasetDict, load_dataset
+from datasets import Dataset, DatasetDict
 from transformers import DataCollatorForSeq2Seq
 
-from .files import read_table
+from .flat_batches import single_rows
+from .splits import SPLITS, check_columns, check_train, load_splits, without_texts_of
 
-SPLITS = ("train", "validation", "test")
 VALIDATION_SHARE = 0.05
 
 
@@ -25,42 +23,32 @@ def load_text_pairs(
     target_column: str = "target",
     seed: int = 0,
 ) -> DatasetDict:
-    """Load pairs of texts, check them, and make sure that there is a validation split.
+    """Load text pairs and check them; split a validation set from train if none is given.
 
-    Columns may stand in a column `translation` of dictionaries, as in the data sets for translation on the Hub. Train
-    rows that also stand in the test split are left out, and a validation split that is not given is carved from train;
-    both is printed.
+    The splits get the columns `source` and `target`. The given columns may be keys of a column `translation`, as in
+    translation data on the Hub. Train rows that are also test rows are dropped, and their number is printed.
 
     Args:
         dataset_name: a name on the Hub or a local folder, for `datasets.load_dataset`; or
         data_files: split name → csv, tsv, json (lines) or parquet file; `train` is needed.
         source_column, target_column: names of the two columns.
-        seed: of the carving.
-
-    Returns:
-        The splits with the columns `source` and `target`.
+        seed: for splitting.
 
     Raises:
-        FileNotFoundError: a file is not there.
-        ValueError: no train split, no rows, a missing column (names those there), or an empty text (names the first).
+        FileNotFoundError: a file is missing.
+        ValueError: no train split, no rows, a missing column (names the columns), or an empty text (names the first).
     """
-    if (dataset_name is None) == (data_files is None):
-        raise ValueError("give either dataset_name or data_files, and not both")
-    if dataset_name:
-        raw = load_dataset(dataset_name)
-    else:
-        raw = DatasetDict({split: read_table(path, split) for split, path in (data_files or {}).items()})
-    if "train" not in raw:
-        raise ValueError(f"there is no train split; the splits are {sorted(raw)}")
+    raw = load_splits(dataset_name, None, data_files)
+    check_train(raw)
     splits = DatasetDict(
         {name: _select_texts(raw[name], source_column, target_column, name) for name in SPLITS if name in raw}
     )
     if "test" in splits:
-        splits["train"] = _without_pairs_of(splits["train"], splits["test"])
+        splits["train"] = _drop_test_pairs(splits["train"], splits["test"])
     if "validation" not in splits:
         size = max(1, round(VALIDATION_SHARE * len(splits["train"])))
-        carved = splits["train"].train_test_split(size, seed=seed)
-        splits["train"], splits["validation"] = carved["train"], carved["test"]
+        parts = splits["train"].train_test_split(size, seed=seed)
+        splits["train"], splits["validation"] = parts["train"], parts["test"]
         print(f"validation: {size:,} of the train pairs, set apart")
     return splits
 
@@ -69,16 +57,10 @@ def _select_texts(dataset: Dataset, source_column: str, target_column: str, spli
     if "translation" in dataset.column_names and isinstance(dataset.features["translation"], dict):
         dataset = dataset.select_columns("translation").flatten()
         dataset = dataset.rename_columns({name: name.partition(".")[2] for name in dataset.column_names})
-    if len(dataset) == 0:
-        raise ValueError(f"the {split} split has no rows")
-    wanted = {"source": source_column, "target": target_column}
     if source_column == target_column:
         raise ValueError(f"source and target are the same column {source_column!r}; name two columns")
-    for ours, theirs in wanted.items():
-        if theirs not in dataset.column_names:
-            raise ValueError(
-                f"the {split} split has no column {theirs!r} for the {ours}; its columns are {dataset.column_names}"
-            )
+    wanted = {"source": source_column, "target": target_column}
+    check_columns(dataset, wanted.values(), split)
     dataset = dataset.select_columns(list(wanted.values()))
     for ours, theirs in wanted.items():
         empty = [row for row, text in enumerate(dataset[theirs]) if not isinstance(text, str) or not text.strip()]
@@ -89,31 +71,29 @@ def _select_texts(dataset: Dataset, source_column: str, target_column: str, spli
     return dataset
 
 
-def _without_pairs_of(train: Dataset, test: Dataset) -> Dataset:
-    seen = set(zip(test["source"], test["target"], strict=True))
-    pairs = zip(train["source"], train["target"], strict=True)
-    kept = [row for row, pair in enumerate(pairs) if pair not in seen]
-    if not kept:
+def _drop_test_pairs(train: Dataset, test: Dataset) -> Dataset:
+    kept = without_texts_of(train, test, ("source", "target"))
+    if len(kept) == 0:
         raise ValueError("all train pairs stand in the test split too; train and test need different texts")
     if len(kept) < len(train):
         print(f"left out {len(train) - len(kept):,} train pairs that are also test pairs")
-    return train.select(kept)
+    return kept
 
 
 def encode_pairs(
     pairs: Dataset, tokenizer, target_tokenizer, max_length: int, start_token_id: int, prefix: str = ""
 ) -> Dataset:
-    """Turn both texts into ids: `input_ids` of the source, `labels` of the target.
+    """Encode text pairs: `input_ids` of the source, `labels` of the target.
 
-    The decoder begins with `start_token_id` by itself; labels that begin with it, as those of a tokenizer that wraps
-    texts in start and end tokens, lose it. Longer texts are cut, and it is printed how many.
+    The model itself puts `start_token_id` before the labels. If the target tokenizer adds it too, it is removed. Longer
+    texts are truncated, and their number is printed.
 
     Args:
         pairs: rows with `source` and `target`.
-        tokenizer, target_tokenizer: of the two sides; one and the same where they share a vocabulary.
-        max_length: tokens of a text on either side.
+        tokenizer, target_tokenizer: of the two sides; the same one for a shared vocabulary.
+        max_length: largest number of tokens of a text on either side.
         start_token_id: the configuration's `decoder_start_token_id`.
-        prefix: stands before every source, such as T5's "translate English to German: ".
+        prefix: put before every source, e.g. T5's "translate English to German: ".
     """
 
     extra = int(target_tokenizer(text_target="a")["input_ids"][0] == start_token_id)
@@ -136,18 +116,17 @@ def encode_pairs(
 
 
 class PairCollator:
-    """Pad the rows of `encode_pairs`, or lists of them as `TokenBudgetBatches` gives them.
+    """Pad the rows of `encode_pairs`, or lists of them from `TokenBudgetBatches`.
 
     Args:
-        tokenizer: of the source, which knows its pad token and padding side; labels are padded with -100.
-        model: makes `decoder_input_ids` of the labels, which `Trainer` needs with `label_smoothing_factor`, as it then
-            keeps the labels from the model; left out where None.
+        tokenizer: of the source, for its pad token and padding side; labels are padded with -100.
+        model: makes `decoder_input_ids` from the labels. `Trainer` needs them with `label_smoothing_factor`, as it then
+            does not pass labels to the model. None: no such column.
     """
 
     def __init__(self, tokenizer, model=None):
         self.pad = DataCollatorForSeq2Seq(tokenizer, model=model)
 
     def __call__(self, features: list) -> dict:
-        """`input_ids`, `attention_mask` (B, S), `labels` (B, L), and with a model `decoder_input_ids` (B, L)."""
-        rows = chain.from_iterable([row] if hasattr(row, "keys") else row for row in features)
-        return self.pad([{"input_ids": row["input_ids"], "labels": row["labels"]} for row in rows])
+        """Return `input_ids`, `attention_mask` (B, S), `labels` (B, L), and with a model `decoder_input_ids` (B, L)."""
+        return self.pad([{name: row[name] for name in ("input_ids", "labels")} for row in single_rows(features)])

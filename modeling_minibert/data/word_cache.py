@@ -1,34 +1,32 @@
-"""A word cache: the same ids as the tokenizer gives, several times faster.
+"""A word cache that encodes texts to the same ids as the tokenizer, several times faster.
 
-A corpus repeats its words. So a text is cut at whitespace, every distinct word goes through the tokenizer once, and
-after that a text costs one dictionary look-up per word:
+Words repeat in a corpus. Texts are split at whitespace, and every distinct word is tokenized once; a repeated word
+costs one dictionary look-up:
 
     cache = WordCache(tokenizer)
     cache.encode("a great movie")          # == tokenizer("a great movie", add_special_tokens=False).input_ids
 
-This is right only if the tokenizer treats each word as if it stood alone. `cuts_at_whitespace` decides that from the
-tokenizer's own parts, and `WordCache.exact_by_words` says what it found; where it cannot be proved (byte-level BPE,
-where a space is part of a word) every text goes through the tokenizer, and nothing is gained but nothing is wrong.
+This is exact only if the tokenizer encodes each word independently of its neighbours. `splits_at_whitespace` checks
+that from the tokenizer's components; the result is `WordCache.exact_by_words`. If it cannot be proved (in byte-level
+BPE a space is part of a word), the tokenizer encodes every text whole, without a gain in speed.
 
-Most distinct words differ in their marks only: "movie," "movie." "(movie". For BERT's tokenizers, where every mark is a
-word of its own (`marks_cut_words`), the frequent ones are cut off before, which leaves a third of the words to
-remember; and what is only letters goes to the tokenizer's model directly.
+Most distinct words differ only in punctuation: "movie," "movie." "(movie". BERT's tokenizers make every mark a separate
+word (`splits_at_marks`), so frequent marks are split off first, which leaves a third of the words to cache. Words of
+letters only go to the tokenizer's model directly.
 
-On the 25,000 IMDB reviews that is about 5 times as fast as the tokenizer's `encode_batch` from an empty cache, and 7
+On the 25,000 IMDB reviews this is about 5 times as fast as the tokenizer's `encode_batch` from an empty cache, and 7
 times once the words are known (CPU time, one thread; examples/benchmarks/encoding.py).
 
-Three things need care:
+Three cases need care:
 
-- Python's idea of whitespace. `str.split()` also cuts at \\v \\f \\x1c-\\x1f \\x85, which BERT's cleaning deletes, so
-  that their neighbours become one word. Here only spaces, line ends and tabs cut; what holds a rarer one is a "word"
-  that the tokenizer may cut further.
-- Tags, for a tokenizer that strips them: "<br />" holds a space. They are cut out before the words are, as the
-  tokenizer does it. No word that is left can hold a whole tag: a tag that the search skipped would have to begin
-  inside another one, and no tag holds a second "<".
-- Special tokens spelled out in such a text: the tokenizer looks for them before it looks for tags, so it gets the
-  whole text.
+- Rare whitespace. `str.split()` also splits at \\v \\f \\x1c-\\x1f \\x85, which BERT's cleaning deletes, joining their
+  neighbours to one word. So only spaces, line ends and tabs split here; the tokenizer may split the words further.
+- HTML tags, for a tokenizer that strips them, may contain spaces ("<br />"). They are removed before the split, as in
+  the tokenizer. No remaining word can contain a whole tag: it would have to begin inside another tag, and no tag
+  contains a second "<".
+- Special tokens spelled out in a text with tags. The tokenizer looks for them before tags, so it gets the whole text.
 
-Read `WordCache` first, then `cuts_at_whitespace` and its three questions.
+Read `WordCache` first, then `splits_at_whitespace` and its three conditions.
 """
 
 import json
@@ -37,21 +35,21 @@ from itertools import chain
 
 from tokenizers import Tokenizer
 
-# What `train_tokenizer(strip_html=True)` puts first; the pattern means the same to Python.
+# The first normalizer of `train_tokenizer(strip_html=True)`; Python reads the pattern in the same way.
 HTML_TAG = r"</?[A-Za-z][^<>]*>"
 _HTML_STEP = {"type": "Replace", "pattern": {"Regex": HTML_TAG}, "content": " "}
-_find_tags = re.compile(HTML_TAG)
-# What a word of printable ASCII characters falls into.
+_HTML_TAG_PATTERN = re.compile(HTML_TAG)
+# Splits printable ASCII into runs of letters and digits, and single marks.
 _find_parts = re.compile(r"[A-Za-z0-9]+|[^A-Za-z0-9]").findall
-# The marks that texts have most of. None of them becomes another character with an accent on it, as "<" does.
+# The most frequent marks. An accent after one of them leaves it unchanged, unlike "<", which can become "≮".
 _FREQUENT_MARKS = ".,'\"-/()!?"
 
-# Normalizers that look at a character and at most at the marks that follow it.
+# Normalizers that look at one character and the combining marks after it.
 _LOCAL_NORMALIZERS = {"BertNormalizer", "Lowercase", "StripAccents", "NFC", "NFD", "NFKC", "NFKD"}
-# Pre-tokenizers that cut at all whitespace and drop it, and those that cut words further without looking around.
-_CUT_AT_SPACES = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
-_CUT_WORDS = {*_CUT_AT_SPACES, "Punctuation", "Digits", "Split", "CharDelimiterSplit"}
-# Spaces as "▁": exact where the text comes with single spaces and none at its ends, which these steps see to.
+# Pre-tokenizers that split at all whitespace and drop it, and those that split within words without context.
+_SPACE_SPLITTERS = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
+_WORD_SPLITTERS = {*_SPACE_SPLITTERS, "Punctuation", "Digits", "Split", "CharDelimiterSplit"}
+# Spaces as "▁" are exact for texts with single spaces and none at the ends, which these normalizers ensure.
 _METASPACE = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
 _SINGLE_SPACES = [
     {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
@@ -62,17 +60,17 @@ _SINGLE_SPACES = [
 
 
 class WordCache:
-    """Encode texts without special tokens, remembering the ids of every word.
+    """Encode texts without special tokens, caching the ids of every word.
 
-    It pickles without what it remembers, so that the worker processes of `datasets.map` start light and the
-    fingerprint of a data set does not depend on what was encoded before.
+    The cached words are not pickled, so workers of `datasets.map` start fast, and the fingerprint of a data set does
+    not depend on earlier calls.
 
     Args:
-        tokenizer: a fast tokenizer of transformers; its truncation and padding play no part.
-        max_words: how many words to remember, at some 250 bytes each; later ones are encoded each time.
+        tokenizer: a fast tokenizer of transformers; its truncation and padding are ignored.
+        max_words: size of the cache, at some 250 bytes per word; further words are encoded each time.
 
     Attributes:
-        exact_by_words: whether texts are cut at whitespace. If not, the tokenizer encodes every text whole.
+        exact_by_words: True if texts are split at whitespace, False if the tokenizer encodes every text whole.
 
     Raises:
         ValueError: a tokenizer without a `backend_tokenizer`.
@@ -82,73 +80,78 @@ class WordCache:
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:
             raise ValueError(f"a word cache needs a fast tokenizer, got {type(tokenizer).__name__}")
-        # A copy: others may switch on truncation in theirs. As a string it also pickles the same every time.
+        # A copy, as the caller may enable truncation in the original. As a string it pickles the same every time.
         own = Tokenizer.from_str(backend.to_str())
         own.no_truncation()
         own.no_padding()
-        self._start(own.to_str(), max_words, backend.encode_special_tokens)
+        self._set_up(own.to_str(), max_words, backend.encode_special_tokens)
 
-    def _start(self, state: str, max_words: int, encode_special_tokens: bool) -> None:
+    def _set_up(self, state: str, max_words: int, encode_special_tokens: bool) -> None:
         self._arguments = (state, max_words, encode_special_tokens)
         self._backend = Tokenizer.from_str(state)
         self._backend.encode_special_tokens = encode_special_tokens
         rules = json.loads(state)
-        self.exact_by_words = cuts_at_whitespace(rules, self._backend)
+        self.exact_by_words = splits_at_whitespace(rules, self._backend)
         self._strips_tags = _HTML_STEP in _steps(rules["normalizer"], "normalizers")
         added_tokens = [token["content"] for token in rules["added_tokens"]]
         self._find_added_token = re.compile("|".join(map(re.escape, added_tokens)) or "(?!)").search
-        self._marks_cut = self.exact_by_words and marks_cut_words(rules)
-        self._space_out = [mark for mark in _FREQUENT_MARKS if self._marks_cut and mark not in "".join(added_tokens)]
+        self._splits_marks = self.exact_by_words and splits_at_marks(rules)
+        self._marks = [mark for mark in _FREQUENT_MARKS if self._splits_marks and mark not in "".join(added_tokens)]
         self._model, normalizer = self._backend.model, self._backend.normalizer
         self._lowercases = normalizer is not None and normalizer.normalize_str("A") == "a"
-        # One number object per id, not one per occurrence: what is looked up most then stays in the processor's cache.
+        # One int object per id instead of one per occurrence, so that frequent ids stay in the processor's cache.
         self._integers = list(range(max(self._backend.get_vocab(with_added_tokens=True).values()) + 1))
-        self._ids = _Memory(self._ids_of_word, max_words)
-        self._words = _Memory(self._word_numbers, max_words)
+        self._ids = _Cache(self._ids_of_word, max_words)
+        self._words = _Cache(self._word_numbers, max_words)
 
     def __getstate__(self):
         return self._arguments
 
     def __setstate__(self, arguments):
-        self._start(*arguments)
+        self._set_up(*arguments)
 
     def __len__(self) -> int:
-        """How many words are remembered."""
+        """Return the number of cached words."""
         return len(self._ids)
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text, without special tokens."""
-        words = self._cut(text)
+        """Return the ids of a text, without special tokens."""
+        words = self._split(text)
         if words is None:
             return self._encode_whole(text).ids
         return list(chain.from_iterable(map(self._ids.__getitem__, words)))
 
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
-        """The ids of several texts."""
+        """Return the ids of several texts."""
         if not self.exact_by_words:
             return [encoding.ids for encoding in self._backend.encode_batch_fast(texts, add_special_tokens=False)]
         return [self.encode(text) for text in texts]
 
     def encode_words(self, text: str) -> tuple[list[int], list[int]]:
-        """The ids of a text, and for each the number of its word: those of the tokenizer's `word_ids()`.
+        """Return the ids of a text, and the tokenizer's `word_ids()`: the number of each id's word.
 
-        A word here is what the pre-tokenizer leaves whole: "don't" is three for BERT.
+        Words are those of the pre-tokenizer: for BERT, "don't" is three words.
         """
-        words = self._cut(text)
+        words = self._split(text)
         if words is None:
             encoding = self._encode_whole(text)
             return encoding.ids, encoding.word_ids
-        return list(chain.from_iterable(map(self._ids.__getitem__, words))), self._count_words(words)[0]
+        numbers, seen = [], 0
+        for word in words:
+            own, count = self._words[word]
+            numbers.extend([seen + number for number in own])
+            seen += count
+        return list(chain.from_iterable(map(self._ids.__getitem__, words))), numbers
 
-    def _cut(self, text: str) -> list[str] | None:
-        """The words of a text; None if it has to be encoded whole."""
+    def _split(self, text: str) -> list[str] | None:
+        """Split a text into words; None if it has to be encoded whole."""
         if not self.exact_by_words:
             return None
         if self._strips_tags and "<" in text:
             if self._find_added_token(text):
                 return None
-            text = _find_tags.sub(" ", text)
-        for mark in self._space_out:
+            text = _HTML_TAG_PATTERN.sub(" ", text)
+        for mark in self._marks:
             text = text.replace(mark, f" {mark} ")
         return text.replace("\n", " ").replace("\t", " ").split(" ")
 
@@ -161,12 +164,12 @@ class WordCache:
         parts = _find_parts(word)
         if len(parts) != 1:
             return tuple(chain.from_iterable(map(self._ids.__getitem__, parts)))
-        # All that the tokenizer still does to letters is to make them small; its model, called alone, is quicker.
+        # To letters the tokenizer only applies lower case and its model; calling the model alone is faster.
         pieces = self._model.tokenize(word.lower() if self._lowercases else word)
         return tuple([self._integers[piece.id] for piece in pieces])
 
     def _word_numbers(self, word: str) -> tuple[tuple[int, ...], int]:
-        """The numbers of a word's own words, and how many there are."""
+        """Return for each id of a whitespace-separated word the number of its pre-tokenizer word, and their count."""
         if not self._is_plain(word):
             numbers = self._encode_whole(word).word_ids
             return tuple(numbers), numbers[-1] + 1 if numbers else 0
@@ -174,23 +177,14 @@ class WordCache:
         numbers = [number for number, part in enumerate(parts) for _ in self._ids[part]]
         return tuple(numbers), len(parts)
 
-    def _count_words(self, words: list[str]) -> tuple[list[int], int]:
-        """Number the words of several in a row, and count them."""
-        numbers, seen = [], 0
-        for word in words:
-            own, count = self._words[word]
-            numbers.extend([seen + number for number in own])
-            seen += count
-        return numbers, seen
-
     def _is_plain(self, word: str) -> bool:
-        """Whether a word can be cut at its marks here, and each part be given to the model alone."""
-        # Of the printable ASCII characters all that are no letter or digit are marks, and none is deleted.
-        return self._marks_cut and word.isascii() and word.isprintable() and not self._find_added_token(word)
+        """Return whether a word can be split at its marks here, and its parts be given to the model directly."""
+        # BERT's normalizer keeps all printable ASCII; all of it but letters and digits are marks.
+        return self._splits_marks and word.isascii() and word.isprintable() and not self._find_added_token(word)
 
 
-class _Memory(dict):
-    """Computes what it has not seen, and remembers it while there is room."""
+class _Cache(dict):
+    """A dictionary that computes missing values, and stores them up to a maximum size."""
 
     def __init__(self, compute, max_words: int):
         super().__init__()
@@ -203,15 +197,12 @@ class _Memory(dict):
         return value
 
 
-def cuts_at_whitespace(rules: dict, backend: Tokenizer) -> bool:
-    """Whether a tokenizer gives a text the ids of its whitespace-separated words, one after the other.
+def splits_at_whitespace(rules: dict, backend: Tokenizer) -> bool:
+    """Return True if the ids of a text are surely the concatenated ids of its whitespace-separated words.
 
     Args:
-        rules: the parts of the tokenizer, as in tokenizer.json.
+        rules: the components of the tokenizer, as in tokenizer.json.
         backend: the tokenizer itself.
-
-    Returns:
-        False wherever it is not certain.
     """
     normalizers = _steps(rules["normalizer"], "normalizers")
     if _HTML_STEP in normalizers[:1]:
@@ -221,24 +212,21 @@ def cuts_at_whitespace(rules: dict, backend: Tokenizer) -> bool:
         if normalizers[-len(_SINGLE_SPACES) :] != _SINGLE_SPACES:
             return False
         normalizers = normalizers[: -len(_SINGLE_SPACES)]
-    elif not pre_tokenizers or pre_tokenizers[0]["type"] not in _CUT_AT_SPACES:
+    elif not pre_tokenizers or pre_tokenizers[0]["type"] not in _SPACE_SPLITTERS:
         return False
     return (
         all(_is_local(step) for step in normalizers)
-        and all(step["type"] in _CUT_WORDS for step in pre_tokenizers[1:])
-        and _gives_every_word_a_piece(rules["model"])
+        and all(step["type"] in _WORD_SPLITTERS for step in pre_tokenizers[1:])
+        and _encodes_every_word(rules["model"])
         and not any(_may_reach_a_space(token, backend) for token in rules["added_tokens"])
     )
 
 
-def marks_cut_words(rules: dict) -> bool:
-    """Whether every ASCII mark is a word of its own, as for BERT, and nothing else cuts words of ASCII letters.
+def splits_at_marks(rules: dict) -> bool:
+    """Return True if ASCII words are surely split at every mark, as by BERT, and nowhere else.
 
     Args:
-        rules: the parts of a tokenizer that `cuts_at_whitespace`, as in tokenizer.json.
-
-    Returns:
-        False wherever it is not certain.
+        rules: the components of a tokenizer that `splits_at_whitespace`, as in tokenizer.json.
     """
     normalizers = [step for step in _steps(rules["normalizer"], "normalizers") if step != _HTML_STEP]
     return (
@@ -249,7 +237,7 @@ def marks_cut_words(rules: dict) -> bool:
 
 
 def _steps(part: dict | None, key: str) -> list[dict]:
-    """The members of a Sequence, nested ones too; a single step is a sequence of one."""
+    """Return the steps of a component: the members of a (nested) Sequence, or the single step."""
     if part is None:
         return []
     if part["type"] != "Sequence":
@@ -258,7 +246,7 @@ def _steps(part: dict | None, key: str) -> list[dict]:
 
 
 def _is_local(step: dict) -> bool:
-    """Whether a normalizer works within words, and leaves spaces spaces."""
+    """Return whether a normalizer works within words and keeps spaces."""
     if step["type"] in _LOCAL_NORMALIZERS or step == _SINGLE_SPACES[1]:
         return True
     if step["type"] != "Replace":
@@ -266,19 +254,14 @@ def _is_local(step: dict) -> bool:
     text, pattern = step["pattern"].get("String"), step["pattern"].get("Regex")
     if text is not None:
         return bool(text) and not re.search(r"\s", text)
-    # A class such as [,.;] matches one character at a time. If that may be a space, a space must come of it.
+    # A character class, e.g. [,.;], must be replaced by a space, or be deleted and contain plain non-spaces only.
     return re.fullmatch(r"\[(?:[^\[\]\\]|\\.|&&|\[(?:[^\[\]\\]|\\.)+\])+\]", pattern) is not None and (
-        step["content"].isspace() or not step["content"] and _class_spares_spaces(pattern)
+        step["content"].isspace() or not step["content"] and re.fullmatch(r"\[[^\s\[\]\\^-]+\]", pattern) is not None
     )
 
 
-def _class_spares_spaces(pattern: str) -> bool:
-    """Whether a class that is deleted names plain characters only, none of them a space."""
-    return re.fullmatch(r"\[[^\s\[\]\\^-]+\]", pattern) is not None
-
-
-def _gives_every_word_a_piece(model: dict) -> bool:
-    """Whether words never vanish (their numbers would), and come out the same each time."""
+def _encodes_every_word(model: dict) -> bool:
+    """Return whether every word gets at least one id, and the same ids each time."""
     if model["type"] == "Unigram":
         return model["unk_id"] is not None
     if model["type"] == "BPE":
@@ -287,7 +270,7 @@ def _gives_every_word_a_piece(model: dict) -> bool:
 
 
 def _may_reach_a_space(token: dict, backend: Tokenizer) -> bool:
-    """Whether an added token holds a space, takes those beside it, or does so once it is normalized."""
+    """Return whether an added token contains a space, before or after normalization, or strips those beside it."""
     forms = [token["content"]]
     if token["normalized"] and backend.normalizer is not None:
         forms.append(backend.normalizer.normalize_str(token["content"]))

@@ -1,8 +1,7 @@
-"""From the scores of a question-answering model to answers: the best span over all windows of a context.
+"""Answers from the logits of a question-answering model: the best span over all windows of a context.
 
-A context read in windows has a span of its own in each; the best of all is the answer. A question may have none
-(SQuAD v2): the sum of the scores of the [CLS] token says so, and counts where it exceeds the best span's by more than
-a threshold. The text of an answer is cut out of the context, so that it reads as it does there.
+A question may have no answer (SQuAD v2): its score is the sum of the two logits of the [CLS] token, and it wins if it
+exceeds the score of the best span by more than a threshold. The text of an answer is a slice of the context.
 
 Source: Devlin et al. 2019, sections 4.2 and 4.3.
 """
@@ -21,8 +20,8 @@ class FoundAnswer:
 
     Args:
         id: of the question.
-        text: the answer; empty where there is none.
-        no_answer_score: the score of "no answer" less that of the best span, in logits.
+        text: the answer; empty for "no answer".
+        no_answer_score: the score of "no answer" minus that of the best span, in logits.
         n_best: the best spans, best first: `text`, `start` and `end` (characters of the context), `score`.
     """
 
@@ -41,24 +40,27 @@ def find_answers(
     max_answer_length: int = 30,
     no_answer_threshold: float | None = None,
 ) -> list[FoundAnswer]:
-    """The answer to every row.
+    """Find the answer to every row.
 
     Args:
-        rows: questions as `data.load_question_answering` gives them (N).
+        rows: questions from `data.load_question_answering` (N).
         features: their features with offsets (`data.question_features`), in any order (M ≥ N).
-        start_logits, end_logits: (M, L) in the order of the features, pads on the right, whatever they hold.
-        n_best: how many spans to keep for each row.
-        max_answer_length: tokens of the longest answer.
-        no_answer_threshold: a question has no answer if `no_answer_score` exceeds this; none: each has one.
+        start_logits, end_logits: (M, L) in the order of the features, padded on the right with any values.
+        n_best: number of spans to keep for each row.
+        max_answer_length: largest number of tokens in an answer.
+        no_answer_threshold: a question has no answer if `no_answer_score` exceeds this; None: always answer.
 
     Returns:
-        One answer per row, in the order of the rows. `text` is empty too where no span is possible.
+        One answer per row, in the order of the rows. `text` is also empty if no span is possible.
 
     Raises:
-        ValueError: as many logits as features are needed, and a feature of every row.
+        ValueError: the numbers of logits and features differ, or a row has no feature.
     """
     if not len(start_logits) == len(end_logits) == len(features):
-        raise ValueError(f"got logits of {len(start_logits)} and {len(end_logits)} for {len(features)} features")
+        raise ValueError(
+            f"got logits of {len(start_logits)} and {len(end_logits)} for {len(features)} features; give one of each "
+            f"per feature"
+        )
     windows_of = {}
     for number, name in enumerate(features["example_id"]):
         windows_of.setdefault(name, []).append(number)
@@ -67,18 +69,18 @@ def find_answers(
     for name, context in zip(rows["id"], rows["context"], strict=True):
         if name not in windows_of:
             raise ValueError(f"the question with the id {name!r} has no feature; encode the same rows")
-        spans, no_answer = {}, np.inf
+        scores, no_answer = {}, np.inf
         for number in windows_of[name]:
             feature = features[number]
             offsets, position = feature["offset_mapping"], feature["no_answer_position"]
             start, end = start_logits[number][: len(offsets)], end_logits[number][: len(offsets)]
-            # Every window may lack the answer; "none" holds for the context only if it holds for each.
+            # A context has no answer only if all of its windows have none, hence the minimum.
             no_answer = min(no_answer, float(start[position]) + float(end[position]))
             for span in best_answer_spans(start, end, offsets[:, 1] > offsets[:, 0], n_best, max_answer_length):
-                place = _without_spaces(context, int(offsets[span.start, 0]), int(offsets[span.end, 1]))
-                if place[0] < place[1]:  # not a token of spaces alone
-                    spans[place] = max(span.score, spans.get(place, -np.inf))
-        ranked = sorted(spans.items(), key=lambda item: (-item[1], item[0]))[:n_best]
+                characters = _strip(context, int(offsets[span.start, 0]), int(offsets[span.end, 1]))
+                if characters[0] < characters[1]:
+                    scores[characters] = max(span.score, scores.get(characters, -np.inf))
+        ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:n_best]
         best = [{"text": context[a:b], "start": a, "end": b, "score": score} for (a, b), score in ranked]
         no_answer_score = no_answer - best[0]["score"] if best else np.inf
         has_answer = best and (no_answer_threshold is None or no_answer_score <= no_answer_threshold)
@@ -86,7 +88,7 @@ def find_answers(
     return answers
 
 
-def _without_spaces(context: str, start: int, end: int) -> tuple[int, int]:
-    """The same characters without spaces around them, which byte-level tokens begin with."""
+def _strip(context: str, start: int, end: int) -> tuple[int, int]:
+    """Strip spaces from a span of characters, as byte-level tokens begin with them."""
     text = context[start:end]
     return end - len(text.lstrip()), start + len(text.rstrip())

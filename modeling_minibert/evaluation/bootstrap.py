@@ -1,4 +1,4 @@
-"""How sure is a score? The bootstrap interval: draw the test set anew, with replacement, and score each draw.
+"""Bootstrap confidence interval of a score: resample the test set with replacement, and score each sample.
 
 Source: Efron and Tibshirani 1993, chapter 13 (percentile interval).
 """
@@ -16,21 +16,17 @@ def bootstrap_interval(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """The interval that holds the middle `confidence` share of the scores of `draws` resampled test sets.
+    """Return the interval (low, high) of the middle `confidence` share of the scores of resampled test sets.
 
-    It answers "how would another test set of this size score?"; that another training run would score differently
-    it does not know: train with several seeds for that.
+    It estimates the variation between test sets of this size, not between training runs; use several seeds for that.
 
     Args:
-        score: takes predictions, references and, as scikit-learn's scores do, `sample_weight`: how often each row
-            was drawn.
-        predictions, references: (N,), row i of one belongs to row i of the other.
+        score: takes predictions, references and, like scikit-learn's scores, `sample_weight`: the number of times each
+            row was drawn.
+        predictions, references: (N,), in the same order.
         draws: number of resampled test sets.
         confidence: 0 to 1.
-        seed: of the draws.
-
-    Returns:
-        Lower and upper end.
+        seed: for the draws.
 
     Raises:
         ValueError: different lengths, or nothing to score.
@@ -38,9 +34,9 @@ def bootstrap_interval(
     predictions, references = np.asarray(predictions), np.asarray(references)
     if len(predictions) != len(references) or len(references) == 0:
         raise ValueError(
-            f"got {len(predictions)} predictions for {len(references)} references; both need the same, not 0"
+            f"got {len(predictions)} predictions for {len(references)} references; give the same number, at least 1"
         )
-    # Equal rows are interchangeable: a draw is how often each kind of row came up. A classifier has few kinds.
+    # Equal rows are interchangeable, and a classifier has few distinct ones: drawing their counts is faster.
     rows, counts = np.unique(np.stack([predictions, references], axis=1), axis=0, return_counts=True)
     drawn = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=draws)
     scores = [score(*rows[weights > 0].T, sample_weight=weights[weights > 0]) for weights in drawn]

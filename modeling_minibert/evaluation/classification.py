@@ -1,7 +1,6 @@
-"""Scores of a classifier: accuracy and macro-F1 with their bootstrap intervals, as an `evaluate` metric.
+"""Accuracy and macro-F1 of a classifier with bootstrap intervals, as an `evaluate` metric over scikit-learn.
 
-`evaluate.load("accuracy")` needs the network; this module is loaded from its file and needs none. The counting is
-scikit-learn's.
+`evaluate.load("accuracy")` needs the network; `evaluate.load` on this file works offline.
 """
 
 import datasets
@@ -13,19 +12,19 @@ from .bootstrap import bootstrap_interval
 
 
 def macro_f1(predictions: np.ndarray, references: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
-    """The mean of the F1 scores of all classes that occur, each counting the same however rare it is."""
+    """Return the unweighted mean of the F1 scores of all classes that occur."""
     return float(f1_score(references, predictions, average="macro", sample_weight=sample_weight))
 
 
 def accuracy(predictions: np.ndarray, references: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
-    """The share of right predictions."""
+    """Return the share of correct predictions."""
     return float(accuracy_score(references, predictions, sample_weight=sample_weight))
 
 
 class ClassificationMetrics(evaluate.Metric):
     """Accuracy and macro-F1: `ClassificationMetrics().compute(predictions=…, references=…)`.
 
-    With `interval=True` also `accuracy_interval` and `macro_f1_interval`, 95 % bootstrap intervals (low, high).
+    With `interval=True` it adds `accuracy_interval` and `macro_f1_interval`, 95 % bootstrap intervals (low, high).
     """
 
     def _info(self) -> evaluate.MetricInfo:
@@ -51,7 +50,7 @@ def average_by_text(logits: np.ndarray, window_to_text: list[int]) -> np.ndarray
 
     Args:
         logits: (windows, C).
-        window_to_text: for each window the index of its text; every text from 0 on has at least one.
+        window_to_text: for each window the index of its text, from 0; every text has at least one window.
 
     Returns:
         (texts, C) probabilities.

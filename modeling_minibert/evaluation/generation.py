@@ -1,7 +1,7 @@
-"""Scores of generated texts against one reference each: BLEU, chrF, ROUGE, exact match, as an `evaluate` metric.
+"""BLEU, chrF, ROUGE and exact match of generated texts with one reference each, as an `evaluate` metric.
 
-The counting is sacreBLEU's (with its own tokenization, "13a", so that figures compare across papers) and
-rouge_score's. `evaluate.load("sacrebleu")` needs the network; this module needs none.
+The scores are those of sacreBLEU (with its tokenization "13a", for comparison across papers) and rouge_score.
+`evaluate.load("sacrebleu")` needs the network; this module works offline.
 
 Sources: BLEU, Papineni et al. 2002, as of Post 2018 (sacreBLEU); chrF, Popović 2015; ROUGE, Lin 2004.
 """
@@ -17,10 +17,10 @@ ROUGE = ("rouge1", "rouge2", "rougeL")
 
 
 class GenerationMetrics(evaluate.Metric):
-    """`GenerationMetrics().compute(predictions=[…], references=[…])`, texts of one language in the same order.
+    """Scores of texts and references in the same order: `GenerationMetrics().compute(predictions=…, references=…)`.
 
-    Returns `bleu` and `chrf`, of the whole corpus, and `rouge1`, `rouge2`, `rougeL`, means of the texts' F1 scores, all
-    from 0 to 100 as papers have them; and `exact_match`, the share of texts that are their reference, 0 to 1.
+    Returns `bleu` and `chrf` of the corpus, and `rouge1`, `rouge2`, `rougeL`, mean F1 scores of the texts, all from 0
+    to 100; and `exact_match`, the share of texts equal to their reference, from 0 to 1.
     """
 
     def _info(self) -> evaluate.MetricInfo:

@@ -1,8 +1,8 @@
-"""One figure from several training runs: the mean over the seeds, and how far they spread.
+"""Mean and standard deviation of scores over training runs with different seeds.
 
     python -m modeling_minibert.evaluation.seeds out/imdb-*/all_results.json
 
-A test interval says how another test set might score; the spread over seeds says how another run might.
+A bootstrap interval covers the choice of the test set; the deviation over seeds covers the randomness of training.
 """
 
 import argparse
@@ -14,20 +14,20 @@ import numpy as np
 
 
 def summarize_runs(paths: Iterable[str | Path]) -> dict[str, tuple[float, float, int]]:
-    """Collect every number of several results files under its path of keys, such as "window_average.accuracy".
+    """Summarize every float of several results files; nested keys are joined, as in "window_average.accuracy".
 
     Args:
         paths: json files of one recipe, one per seed.
 
     Returns:
-        name → (mean, standard deviation over the runs, number of runs); nan as deviation of a single run.
+        name → (mean, standard deviation, number of runs); the deviation of a single run is nan.
 
     Raises:
         ValueError: no file.
     """
     values: dict[str, list[float]] = {}
     for path in paths:
-        for name, value in _numbers(json.loads(Path(path).read_text(encoding="utf-8"))):
+        for name, value in _flatten(json.loads(Path(path).read_text(encoding="utf-8"))):
             values.setdefault(name, []).append(value)
     if not values:
         raise ValueError("no results files given")
@@ -37,16 +37,16 @@ def summarize_runs(paths: Iterable[str | Path]) -> dict[str, tuple[float, float,
     }
 
 
-def _numbers(tree: dict, prefix: str = ""):
+def _flatten(tree: dict, prefix: str = ""):
     for name, value in tree.items():
         if isinstance(value, dict):
-            yield from _numbers(value, f"{prefix}{name}.")
+            yield from _flatten(value, f"{prefix}{name}.")
         elif isinstance(value, float):
             yield prefix + name, value
 
 
 def main() -> None:
-    """Print one line per number."""
+    """Print one line per score."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("files", nargs="+", help="all_results.json of each run")
     for name, (mean, deviation, runs) in summarize_runs(parser.parse_args().files).items():

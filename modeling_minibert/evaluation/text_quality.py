@@ -1,10 +1,10 @@
-"""Does a generated text repeat itself, and does the model that wrote it find it likely?
+"""Diversity and likelihood of generated texts.
 
-    repeated_ngrams   rep-n: the share of n-grams that were there before; human text is near 0 for n = 4
-    distinct_ngrams   distinct-n: how many different n-grams several texts have, of all
-    self_bleu         how much several texts resemble each other: 1 where all are the same
-    token_log_probs   how likely the model finds each token of a continuation
-    perplexity        exp of the mean of -ln p: as if choosing between so many tokens each time
+    repeated_ngrams   rep-n: the share of repeated n-grams in a text; near 0 in human text for n = 4
+    distinct_ngrams   distinct-n: the share of different n-grams over several texts
+    self_bleu         similarity of several texts: 1 if all are equal
+    token_log_probs   log-probability of each token of a continuation under a model
+    perplexity        exp of the mean of -ln p: the number of equally likely tokens with the same uncertainty
 
 Sources: rep-n, Welleck et al. 2019 and Su et al. 2022; distinct-n, Li et al. 2016; self-BLEU, Zhu et al. 2018;
 perplexity and the plot of probabilities, Holtzman et al. 2020 (figure 2).
@@ -24,19 +24,19 @@ def _ngrams(ids: Sequence[int], n: int) -> list[tuple[int, ...]]:
 
 
 def repeated_ngrams(ids: Sequence[int], n: int = 4) -> float:
-    """rep-n of one text: 1 - different n-grams / all n-grams, from 0 to 1; 0 for a text of less than n tokens."""
+    """Return rep-n of one text, 1 - different n-grams / all n-grams; 0 for a text of fewer than n tokens."""
     ngrams = _ngrams(ids, n)
     return 1 - len(set(ngrams)) / len(ngrams) if ngrams else 0.0
 
 
 def distinct_ngrams(texts: Sequence[Sequence[int]], n: int = 2) -> float:
-    """distinct-n of several texts together: different n-grams / all n-grams, from 0 to 1; no n-gram spans two texts."""
+    """Return distinct-n of several texts, different n-grams / all n-grams; n-grams do not span texts."""
     ngrams = [ngram for ids in texts for ngram in _ngrams(ids, n)]
     return len(set(ngrams)) / len(ngrams) if ngrams else 0.0
 
 
 def self_bleu(texts: Sequence[Sequence[int]]) -> float:
-    """BLEU-4 of each text against all the others, the mean, from 0 (nothing in common) to 1 (all the same).
+    """Return the mean BLEU-4 of each text against the others, from 0 (nothing in common) to 1 (all equal).
 
     Args:
         texts: at least two, each a list of ids.
@@ -45,7 +45,7 @@ def self_bleu(texts: Sequence[Sequence[int]]) -> float:
         ValueError: fewer than two texts.
     """
     if len(texts) < 2:
-        raise ValueError(f"self_bleu compares texts with each other: at least 2 are needed, not {len(texts)}")
+        raise ValueError(f"self_bleu compares texts with each other; got {len(texts)}, give at least 2")
     bleu = BLEU(tokenize="none", smooth_method="none")
     lines = [" ".join(map(str, ids)) for ids in texts]
     return mean(
@@ -55,41 +55,38 @@ def self_bleu(texts: Sequence[Sequence[int]]) -> float:
 
 @torch.no_grad()
 def token_log_probs(model, prompt: Sequence[int], continuation: Sequence[int]) -> torch.Tensor:
-    """ln p of every token of a continuation, given the prompt and the tokens before, (T,) in float64 on the CPU.
+    """Return ln p of every token of a continuation given all tokens before it: (T,), float64, on the CPU.
 
     Args:
         model: a causal language model of transformers, in eval mode.
-        prompt: at least one id; the first token of a text has nothing to be predicted from.
+        prompt: at least one id, as the first token of a text cannot be predicted.
         continuation: T ids.
 
     Raises:
         ValueError: the prompt is empty.
     """
     if len(prompt) == 0:
-        raise ValueError("the prompt is empty: the first token of a text has no probability without one")
+        raise ValueError("the prompt is empty; give at least one token, from which the next one is predicted")
     ids = torch.tensor([[*prompt, *continuation]], device=model.device)
     log_probs = model(input_ids=ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1, torch.float64)  # (T, V)
     return log_probs.gather(-1, ids[0, len(prompt) :, None]).squeeze(-1).cpu()
 
 
 def perplexity(log_probs: torch.Tensor) -> float:
-    """exp(-mean) of the log-probabilities (T,) of a text."""
+    """Return exp(-mean) of the log-probabilities (T,) of a text."""
     return float(log_probs.mean().neg().exp())
 
 
 def plot_token_probabilities(log_probs: Mapping[str, torch.Tensor], path: str | Path) -> Path:
-    """Draw the probability of each token of some continuations, one below the other.
+    """Plot the token probabilities of several continuations, one below the other, and return the path.
 
-    Text decoded by beam search runs along the top, where nothing surprises the model; human text goes up and down.
+    Text decoded by beam search has probabilities near 1 throughout; those of human text vary.
 
     Args:
         log_probs: name of a continuation → (T,), from `token_log_probs`.
-        path: where the picture goes.
-
-    Returns:
-        The path.
+        path: file of the image.
     """
-    # Not through pyplot, which would meddle with the windows or the notebook of the caller.
+    # pyplot would change the figures open in the caller's notebook or windows.
     figure = Figure(figsize=(9, 1 + 1.6 * len(log_probs)), layout="constrained")
     rows = figure.subplots(len(log_probs), 1, sharex=True, squeeze=False)[:, 0]
     for axes, (name, values) in zip(rows, log_probs.items(), strict=True):

@@ -163,7 +163,7 @@ def test_a_stream_needs_a_number_of_steps(script, tmp_path):
 
 
 def test_the_first_documents_of_a_stream_are_held_out(script, tmp_path, monkeypatch):
-    monkeypatch.setattr(pretraining_text, "STREAM_HELD_OUT", 5)
+    monkeypatch.setattr("modeling_minibert.data.documents.STREAM_HELD_OUT", 5)
     corpus = make_corpus(tmp_path / "corpus.txt", documents=30)
     every = Path(corpus).read_text(encoding="utf-8").split("\n\n")
     documents = script.load_text(script.DataArguments(train_file=[corpus], streaming=True), seed=0)

@@ -114,3 +114,45 @@ def test_end_tokens_are_taken_off_and_pads_are_found():
     assert encode_prompts(with_nothing, ["a b", "c d"])["input_ids"].tolist() == [[2, 3], [4, 5]]
     with pytest.raises(ValueError, match="no pad token, needed for prompts of different lengths"):
         encode_prompts(with_nothing, ["a b", "c"])
+
+
+@pytest.mark.lecture("S5-53")
+def test_repetition_is_measured():
+    """By hand: a b a b a b has the pairs ab ba ab ba ab, two different ones of five."""
+    assert repeated_ngrams([1, 2, 1, 2, 1, 2], 2) == pytest.approx(3 / 5)
+    assert repeated_ngrams([1, 2, 1, 2, 1, 2], 4) == pytest.approx(1 / 3)
+    assert repeated_ngrams(list(range(20)), 4) == 0 and repeated_ngrams([7] * 20, 4) == pytest.approx(1 - 1 / 17)
+    assert repeated_ngrams([1, 2], 4) == 0
+    # Two texts: pairs 12 23 and 12 24; none spans 3 and 1.
+    assert distinct_ngrams([[1, 2, 3], [1, 2, 4]], 2) == pytest.approx(3 / 4)
+    assert distinct_ngrams([[1, 2, 1, 2, 1, 2]], 2) == pytest.approx(1 - repeated_ngrams([1, 2, 1, 2, 1, 2], 2))
+    assert distinct_ngrams([[1]], 2) == 0
+
+
+@pytest.mark.lecture("S5-58")
+def test_self_bleu_equals_that_of_nltk():
+    draw = random.Random(0)
+    texts = [[draw.choices([1, 2, 3], weights=[6, 3, 1])[0] for _ in range(length)] for length in (23, 31, 17, 26)]
+    words = [list(map(str, ids)) for ids in texts]
+    expected = [sentence_bleu(words[:n] + words[n + 1 :], words[n]) for n in range(4)]
+    assert 0.1 < self_bleu(texts) < 0.9 and self_bleu(texts) == pytest.approx(sum(expected) / 4, rel=1e-9)
+    assert self_bleu([texts[0]] * 3) == pytest.approx(1) and self_bleu([[1, 2, 3, 4], [5, 6, 7, 8]]) == 0
+    with pytest.raises(ValueError, match="got 1, give at least 2"):
+        self_bleu(texts[:1])
+
+
+@pytest.mark.lecture("S5-53")
+def test_probabilities_and_perplexity_equal_the_loss_of_transformers(model, tmp_path):
+    prompt, continuation = [2, 3, 4], [5, 5, 9, 1, 11]
+    log_probs = token_log_probs(model, prompt, continuation)
+    ids = torch.tensor([prompt + continuation])
+    labels = ids.clone()
+    labels[:, :3] = -100
+    assert log_probs.shape == (5,)
+    with torch.no_grad():
+        loss = float(model(input_ids=ids, labels=labels).loss)  # in float32, hence 1e-6
+    assert perplexity(log_probs) == pytest.approx(math.exp(loss), rel=1e-6)
+    picture = plot_token_probabilities({"beam": log_probs, "human": log_probs[:2]}, tmp_path / "p.png")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="the prompt is empty"):
+        token_log_probs(model, [], continuation)

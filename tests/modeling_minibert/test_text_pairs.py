@@ -56,8 +56,8 @@ def test_a_column_of_dictionaries_is_read_as_on_the_hub(tmp_path):
 @pytest.mark.parametrize(
     ("pairs", "columns", "message"),
     [
-        (PAIRS, ("id", "fr"), r"no column 'fr' for the target; its columns are \['id', 'en'\]"),
-        (PAIRS, ("source", "en"), r"no column 'source' for the source; its columns are \['id', 'en'\]"),
+        (PAIRS, ("id", "fr"), r"no column 'fr'; its columns are \['id', 'en'\]"),
+        (PAIRS, ("source", "en"), r"no column 'source'; its columns are \['id', 'en'\]"),
         (PAIRS, ("id", "id"), "source and target are the same column 'id'"),
         ([*PAIRS, ("  ", "nothing")], ("id", "en"), "has 1 rows without 'id', the first is row 3"),
         ([("a", None), ("b", "c"), ("d", "")], ("id", "en"), "has 2 rows without 'en', the first is row 0"),
