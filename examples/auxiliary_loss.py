@@ -1,63 +1,57 @@
-"""Does λ help? Fine-tune a decoder on few labels with and without the next-token loss, over several seeds.
+"""Compare fine-tuning a decoder on few labels with and without an added next-token loss (weight λ).
 
     python examples/pretrain_minigpt.py --train_file corpus.txt --output_dir out/minigpt
     python examples/auxiliary_loss.py --model_name_or_path out/minigpt --train_file train.csv --test_file test.csv
 
-Each seed draws its own labelled texts, by class; the other train texts are used without their labels. For each seed, λ
-is 0, then `--weight` on the labelled texts themselves, then `--weight` on the texts without labels. Every run is one of
-examples/finetune_classifier.py, which gets all arguments that are not listed here, such as `--learning_rate`. Nothing
-is chosen by validation, the last epoch counts; choose the learning rate for λ = 0 before, or the comparison is unfair.
+Each seed draws labelled texts by class; the other train texts are used without their labels. Each seed has three runs:
+λ = 0, λ = `--weight` on the labelled texts, and λ = `--weight` on the unlabelled texts. A run is one of
+examples/finetune_classifier.py, which takes all other arguments (`--learning_rate` among them). The last epoch counts.
+For a fair comparison, choose the learning rate for λ = 0 first.
 
 It prints one line per run, then the test macro-F1 of each seed, the means, and the differences to λ = 0 seed by seed,
-and writes auxiliary_loss.json into `--output_dir`. Stopped, it goes on where it was.
+and writes auxiliary_loss.json into `--output_dir`. A second start skips the finished runs.
 """
 
 import json
-import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import datasets
 import numpy as np
-import transformers
-from classifier_runs import Run, check_checkpoint, check_finished, run_all, save_rows
-from learning_curve import read_labels, stratified_order
+from classifier_runs import LAST_EPOCH, Run, check_checkpoint, check_finished, run_all, save_rows
+from learning_curve import LabelledFiles, read_labels, stratified_order
 from transformers import HfArgumentParser
+from transformers.hf_argparser import HfArg
 
-HERE = Path(__file__).parent
+from modeling_minibert.training.script_arguments import plain_output
+
 KINDS = ("zero", "same_texts", "unlabelled")
 
 
 @dataclass
-class ComparisonArguments:
-    """What to compare, on what."""
+class ComparisonArguments(LabelledFiles):
+    """The comparison to make."""
 
-    model_name_or_path: str = field(default="out/minigpt", metadata={"help": "the language model to start from"})
-    train_file: str = field(
-        default=str(HERE / "data/opinions/train.csv"), metadata={"help": "with the columns text and label"}
-    )
-    test_file: str = field(default=str(HERE / "data/opinions/test.csv"), metadata={"help": "scored after each run"})
-    labels: int = field(default=100, metadata={"help": "number of labelled texts"})
-    seeds: int = field(default=5, metadata={"help": "runs of each kind"})
-    weight: float = field(default=0.5, metadata={"help": "λ, where it is not 0"})
-    num_train_epochs: int = field(default=30, metadata={"help": "passes over the labelled texts"})
-    output_dir: str = field(default="out/auxiliary_loss", metadata={"help": "where everything is saved"})
+    model_name_or_path: str = HfArg(default="out/minigpt", help="the language model to start from")
+    labels: int = HfArg(default=100, help="number of labelled texts")
+    seeds: int = HfArg(default=5, help="runs of each kind")
+    weight: float = HfArg(default=0.5, help="λ of the runs with the added loss")
+    num_train_epochs: int = HfArg(default=30, help="passes over the labelled texts")
+    output_dir: str = HfArg(default="out/auxiliary_loss", help="where everything is saved")
 
 
 def plan_runs(args: ComparisonArguments, rest: list[str]) -> list[Run]:
-    """Draw the labelled texts of every seed, and write down all runs."""
+    """Draw the labelled texts of every seed, and list all runs."""
     out, train = Path(args.output_dir), read_labels(args)
     runs = []
     for seed in range(args.seeds):
         order = stratified_order(train["label"], seed)
         labelled = save_rows(train.select(order[: args.labels]), out, f"labelled-{seed}")
         unlabelled = save_rows(train.select(order[args.labels :]).select_columns(["text"]), out, f"unlabelled-{seed}")
-        # The validation split is never looked at; without one, a tenth of the few labels would be set apart for it.
+        # The validation split is not used, but without one a tenth of the few labels would be set apart.
         flags = [
             "--model_name_or_path", args.model_name_or_path, "--train_file", labelled, "--validation_file", labelled,
             "--test_file", args.test_file, "--seed", str(seed), "--num_train_epochs", str(args.num_train_epochs),
-            "--eval_strategy", "no", "--save_strategy", "no", "--load_best_model_at_end", "false", "--report_to",
-            "none", *rest,
+            *LAST_EPOCH, *rest,
         ]  # fmt: skip
         weight = ["--auxiliary_lm_weight", str(args.weight)]
         for kind, more in zip(KINDS, ([], weight, [*weight, "--unlabelled_file", unlabelled]), strict=True):
@@ -66,23 +60,19 @@ def plan_runs(args: ComparisonArguments, rest: list[str]) -> list[Run]:
 
 
 def compare(folder: Path, seeds: int) -> dict[str, dict]:
-    """kind → the score of each seed, their mean, and the differences to λ = 0 of the same seed."""
-    scores = {
-        kind: np.array(
-            [
-                json.loads((folder / f"{kind}-{seed}/all_results.json").read_text())["single_pass"]["macro_f1"]
-                for seed in range(seeds)
-            ]
-        )
-        for kind in KINDS
-    }
+    """Collect kind → the score of each seed, and its difference to λ = 0 with the same seed."""
+
+    def macro_f1(kind: str, seed: int) -> float:
+        return json.loads((folder / f"{kind}-{seed}/all_results.json").read_text())["single_pass"]["macro_f1"]
+
+    scores = {kind: np.array([macro_f1(kind, seed) for seed in range(seeds)]) for kind in KINDS}
     return {
         kind: {"macro_f1": list(values), "difference": list(values - scores["zero"])} for kind, values in scores.items()
     }
 
 
 def table(results: dict[str, dict]) -> str:
-    """A line per kind: every seed, mean ± standard deviation, and the same of the difference to λ = 0."""
+    """Format a line per kind: the score of each seed, their mean ± standard deviation, and that of the difference."""
     lines = [f"{'macro-F1':12}{'by seed':^42}{'mean':>14}   difference"]
     for kind, result in results.items():
         seeds = " ".join(f"{score:7.1%}" for score in result["macro_f1"])
@@ -97,20 +87,17 @@ def _mean(values: list[float]) -> str:
 
 
 def main():
-    """Run the steps that the module describes."""
+    """Run everything, and print and save the table."""
     args, rest = HfArgumentParser(ComparisonArguments).parse_args_into_dataclasses(return_remaining_strings=True)
     check_checkpoint(args.model_name_or_path)
     runs = plan_runs(args, rest)
     check_finished(runs)
-    if failed := run_all(runs):
-        raise SystemExit(f"{len(failed)} runs failed; start again to repeat them")
+    run_all(runs, all_needed=True)
     results = compare(Path(args.output_dir), args.seeds)
     (Path(args.output_dir) / "auxiliary_loss.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
     print(table(results))
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")  # a console without λ prints ? instead of failing
-    transformers.logging.disable_progress_bar()
-    datasets.disable_progress_bars()
+    plain_output()
     main()

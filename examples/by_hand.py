@@ -1,9 +1,9 @@
-"""What a pipeline does, step by step: a masked word and the answer to a question, from logits to text.
+"""Print the steps of two pipelines, from logits to text: filling a masked word, and answering a question.
 
     python examples/by_hand.py
 
-trains a tiny MiniBert on a dozen capitals, offline, and takes its answers apart: tokens, logits, argmax, the best span
-that can be an answer, text. Each time the pipeline says the same. With a model of your own, as its head allows:
+trains a tiny MiniBert on a dozen capitals, offline, and prints how it answers: tokens, logits, argmax, the best span
+that can be an answer, text. The pipeline gives the same. With your own model, by the head it has:
 
     python examples/by_hand.py --model_name_or_path bert-base-uncased --text "The capital of [MASK] is Paris."
     python examples/by_hand.py --model_name_or_path out/qa --question "Who won?" --context "In May Ana won the race."
@@ -12,12 +12,10 @@ Source: Devlin et al. 2018, section 4.2 for spans; lectures, S2 ("QA manually", 
 """
 
 import random
-import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
-import transformers
 from transformers import (
     AutoConfig,
     AutoModelForMaskedLM,
@@ -31,12 +29,14 @@ from transformers import (
     pipeline,
     set_seed,
 )
+from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniBertConfig, MiniBertForMaskedLM
 from modeling_minibert.answer_spans import best_answer_spans
 from modeling_minibert.limits import position_limit
 from modeling_minibert.losses import IGNORE_INDEX
 from modeling_minibert.training import show_progress_lines
+from modeling_minibert.training.script_arguments import plain_output, token_fields
 from tokenization import train_tokenizer
 
 CAPITALS = {
@@ -55,32 +55,32 @@ MAX_ANSWER_LENGTH = 15  # tokens; as the pipeline
 
 @dataclass
 class Arguments:
-    """What to take apart."""
+    """The model and its input."""
 
-    model_name_or_path: str | None = field(
-        default=None, metadata={"help": "a model with a masked-word or question-answering head; none: train one"}
+    model_name_or_path: str | None = HfArg(
+        default=None, help="a model with a masked-word or question-answering head; none: train one"
     )
-    text: str = field(default="The capital of [MASK] is Paris.", metadata={"help": "with one masked word"})
-    question: str = field(default="What is the capital of France?", metadata={"help": "what to ask of the context"})
-    context: str = field(
+    text: str = HfArg(default="The capital of [MASK] is Paris.", help="with one masked word")
+    question: str = HfArg(default="What is the capital of France?", help="what to ask of the context")
+    context: str = HfArg(
         default="Rome is the capital of Italy. The capital city of France is Paris.",
-        metadata={"help": "a text that holds the answer"},
+        help="a text that holds the answer",
     )
 
 
 @torch.no_grad()
 def fill_mask_by_hand(model, tokenizer, text: str, top_k: int = 3) -> list[dict]:
-    """Guess the masked word of a text, and print every step.
+    """Predict the masked word of a text, and print every step.
 
     Args:
-        model: with a masked-word head, in evaluation mode.
-        text: with one mask token, written as the tokenizer writes it.
+        model: a model with a masked-word head, in evaluation mode.
+        text: a text with one mask token, written as the tokenizer writes it.
 
     Returns:
         The `top_k` likeliest words as `pipeline("fill-mask")` gives them: `token`, `token_str`, `score`, `sequence`.
 
     Raises:
-        ValueError: no mask, or several.
+        ValueError: the text has no mask, or several.
     """
     check_mask(text, tokenizer.mask_token)
     inputs = tokenizer(text, return_tensors="pt")
@@ -105,7 +105,7 @@ def fill_mask_by_hand(model, tokenizer, text: str, top_k: int = 3) -> list[dict]
 
 
 def check_mask(text: str, mask: str) -> None:
-    """Raise a ValueError for a text without a masked word, or with several."""
+    """Raise a ValueError if the text has no masked word, or several."""
     if text.count(mask) != 1:
         raise ValueError(f"{text!r} has {text.count(mask)} masked words; write {mask} once")
 
@@ -115,14 +115,14 @@ def answer_by_hand(model, tokenizer, question: str, context: str) -> dict:
     """Find the answer to a question in a short context, and print every step.
 
     Args:
-        model: with a question-answering head, in evaluation mode.
-        tokenizer: one that knows where its tokens stand in the text (`is_fast`).
+        model: a model with a question-answering head, in evaluation mode.
+        tokenizer: a tokenizer that gives the place of each token in the text (`is_fast`).
 
     Returns:
         The answer as `pipeline("question-answering")` gives it: `score`, `start`, `end` (characters), `answer`.
 
     Raises:
-        ValueError: more tokens than the model reads.
+        ValueError: the input has more tokens than the model reads.
     """
     inputs = tokenizer(question, context, return_tensors="pt", return_offsets_mapping=True)
     offsets = inputs.pop("offset_mapping")[0].tolist()
@@ -131,7 +131,7 @@ def answer_by_hand(model, tokenizer, question: str, context: str) -> dict:
     if limit and len(ids) > limit:
         raise ValueError(
             f"question and context are {len(ids)} tokens long, but {type(model).__name__} reads {limit}; the pipeline "
-            f"would cut the context into windows, by hand give a shorter one"
+            f"cuts such a context into windows, by hand give a shorter one"
         )
     print(f"question   {question}")
     print(f"tokens     {describe(tokenizer, ids)}")
@@ -147,13 +147,13 @@ def answer_by_hand(model, tokenizer, question: str, context: str) -> dict:
     (span,) = best_answer_spans(start, end, allowed, max_answer_length=MAX_ANSWER_LENGTH)
     print(f"best span  that can be an answer: from {span.start} to {span.end}, "
           f"{start[span.start]:.2f} + {end[span.end]:.2f} = {span.score:.2f}")  # fmt: skip
-    # The answer must be somewhere in the context, or at [CLS]: there is none.
+    # A probability for each place in the context, and for [CLS]: no answer.
     candidates = in_context | (ids == tokenizer.cls_token_id)
     probabilities = [scores.masked_fill(~candidates, -torch.inf).softmax(-1) for scores in (start, end)]
     score = (probabilities[0][span.start] * probabilities[1][span.end]).item()
     print(f"softmax    {probabilities[0][span.start]:.3f} · {probabilities[1][span.end]:.3f} = {score:.3f}")
     begin, stop = offsets[span.start][0], offsets[span.end][1]
-    answer = context[begin:stop].strip()  # some tokenizers count the space before a word as part of it
+    answer = context[begin:stop].strip()  # some tokens include the space before a word
     begin = context.index(answer, begin)
     stop = begin + len(answer)
     print(f"answer     characters {begin} to {stop} of the context: {answer!r}")
@@ -161,20 +161,20 @@ def answer_by_hand(model, tokenizer, question: str, context: str) -> dict:
 
 
 def describe(tokenizer, ids: torch.Tensor) -> str:
-    """'[CLS] 2 · the 17 · …'."""
+    """Format tokens and ids: '[CLS] 2 · the 17 · …'."""
     tokens = tokenizer.convert_ids_to_tokens(ids.tolist())
     return " · ".join(f"{token} {number}" for token, number in zip(tokens, ids.tolist(), strict=True))
 
 
 def compare(pipe_says: dict, by_hand: dict, keys: tuple[str, ...]) -> None:
-    """Print what the pipeline says, and how far its score is from the one by hand."""
-    same = "the same" if all(pipe_says[key] == by_hand[key] for key in keys) else "something else"
+    """Print the answer of the pipeline, and how far its score is from the one by hand."""
+    same = "the same" if all(pipe_says[key] == by_hand[key] for key in keys) else "different"
     away = abs(pipe_says["score"] - by_hand["score"])
     print(f"pipeline   {same}: {pipe_says[keys[0]]!r}, its score {away:.0e} away\n")
 
 
 def train(model, tokenizer, rows: list[dict], collator, **options):
-    """A short training with `Trainer`; the model, in evaluation mode."""
+    """Train briefly with `Trainer`; returns the model in evaluation mode."""
     with tempfile.TemporaryDirectory() as folder:
         args = TrainingArguments(
             folder, per_device_train_batch_size=32, lr_scheduler_type="cosine", warmup_steps=0.1, logging_steps=0.25,
@@ -189,7 +189,7 @@ def train(model, tokenizer, rows: list[dict], collator, **options):
 
 
 def make_blank(tokenizer, text: str, word: str) -> dict:
-    """A text with one word masked, and that word as the only label."""
+    """Mask one word of a text; it is the only label."""
     row = tokenizer(text.replace(word, tokenizer.mask_token))
     hidden = tokenizer.convert_tokens_to_ids(tokenizer.tokenize(word)[0])
     row["labels"] = [hidden if token == tokenizer.mask_token_id else IGNORE_INDEX for token in row["input_ids"]]
@@ -197,7 +197,7 @@ def make_blank(tokenizer, text: str, word: str) -> dict:
 
 
 def train_masked_words(max_steps: int = 150) -> tuple:
-    """A tiny MiniBert and its tokenizer, trained on the statements with the country or the capital masked."""
+    """Train a tiny MiniBert and its tokenizer on the statements, with the country or the capital masked."""
     facts = [
         (text.format(country=country, capital=capital), word)
         for country, capital in CAPITALS.items() for text in STATEMENTS for word in (country, capital)
@@ -205,8 +205,8 @@ def train_masked_words(max_steps: int = 150) -> tuple:
     texts = [*(text for text, _ in facts), *QUESTIONS]
     tokenizer = train_tokenizer(texts, vocab_size=227, min_frequency=1, show_progress=False, model_max_length=64)
     config = MiniBertConfig.from_preset(
-        "tiny", vocab_size=len(tokenizer), max_position_embeddings=64, hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0, pad_token_id=tokenizer.pad_token_id, mask_token_id=tokenizer.mask_token_id,
+        "tiny", max_position_embeddings=64, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+        **token_fields(tokenizer, "pad", "mask"),
     )  # fmt: skip
     rows = [make_blank(tokenizer, text, word) for text, word in facts]
     collator = DataCollatorForTokenClassification(tokenizer)
@@ -215,7 +215,7 @@ def train_masked_words(max_steps: int = 150) -> tuple:
 
 
 def make_question(tokenizer, draw: random.Random) -> dict:
-    """One to three capitals in a text, one of them asked for; the answer's first and last token."""
+    """Draw a text with one to three capitals and a question about one; encode it with the place of the answer."""
     facts = draw.sample(sorted(CAPITALS.items()), draw.randint(1, 3))
     country, capital = draw.choice(facts)
     sentences = [draw.choice(STATEMENTS).format(country=where, capital=what) for where, what in facts]
@@ -228,7 +228,7 @@ def make_question(tokenizer, draw: random.Random) -> dict:
 
 
 def train_questions(masked_words_model, tokenizer, max_steps: int = 200):
-    """Fine-tune the encoder that has learned to fill in words to answer questions."""
+    """Fine-tune the encoder of the masked-word model on questions."""
     with tempfile.TemporaryDirectory() as folder:
         masked_words_model.save_pretrained(folder)
         model = AutoModelForQuestionAnswering.from_pretrained(folder)
@@ -239,12 +239,12 @@ def train_questions(masked_words_model, tokenizer, max_steps: int = 200):
 
 
 def take_apart(model, tokenizer, args: Arguments) -> None:
-    """Both ways, by hand and with the pipeline, for the head that the model has."""
+    """Answer by hand and with the pipeline, by the head that the model has."""
     if "ForQuestionAnswering" in type(model).__name__:
         by_hand = answer_by_hand(model, tokenizer, args.question, args.context)
         answer = pipeline("question-answering", model=model, tokenizer=tokenizer)
-        said = answer(question=args.question, context=args.context, align_to_words=False)
-        compare(said, by_hand, ("answer", "start", "end"))
+        result = answer(question=args.question, context=args.context, align_to_words=False)
+        compare(result, by_hand, ("answer", "start", "end"))
     else:
         by_hand = fill_mask_by_hand(model, tokenizer, args.text)
         fill = pipeline("fill-mask", model=model, tokenizer=tokenizer)
@@ -252,7 +252,7 @@ def take_apart(model, tokenizer, args: Arguments) -> None:
 
 
 def load(name: str) -> tuple:
-    """A model with one of the two heads, and its tokenizer.
+    """Load a model with one of the two heads, and its tokenizer.
 
     Raises:
         ValueError: the checkpoint has neither head.
@@ -263,13 +263,13 @@ def load(name: str) -> tuple:
     elif saved_as.endswith(("ForMaskedLM", "ForPreTraining")):
         auto_class = AutoModelForMaskedLM
     else:
-        raise ValueError(f"{name} is {saved_as}; give a checkpoint with a masked-word or a question-answering head, "
-                         f"such as bert-base-uncased or what finetune_qa.py has saved")  # fmt: skip
+        raise ValueError(f"{name} is {saved_as}; give a checkpoint with a masked-word or a question-answering head: "
+                         f"bert-base-uncased, or a folder that finetune_qa.py has saved")  # fmt: skip
     return auto_class.from_pretrained(name).eval(), AutoTokenizer.from_pretrained(name)
 
 
 def main():
-    """Take apart the answers of a checkpoint, or of what is trained here."""
+    """Show the answers of a checkpoint, or of models trained here."""
     (args,) = HfArgumentParser(Arguments).parse_args_into_dataclasses()
     for name in ("question", "context"):
         if not getattr(args, name).strip():
@@ -287,6 +287,5 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")  # a console without · prints ? instead of failing
-    transformers.logging.disable_progress_bar()
+    plain_output()
     main()

@@ -1,7 +1,7 @@
-"""Many runs of `finetune_classifier.py` after one another: what the scripts share that compare such runs.
+"""Run `finetune_classifier.py` many times and score the runs; used by the scripts that compare such runs.
 
-Read `run_all` first. Every run has a folder of its own, with the model, its results and log.txt, all that it printed. A
-run that ended is not repeated (remove its folder to repeat it), one that fails does not cost the others.
+Read `run_all` first. Every run writes its model, its results and log.txt (its printed output) into one folder. Finished
+runs are skipped (remove the folder to repeat one), and the others continue after a run that fails.
 """
 
 import gc
@@ -20,34 +20,49 @@ from pathlib import Path
 import finetune_classifier
 import torch
 from datasets import Dataset, DatasetDict
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer, HfArgumentParser
 
 from modeling_minibert.evaluation.seeds import summarize_runs
+from modeling_minibert.training import expand_recipe
+
+# Flags that score the last epoch: nothing is chosen by the validation split.
+LAST_EPOCH = (
+    "--eval_strategy", "no", "--save_strategy", "no", "--load_best_model_at_end", "false", "--report_to", "none",
+)  # fmt: skip
 
 
 @dataclass
 class Run:
-    """One training run: where it writes, and the flags of `finetune_classifier.py` besides --output_dir."""
+    """One training run: its output folder, and the other flags of `finetune_classifier.py`."""
 
     folder: Path
     flags: list[str]
 
     @property
     def finished(self) -> Path:
-        """A file that is written last; it holds the flags."""
+        """The file that is written last; it holds the flags."""
         return self.folder / "finished.json"
+
+
+def parse_with_data(own: type, arguments: list[str] | None) -> tuple:
+    """Read the command line into the dataclass `own`, the data arguments, and the flags left for the runs."""
+    # An abbreviation would take flags that are meant for the runs.
+    parser = HfArgumentParser((own, finetune_classifier.DataArguments), allow_abbrev=False)
+    parser.epilog = "All other flags, and --recipe FILE, go to finetune_classifier.py."
+    words = expand_recipe(arguments)
+    return parser.parse_args_into_dataclasses(words, return_remaining_strings=True, look_for_args_file=False)
 
 
 def check_values(name: str, values: list, zero: bool = False) -> None:
     """Check the values of a flag that takes several.
 
     Args:
-        name: of the flag, for the error.
+        name: the flag, for the error.
         values: numbers or names; numbers must be above 0.
         zero: whether 0 is allowed too.
 
     Raises:
-        ValueError: a number that is not allowed, or a value that stands there twice; names both.
+        ValueError: a number that is not allowed, or a value given twice; names flag and value.
     """
     for value in values:
         if values.count(value) > 1:
@@ -57,10 +72,10 @@ def check_values(name: str, values: list, zero: bool = False) -> None:
 
 
 def check_checkpoint(name: str) -> None:
-    """Open the configuration and the tokenizer of a checkpoint, which is quick, before hours of work depend on them.
+    """Check that the configuration and the tokenizer of a checkpoint open, before hours of training.
 
     Raises:
-        ValueError: one of them cannot be opened; names the checkpoint.
+        ValueError: one of them does not open; names the checkpoint.
     """
     try:
         AutoConfig.from_pretrained(name)
@@ -74,16 +89,16 @@ def check_checkpoint(name: str) -> None:
 
 
 def save_splits(splits: DatasetDict, folder: Path, data_args: finetune_classifier.DataArguments) -> list[str]:
-    """Write the splits as files that all runs read, so that all runs have the same rows.
+    """Write the splits as files, so that all runs read the same rows.
 
     Returns:
-        The flags that name the files, and those of `data_args` that are not about where the text comes from.
+        The flags that name the files, and the flags of `data_args` that still apply.
     """
     flags = []
     for name, split in splits.items():
         flags += [f"--{name}_file", save_rows(split, folder, name)]
     if data_args.text_pair_column_name:
-        flags += ["--text_pair_column_name", "text_pair"]  # the name it has after loading
+        flags += ["--text_pair_column_name", "text_pair"]  # the name after loading
     if data_args.max_seq_length:
         flags += ["--max_seq_length", str(data_args.max_seq_length)]
     return flags + (["--window_average", "true"] if data_args.window_average else [])
@@ -92,7 +107,7 @@ def save_splits(splits: DatasetDict, folder: Path, data_args: finetune_classifie
 def save_rows(rows: Dataset, folder: Path, name: str) -> str:
     """Write rows as a file for runs to read; returns its path.
 
-    It is named by its content: with other rows the flags of a run are others, and `check_finished` notices.
+    The name holds a hash of the content, so other rows change the flags of a run, and `check_finished` notices.
     """
     folder.mkdir(parents=True, exist_ok=True)
     new = folder / f"{name}.parquet"
@@ -103,10 +118,10 @@ def save_rows(rows: Dataset, folder: Path, name: str) -> str:
 
 
 def check_finished(runs: list[Run]) -> None:
-    """Refuse to take the results of runs that were other ones.
+    """Check that the finished runs had the flags of now.
 
     Raises:
-        ValueError: a finished run had other flags; names its folder and both.
+        ValueError: a finished run had other flags; names its folder and both lists of flags.
     """
     for run in runs:
         if run.finished.is_file():
@@ -118,11 +133,14 @@ def check_finished(runs: list[Run]) -> None:
                 )
 
 
-def run_all(runs: list[Run]) -> dict[Path, str]:
-    """Train what has not been trained yet, one run after the other.
+def run_all(runs: list[Run], all_needed: bool = False) -> dict[Path, str]:
+    """Train the runs that are not finished, one after the other.
 
     Returns:
         Folder → error, for the runs that failed.
+
+    Raises:
+        SystemExit: every run failed, or any run with `all_needed`.
     """
     waiting = [run for run in runs if not run.finished.is_file()]
     print(f"{len(runs)} runs, {len(runs) - len(waiting)} of them finished before", flush=True)
@@ -132,26 +150,30 @@ def run_all(runs: list[Run]) -> dict[Path, str]:
             _train(run)
             scores = score_runs([run])
             outcome = f"{scores['split']} macro_f1 {scores['macro_f1']['mean']:.1%}"
-        except Exception as error:  # whatever one run dies of, the others go on
+        except Exception as error:  # an error of any kind ends this run only
             failed[run.folder] = f"{type(error).__name__}: {error}"
             outcome = f"failed, {failed[run.folder]} (see {run.folder / 'log.txt'})"
         left = (time.monotonic() - started) / number * (len(waiting) - number) / 60
         print(f"\r{f'run {number} of {len(waiting)}: {run.folder.name}   {outcome}   {left:.0f} min left':110}")
-        gc.collect()  # a Trainer refers to itself in a circle; its model would stay beside the next one
+        gc.collect()  # a Trainer refers to itself, so its model would stay in memory beside the next one
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+    if failed and all_needed:
+        raise SystemExit(f"{len(failed)} runs failed; start again to repeat them")
+    for path, error in failed.items():
+        print(f"failed: {path.name}: {error}")
+    if len(failed) == len(runs):
+        raise SystemExit(f"all {len(runs)} runs failed; their logs are in {runs[0].folder.parent}")
     return failed
 
 
 def _train(run: Run) -> None:
-    """Run `finetune_classifier.main` and keep its model, results and log; no checkpoints to resume from.
+    """Run `finetune_classifier.main` in this process; keep its model, results and log, and remove its checkpoints.
 
-    In this process, and not in one per run: starting python with these libraries takes as long as the small runs
-    themselves. Every run seeds all generators anew and builds all it uses, so it ends with the weights that it has when
-    started by hand (tested). What a process of its own would add, surviving one that the system kills, a second start
-    of the script gives as well.
+    Starting Python with these libraries takes as long as a small run. Every run seeds all generators and builds all
+    objects it uses, so its weights are those of a run started by hand (tested).
     """
-    _remove_checkpoints(run.folder)  # of a run that was killed; `Trainer` would count them as its own
+    _remove_checkpoints(run.folder)  # those of a killed run, which `Trainer` would count as its own
     run.folder.mkdir(parents=True, exist_ok=True)
     with open(run.folder / "log.txt", "w", encoding="utf-8") as file:
         try:
@@ -170,7 +192,7 @@ def _remove_checkpoints(folder: Path) -> None:
 
 
 class _Log(io.TextIOBase):
-    """Keeps what a run prints, and shows its newest line of progress in one line of the terminal."""
+    """Writes the output of a run to a file, and its newest progress line to one line of the terminal."""
 
     def __init__(self, file):
         self.file = file
@@ -185,12 +207,12 @@ class _Log(io.TextIOBase):
 
 
 def score_runs(runs: list[Run]) -> dict:
-    """The scores of the same run under several seeds.
+    """Summarize the scores of the same run under several seeds.
 
     Returns:
-        accuracy and macro_f1, averaged over windows where the runs did so: each its mean, standard deviation over the
-        seeds (none for one seed), and the 95 % bootstrap interval of the first run; the split, the number of seeds, and
-        the mean seconds of training.
+        accuracy and macro_f1 (averaged over windows if the runs were): each with its mean, its standard deviation over
+        the seeds (None for one seed), and the 95 % bootstrap interval of the first run; also the split, the number of
+        seeds, and the mean seconds of training.
     """
     files = [run.folder / "all_results.json" for run in runs]
     first = json.loads(files[0].read_text(encoding="utf-8"))
@@ -205,7 +227,7 @@ def score_runs(runs: list[Run]) -> dict:
 
 
 def describe(score: dict) -> str:
-    """'71.0 ± 1.2 %' over seeds; '71.0 % (64.6 to 77.5)', the bootstrap interval, for one seed."""
+    """Format a score: '71.0 ± 1.2 %' over seeds; '71.0 % (64.6 to 77.5)' with the bootstrap interval of one seed."""
     if score["sd"] is not None:
         return f"{100 * score['mean']:.1f} ± {100 * score['sd']:.1f} %"
     low, high = score["interval_of_first_seed"]

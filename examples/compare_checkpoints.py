@@ -1,4 +1,4 @@
-"""Which checkpoint suits this task? Fine-tunes each with the same flags and seeds, and sets score against speed.
+"""Fine-tune several checkpoints with the same flags and seeds, and compare their scores, sizes and speeds.
 
     python examples/compare_checkpoints.py
 
@@ -8,32 +8,29 @@ trains two small MiniBerts on the opinions of `examples/data/opinions`, offline,
     imdb-tiny from scratch     644,546     2.6      2  64.9 ± 2.8 %            66.1 ± 1.1 %               7.76    1,424
     tiny from scratch          808,450     3.2      2  64.7 ± 3.4 %            65.5 ± 3.3 %              10.90    1,166
 
-(speeds of a busy machine). Any checkpoints, of the Hub or folders, of other models or ours, on your data:
+(speeds of a busy machine). Other checkpoints, from the Hub or from folders, on your data:
 
     python examples/compare_checkpoints.py --train_file train.csv --checkpoints bert-base-uncased roberta-base out/mine
 
-`--presets` trains MiniBerts from scratch beside them. All other flags go to `finetune_classifier.py`, the same for all;
-where none says otherwise, checkpoints take its learning rate of 2e-5 and 3 epochs, presets 1e-3 and 8.
+`--presets` adds MiniBerts trained from scratch. All other flags go to `finetune_classifier.py`, for every model; by
+default checkpoints take a learning rate of 2e-5 and 3 epochs, presets 1e-3 and 8.
 
-The scores are those of the test split (validation where there is none), each run's best epoch by validation. Speed is
-that of the models just trained, from text to logits, tokenizing included, on one thread of this CPU, the models in
-turn: one text at a time, and batches of 32. Size is that of the weights on disk.
+The scores are those of the test split (validation if there is none), at the epoch of each run that is best on
+validation. The speed of the trained models is measured from text to logits, tokenizing included, on one CPU thread, the
+models in turn: one text at a time, and batches of 32. The size is that of the weights on disk.
 
-The table is written to comparison.json and comparison.png in `--output_dir`, where every run keeps its model. Started
-again, it trains nothing twice, and measures the speed anew.
+The table is written to comparison.json and comparison.png in `--output_dir`, where every run keeps its model. A second
+start skips the finished runs and measures the speed again.
 """
 
 import json
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import datasets
 import finetune_classifier
 import torch
-import transformers
 from benchmarks.interleaved import measure
 from classifier_runs import (
     Run,
@@ -41,46 +38,39 @@ from classifier_runs import (
     check_finished,
     check_values,
     describe,
+    parse_with_data,
     run_all,
     save_splits,
     score_runs,
 )
 from matplotlib.figure import Figure
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, HfArgumentParser
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniBertConfig
-from modeling_minibert.training import expand_recipe
+from modeling_minibert.training.script_arguments import plain_output
 
-SINGLE, BATCH, ROUNDS = 16, 32, 9  # texts read one at a time, texts of a batch, how often each is timed
+SINGLE, BATCH, ROUNDS = 16, 32, 9  # texts read one at a time, texts of a batch, timed rounds
 
 
 @dataclass
 class CompareArguments:
-    """What to compare."""
+    """The models to compare."""
 
-    checkpoints: list[str] = field(default_factory=list, metadata={"help": "folders or names on the Hub"})
-    presets: list[str] = field(default_factory=list, metadata={"help": "MiniBerts to train from scratch"})
-    seed: list[int] = field(default_factory=lambda: [0, 1], metadata={"help": "one or more"})
-    output_dir: str = field(default="out/comparison", metadata={"help": "a folder for each run, and the table"})
+    checkpoints: list[str] = HfArg(default_factory=list, help="folders or names on the Hub")
+    presets: list[str] = HfArg(default_factory=list, help="MiniBerts to train from scratch")
+    seed: list[int] = HfArg(default_factory=lambda: [0, 1], help="one or more")
+    output_dir: str = HfArg(default="out/comparison", help="a folder for each run, and the table")
 
 
 def parse_arguments(
     arguments: list[str] | None,
 ) -> tuple[CompareArguments, finetune_classifier.DataArguments, list[str]]:
-    """Read the command line, and refuse what no run could work with.
-
-    Returns:
-        What to compare, the data, and the flags for `finetune_classifier.py`.
-    """
-    # Without abbreviations, which would take flags that are meant for the runs.
-    parser = HfArgumentParser((CompareArguments, finetune_classifier.DataArguments), allow_abbrev=False)
-    parser.epilog = "All other flags, and --recipe FILE, go to finetune_classifier.py."
-    compare, data_args, flags = parser.parse_args_into_dataclasses(
-        expand_recipe(arguments), return_remaining_strings=True, look_for_args_file=False
-    )
+    """Read and check the command line; returns the flags of `finetune_classifier.py` last."""
+    compare, data_args, flags = parse_with_data(CompareArguments, arguments)
     if not compare.checkpoints and not compare.presets:
         compare.presets = ["tiny", "imdb-tiny"]
-        flags = ["--num_train_epochs", "4", *flags]  # half of the usual, for a first look; a flag given wins
+        flags = ["--num_train_epochs", "4", *flags]  # half the default, for a first look; a flag of the user wins
     for name in ("checkpoints", "presets"):
         check_values(name, getattr(compare, name))
     check_values("seed", compare.seed, zero=True)
@@ -92,12 +82,12 @@ def parse_arguments(
 
 
 def plan(compare: CompareArguments, flags: list[str]) -> dict[str, list[Run]]:
-    """Name → its run for each seed."""
+    """List the runs of each model: name → one run per seed."""
     models = {name: ["--model_name_or_path", name] for name in compare.checkpoints}
     models |= {f"{preset} from scratch": ["--preset", preset] for preset in compare.presets}
     runs = {}
     for number, (name, start) in enumerate(models.items()):
-        # The end of the name to recognise it by, the number because two names may end alike.
+        # Two names may have the same last part, so a number comes first.
         folder = f"{number}_{Path(name).name.replace(' ', '_')}"
         runs[name] = [
             Run(Path(compare.output_dir) / f"{folder}_seed{seed}", [*start, *flags, "--seed", str(seed)])
@@ -107,7 +97,7 @@ def plan(compare: CompareArguments, flags: list[str]) -> dict[str, list[Run]]:
 
 
 class Classifier:
-    """A saved model with its tokenizer, from text to logits."""
+    """A saved model with its tokenizer: texts in, logits out."""
 
     def __init__(self, folder: Path):
         self.model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
@@ -117,18 +107,16 @@ class Classifier:
     @torch.inference_mode()
     def __call__(self, rows: dict[str, list[str]]) -> torch.Tensor:
         """Logits (B, C) of rows with the columns text and, for pairs, text_pair."""
-        pairs = rows.get("text_pair")
-        return self.model(
-            **self.tokenizer(rows["text"], pairs, truncation=True, padding=True, return_tensors="pt")
-        ).logits
+        pairs, options = rows.get("text_pair"), {"truncation": True, "padding": True, "return_tensors": "pt"}
+        return self.model(**self.tokenizer(rows["text"], pairs, **options)).logits
 
 
 def measure_speed(classifiers: dict[str, Classifier], rows: dict[str, list[str]]) -> dict[str, dict]:
-    """Time all classifiers in turn.
+    """Time all classifiers in turn on the first `BATCH` texts.
 
     Args:
         classifiers: name → classifier.
-        rows: column → texts; the first `BATCH` are read.
+        rows: column → texts.
 
     Returns:
         Name → milliseconds of one text, and texts per second in a batch; medians.
@@ -155,7 +143,7 @@ def measure_speed(classifiers: dict[str, Classifier], rows: dict[str, list[str]]
 
 
 def compare_runs(runs: dict[str, list[Run]], rows: dict[str, list[str]]) -> list[dict]:
-    """Score, size and speed of each, the best mean macro-F1 first."""
+    """Collect score, size and speed of each model, sorted by mean macro-F1, best first."""
     torch.set_num_threads(1)
     classifiers = {name: Classifier(ended[0].folder) for name, ended in runs.items()}
     speeds = measure_speed(classifiers, rows)
@@ -179,7 +167,7 @@ def show(table: list[dict]) -> None:
 
 
 def plot(table: list[dict], path: Path) -> None:
-    """Draw score over latency; the area of a point is its number of parameters, its bar the deviation over seeds."""
+    """Draw score over latency; the area shows the number of parameters, the bar the deviation over seeds."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     largest = max(row["parameters"] for row in table)
@@ -195,8 +183,8 @@ def plot(table: list[dict], path: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> list[dict]:
-    """Check, train, measure; returns the table."""
-    # 1. All that can be wrong is found before the first run
+    """Check the arguments, train, measure; returns the table."""
+    # 1. Check everything before the first run
     compare, data_args, flags = parse_arguments(arguments)
     model_args, _, args, _ = finetune_classifier.parse_arguments(flags)  # ends with an error at an unknown flag
     if model_args.model_name_or_path:
@@ -209,20 +197,15 @@ def main(arguments: list[str] | None = None) -> list[dict]:
 
     # 2. Training
     failed = run_all(everything)
-    for path, error in failed.items():
-        print(f"failed: {path.name}: {error}")
     ended = {name: [run for run in of_one if run.folder not in failed] for name, of_one in runs.items()}
     ended = {name: of_one for name, of_one in ended.items() if of_one}
-    if not ended:
-        raise SystemExit(f"all {len(everything)} runs failed; their logs are in {folder}")
 
     # 3. The table
     judged = splits.get("test", splits["validation"])
     table = compare_runs(ended, {name: judged[:BATCH][name] for name in judged.column_names if name != "label"})
     show(table)
-    print(
-        f"{table[0]['split']} split, {len(judged):,} texts; CPU time of one thread, medians of {ROUNDS} rounds in turn"
-    )
+    timing = f"CPU time of one thread, medians of {ROUNDS} rounds in turn"
+    print(f"{table[0]['split']} split, {len(judged):,} texts; {timing}")
     result = {"models": table, "failed": {path.name: error for path, error in failed.items()}}
     (folder / "comparison.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     plot(table, folder / "comparison.png")
@@ -231,7 +214,5 @@ def main(arguments: list[str] | None = None) -> list[dict]:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")
-    transformers.logging.disable_progress_bar()
-    datasets.disable_progress_bars()
+    plain_output()
     main()

@@ -1,17 +1,18 @@
-"""Is MiniBert right? Lay it beside transformers' BERT, same weights, and print the largest differences.
+"""Compare MiniBert with transformers' BERT on the same weights, and print the largest differences.
 
     python examples/compare_with_bert.py                                  # random weights of odd sizes
     python examples/compare_with_bert.py --model_name_or_path bert-base-uncased
 
-For every head, on a padded batch: outputs, and the gradients of all parameters relative to the largest of them, in
-float32 and float64. Takes ten seconds with random weights.
+For every head, on a padded batch, it compares the outputs, and the gradients of all parameters relative to the largest
+gradient, in float32 and float64. Takes ten seconds with random weights.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import transformers
 from transformers import AutoConfig, BertConfig, HfArgumentParser
+from transformers.hf_argparser import HfArg
 
 from modeling_minibert.stock import FAMILIES, from_stock
 
@@ -23,14 +24,14 @@ ODD_SIZES = BertConfig(
 
 @dataclass
 class Arguments:
-    """Which BERT to compare with."""
+    """The BERT to compare with."""
 
-    model_name_or_path: str | None = field(default=None, metadata={"help": "a stock BERT; none: random, odd sizes"})
-    attn_implementation: str = field(default="sdpa", metadata={"help": "eager or sdpa, for both sides"})
+    model_name_or_path: str | None = HfArg(default=None, help="a stock BERT; none: random, odd sizes")
+    attn_implementation: str = HfArg(default="sdpa", help="eager or sdpa, for both sides")
 
 
 def stock_model(name: str, args: Arguments, dtype: torch.dtype):
-    """A stock BERT with the head `name`, dropout off; without a checkpoint all of its parameters are random."""
+    """Build a stock BERT with the head `name`, without dropout; without a checkpoint all parameters are random."""
     model_class = getattr(transformers, name)
     if args.model_name_or_path:
         config = AutoConfig.from_pretrained(args.model_name_or_path, attn_implementation=args.attn_implementation)
@@ -44,14 +45,14 @@ def stock_model(name: str, args: Arguments, dtype: torch.dtype):
 
 
 def padded_batch(vocab_size: int, choices: bool) -> dict[str, torch.Tensor]:
-    """Three texts of 7, 4 and 2 tokens; for multiple choice, as three choices of one question."""
+    """Draw three texts of 7, 4 and 2 tokens; for multiple choice they are the choices of one question."""
     real = torch.arange(7) < torch.tensor([[7], [4], [2]])
     batch = {"input_ids": torch.randint(1, vocab_size, (3, 7)), "attention_mask": real.long()}
     return {name: tensor[None] for name, tensor in batch.items()} if choices else batch
 
 
 def largest_differences(name: str, args: Arguments, dtype: torch.dtype) -> tuple[float, float, float]:
-    """The largest output; how far our outputs are from theirs; how far our gradients, relative to the largest."""
+    """Measure the largest output, the largest difference of outputs, and that of gradients (relative)."""
     torch.manual_seed(0)
     stock = stock_model(name, args, dtype)
     ours = from_stock(stock)
@@ -59,7 +60,7 @@ def largest_differences(name: str, args: Arguments, dtype: torch.dtype) -> tuple
     pairs = list(zip(ours(**batch).to_tuple(), stock(**batch).to_tuple(), strict=True))
     sums = [0.0, 0.0]
     for number, pair in enumerate(pairs):
-        # Any weighted sum of the outputs has a gradient for every parameter; padded positions have no meaning.
+        # A weighted sum of the outputs has a gradient for every parameter; padded positions get no weight.
         weights = torch.randn_like(pair[0])
         if weights.shape[:2] == batch["input_ids"].shape:
             weights *= batch["attention_mask"].reshape(3, 7, *[1] * (weights.dim() - 2))
@@ -67,7 +68,7 @@ def largest_differences(name: str, args: Arguments, dtype: torch.dtype) -> tuple
         sums = [total + (output * weights).sum() for total, output in zip(sums, pair, strict=True)]
     for total in sums:
         total.backward()
-    with torch.no_grad():  # their gradients in place of their weights, so that from_stock gives them our names
+    with torch.no_grad():  # from_stock converts their gradients like weights, to our names
         for parameter in stock.parameters():
             parameter.copy_(torch.zeros_like(parameter) if parameter.grad is None else parameter.grad)
     theirs = dict(from_stock(stock).named_parameters())

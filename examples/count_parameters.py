@@ -1,14 +1,14 @@
-"""How many weights does a model have? From its configuration alone; nothing is loaded, nothing allocated.
+"""Count the weights of models from their configurations alone, without loading or allocating any.
 
     python examples/count_parameters.py
     python examples/count_parameters.py --model_name_or_path bert-base-uncased out/classifier
 
-prints for each model its weights, those of its word embeddings, and its size on disk in float32; without arguments for
-the models that the lectures name (S3: BERT, RoBERTa, ALBERT, DistilBERT; S4: the Keras classifier) and their parts.
+prints for each model the number of its weights, that of its word embeddings, and its size on disk in float32. Without
+arguments: the models of the lectures (S3: BERT, RoBERTa, ALBERT, DistilBERT; S4: the Keras classifier) and their parts.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import transformers
@@ -22,6 +22,7 @@ from transformers import (
     HfArgumentParser,
     RobertaConfig,
 )
+from transformers.hf_argparser import HfArg
 
 import modeling_minibert
 from modeling_minibert import MiniBertConfig, MiniBertForSequenceClassification, MiniBertModel, MultiHeadAttention
@@ -53,15 +54,15 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
 
 @dataclass
 class Arguments:
-    """Which models to count."""
+    """The models to count."""
 
-    model_name_or_path: list[str] | None = field(
-        default=None, metadata={"help": "folders or Hub names, each with a config.json; none: those of the lectures"}
+    model_name_or_path: list[str] | None = HfArg(
+        default=None, help="folders or Hub names, each with a config.json; none: those of the lectures"
     )
 
 
 def build_empty(name: str) -> nn.Module:
-    """The model that a config.json describes, as the class it was saved from; its bare encoder where none is named."""
+    """Build the model of a config.json, as the class it was saved from; if none is named, as its base model."""
     config = AutoConfig.from_pretrained(name)
     saved_as = (config.architectures or [""])[0]
     model_class = getattr(transformers, saved_as, None) or getattr(modeling_minibert, saved_as, None)
@@ -69,7 +70,7 @@ def build_empty(name: str) -> nn.Module:
 
 
 def count(build: Callable[[], nn.Module]) -> tuple[int, int]:
-    """Number of weights of a model, shared ones once; how many of them are word embeddings. Built without memory."""
+    """Count all weights (shared ones once) and the word embeddings; the model is built without memory."""
     with torch.device("meta"):
         model = build()
     is_model = hasattr(model, "get_input_embeddings")

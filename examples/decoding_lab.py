@@ -1,4 +1,4 @@
-"""All ways of decoding side by side on one model: what they write, how much of it repeats, how likely it is.
+"""Compare all decoding strategies on one model: their text, its repetition and its likelihood.
 
     python examples/pretrain_minigpt.py --train_file examples/data/stories/train.txt --max_steps 1500 \
         --output_dir out/storyteller                                               # once: a model to decode from
@@ -7,27 +7,26 @@
 
 The settings are those of Holtzman et al. 2020, table 1, and some more. For each strategy it prints a text and
 
-    rep 4        the share of 4-grams that stood there before     distinct 2     different pairs of tokens, of all
-    perplexity   of the text, under the model itself              ms per token   one text at a time
-    self BLEU    how much the drawn texts resemble each other, 1 where all are the same
+    rep 4        share of 4-grams that occurred before            distinct 2     share of different token pairs
+    perplexity   of the text under the model                      ms per token   one text at a time
+    self BLEU    how similar the sampled texts are; 1: all equal
 
-averaged over `--num_samples` texts where they are drawn. Human text has a perplexity of its own: what is far below it
-is dull, what is far above it is incoherent. A beam search is drawn as a tree, and the probability of every token of a
-beam, a sampled and a human text as a picture. Writes decoding_lab.json, beam_tree.txt and token_probabilities.png.
+averaged over `--num_samples` texts if they are sampled. Compare with the perplexity of human text: far below it a text
+is dull, far above it incoherent. The script also draws a beam search as a tree, and the token probabilities of a beam,
+a sampled and a human text. It writes decoding_lab.json, beam_tree.txt and token_probabilities.png.
 """
 
 import json
-import sys
 import textwrap
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
 import torch
-import transformers
-from generate import find_model, load_model
+from generate import ModelArguments, find_model, load_model
 from transformers import HfArgumentParser, set_seed
+from transformers.hf_argparser import HfArg
 
 from modeling_minibert.decoding import STRATEGIES, causal_lm, draw_beam_tree, encode_prompts, prepare_generation
 from modeling_minibert.evaluation import (
@@ -38,36 +37,28 @@ from modeling_minibert.evaluation import (
     self_bleu,
     token_log_probs,
 )
+from modeling_minibert.training.script_arguments import plain_output
 
 STORIES = Path(__file__).parent / "data" / "stories" / "validation.txt"
 COLUMNS = ("rep_4", "distinct_2", "self_bleu", "perplexity", "ms_per_token")
 
 
 @dataclass
-class ModelArguments:
-    """Which model decodes."""
-
-    model_name_or_path: str | None = field(
-        default=None, metadata={"help": "a causal language model (folder or Hub name); none: out/minigpt"}
-    )
-
-
-@dataclass
 class LabArguments:
-    """On what."""
+    """The texts to decode and to compare with."""
 
-    prompt: str | None = field(default=None, metadata={"help": "none: the first sentence of a story of examples/data"})
-    human_text: str | None = field(
-        default=None, metadata={"help": "how a human went on, to compare with; none: for the story, how it goes on"}
+    prompt: str | None = HfArg(default=None, help="none: the first sentence of a story of examples/data")
+    human_text: str | None = HfArg(
+        default=None, help="how a human went on, to compare with; none: for the story, how it goes on"
     )
-    max_new_tokens: int | None = field(default=None, metadata={"help": "none: 100, where the model has room"})
-    num_samples: int = field(default=3, metadata={"help": "texts per strategy that draws"})
-    seed: int = field(default=0, metadata={"help": "of the draws"})
-    output_dir: str = field(default="out/decoding_lab", metadata={"help": "where the three files go"})
+    max_new_tokens: int | None = HfArg(default=None, help="none: 100, where the model has room")
+    num_samples: int = HfArg(default=3, help="texts per strategy that draws")
+    seed: int = HfArg(default=0, help="of the draws")
+    output_dir: str = HfArg(default="out/decoding_lab", help="where the three files go")
 
 
 def read_texts(args: LabArguments) -> tuple[str, str | None]:
-    """The prompt, and how a human went on."""
+    """Read the prompt and its continuation by a human."""
     if args.prompt is not None:
         return args.prompt, args.human_text
     first, *rest = STORIES.read_text(encoding="utf-8").split("\n\n")[0].splitlines()
@@ -75,7 +66,7 @@ def read_texts(args: LabArguments) -> tuple[str, str | None]:
 
 
 def measure(model, prompt_ids: list[int], continuations: list[list[int]]) -> dict:
-    """The means over the continuations; and the probabilities of the first one's tokens."""
+    """Average the figures over the continuations; with the token probabilities of the first one."""
     log_probs = [token_log_probs(model, prompt_ids, ids) for ids in continuations]
     several = {"self_bleu": self_bleu(continuations)} if len(continuations) > 1 else {}
     return several | {
@@ -87,7 +78,7 @@ def measure(model, prompt_ids: list[int], continuations: list[list[int]]) -> dic
 
 
 def try_strategy(model, tokenizer, strategy: str, prompt: str, args: LabArguments) -> dict:
-    """Generate, one text at a time, and measure."""
+    """Generate with one strategy, one text at a time, and measure."""
     inputs, arguments = prepare_generation(model, tokenizer, [prompt], strategy, args.max_new_tokens)
     inputs = inputs.to(model.device)
     prompt_length, continuations, seconds = inputs["input_ids"].shape[1], [], 0.0
@@ -103,7 +94,7 @@ def try_strategy(model, tokenizer, strategy: str, prompt: str, args: LabArgument
 
 
 def measure_human(model, tokenizer, prompt: str, human_text: str) -> dict:
-    """The same figures for a text of a human, cut to what the model reads."""
+    """Measure a human text, cut to the length that the model reads."""
     prompt_ids, ids = (
         encode_prompts(tokenizer, [text])["input_ids"][0].tolist() for text in (prompt, prompt + human_text)
     )
@@ -113,12 +104,12 @@ def measure_human(model, tokenizer, prompt: str, human_text: str) -> dict:
 
 
 def one_line(text: str) -> str:
-    """Line breaks as a visible sign."""
+    """Replace line breaks by a visible sign."""
     return text.replace("\n", "⏎")
 
 
 def print_row(name: str, result: dict) -> None:
-    """One line of the table, and the text below."""
+    """Print one line of the table, and the text below it."""
     figures = (f"{result[column]:>13.2f}" if column in result else " " * 13 for column in COLUMNS)
     print(f"{name:<18}" + "".join(figures))
     text = textwrap.shorten(one_line(result["texts"][0]), 240, placeholder=" …")
@@ -126,13 +117,13 @@ def print_row(name: str, result: dict) -> None:
 
 
 def main():
-    """Decode in every way, print, draw, save."""
+    """Decode with every strategy, print, draw and save."""
     model_args, args = HfArgumentParser((ModelArguments, LabArguments)).parse_args_into_dataclasses()
     if args.num_samples < 1:
         raise ValueError(f"num_samples ({args.num_samples}) must be at least 1")
     model, tokenizer = load_model(find_model(model_args.model_name_or_path))
     prompt, human_text = read_texts(args)
-    prepare_generation(model, tokenizer, [prompt], "greedy", args.max_new_tokens)  # refuses what no strategy can do
+    prepare_generation(model, tokenizer, [prompt], "greedy", args.max_new_tokens)  # checks the prompt
     output_dir = Path(args.output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
 
@@ -146,7 +137,7 @@ def main():
         results[strategy] = try_strategy(model, tokenizer, strategy, prompt, args)
         print_row(strategy, results[strategy])
 
-    # 2. What a beam search sees
+    # 2. The tree of a beam search
     prompt_ids = encode_prompts(tokenizer, [prompt])["input_ids"][0].tolist()
     steps = min(6, results["greedy"]["settings"]["max_new_tokens"])
     eos = model.generation_config.eos_token_id
@@ -154,7 +145,7 @@ def main():
     print(f"\n3 beams, {steps} tokens:\n{tree}")
     (output_dir / "beam_tree.txt").write_text(tree + "\n", encoding="utf-8")
 
-    # 3. Likely, token by token
+    # 3. Token probabilities
     shown = [name for name in ("beam", "sampling", "human") if name in results]
     curves = {name: torch.tensor(results[name]["token_probabilities"]).log() for name in shown}
     plot_token_probabilities(curves, output_dir / "token_probabilities.png")
@@ -164,6 +155,5 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")  # a console without some letters prints ? instead of failing
-    transformers.logging.disable_progress_bar()
+    plain_output()
     main()

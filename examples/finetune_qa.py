@@ -1,49 +1,47 @@
-"""Train a model to find the answer to a question in a text, from scratch or from any checkpoint, and ask it something.
+"""Fine-tune a model that finds the answer to a question in a text, from scratch or from a checkpoint.
 
     python examples/finetune_qa.py
 
 trains a small MiniBert and its WordPiece vocabulary on the questions of `examples/data/questions` (Indonesian and
-English, written for this project), offline, and prints its exact match and F1 on combinations it has never seen.
-On your own data, in the layout of SQuAD v1.1 or v2 (json, parquet or Hub), from any checkpoint:
+English, written for this project), offline. It prints exact match and F1 on combinations that train does not have, and
+three answers. On your own data, in the layout of SQuAD v1.1 or v2 (json, parquet or Hub), from any checkpoint:
 
     python examples/finetune_qa.py --dataset_name rajpurkar/squad --model_name_or_path bert-base-uncased
     python examples/finetune_qa.py --train_file train-v2.0.json --test_file dev-v2.0.json --output_dir out/squad2
     python examples/finetune_qa.py --dataset_name folder --test_fraction 0.25 --model_name_or_path out/pretrained
 
-Splits that are missing are set apart by article. A BERT checkpoint is trained as ours, packed; what has no twin among
-our models, as it is. It writes the model with its code and tokenizer, all_results.json and predictions.json, which the
-official SQuAD scripts read, into `--output_dir`. All arguments of `transformers.TrainingArguments` work as well.
+Missing splits are set apart by article. A BERT checkpoint is trained as our class, packed; any other as it was saved.
+The script writes the model with its code and tokenizer, all_results.json, and predictions.json for the official SQuAD
+scripts into `--output_dir`, and takes all arguments of `transformers.TrainingArguments`.
 """
 
 import json
-import sys
 import textwrap
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import datasets
 import numpy as np
-import transformers
 from datasets import Dataset, DatasetDict
 from transformers import (
     AutoConfig,
     AutoModelForQuestionAnswering,
     AutoTokenizer,
     DataCollatorWithPadding,
-    HfArgumentParser,
     Trainer,
     set_seed,
 )
+from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniBertConfig, MiniBertForQuestionAnswering
 from modeling_minibert.data import load_question_answering, question_features
 from modeling_minibert.evaluation import FoundAnswer, QuestionAnsweringMetrics, find_answers
 from modeling_minibert.limits import position_limit
 from modeling_minibert.training import (
+    IMPLEMENTATIONS,
     AnyDeviceArguments,
     check_output_folder,
     end_processes,
-    expand_recipe,
     last_checkpoint,
     load_checkpoint,
     longest_first,
@@ -52,11 +50,14 @@ from modeling_minibert.training import (
     prepare_cpu,
     show_progress_lines,
 )
+from modeling_minibert.training import script_arguments as base
 from tokenization import save_tokenizer, train_tokenizer
 
-# What the small net for the bundled questions needs; its width asks for larger random weights than BERT's 0.02.
+# Suits the small net for the bundled questions, which is too narrow for BERT's random weights of 0.02.
 FROM_SCRATCH = "initializer_range=0.08,hidden_dropout_prob=0,attention_probs_dropout_prob=0"
-QUESTIONS = Path(__file__).parent / "data" / "questions"
+QUESTIONS = {
+    split: f"{Path(__file__).parent}/data/questions/{split}.parquet" for split in ("train", "validation", "test")
+}
 FRANCE = {
     "id": "france",
     "title": "",
@@ -67,182 +68,127 @@ FRANCE = {
 
 
 @dataclass
-class ModelArguments:
-    """What to train."""
+class ModelArguments(base.CheckpointArguments):
+    """The model to train."""
 
-    model_name_or_path: str | None = field(
-        default=None, metadata={"help": "a checkpoint to start from (folder or Hub name); none: train from scratch"}
-    )
-    implementation: str = field(
+    config_overrides: str | None = base.overrides_argument(FROM_SCRATCH)
+    tokenizer_options: str = "kind=wordpiece,vocab_size=900,min_frequency=1"
+    implementation: str = HfArg(
         default="mini",
-        metadata={"help": "mini: train a BERT checkpoint as ours; stock: as it is", "choices": ["mini", "stock"]},
-    )
-    preset: str = field(default="tiny", metadata={"help": "from scratch: the MiniBert preset"})
-    config_overrides: str | None = field(
-        default=None,
-        metadata={
-            "help": "fields of the configuration to change, as name=value,name=value; from scratch, where nothing is "
-            f"given: {FROM_SCRATCH}"
-        },
-    )
-    tokenizer_options: str = field(
-        default="kind=wordpiece,vocab_size=900,min_frequency=1",
-        metadata={"help": "from scratch: arguments of tokenization.train_tokenizer, as name=value,name=value"},
+        help="mini: train a BERT checkpoint as our class; stock: as it was saved",
+        metadata={"choices": IMPLEMENTATIONS},
     )
 
 
 @dataclass
-class DataArguments:
-    """What to train it on."""
+class DataArguments(base.TaskFileArguments):
+    """The data to train and test on."""
 
-    dataset_name: str | None = field(default=None, metadata={"help": "a Hub name or a local folder"})
-    dataset_config_name: str | None = field(default=None, metadata={"help": "which configuration of the data set"})
-    train_file: str | None = field(default=None, metadata={"help": "json as SQuAD publishes it, json lines or parquet"})
-    validation_file: str | None = field(default=None, metadata={"help": "none: set apart from train"})
-    test_file: str | None = field(default=None, metadata={"help": "scored once, at the end"})
-    validation_fraction: float = field(
-        default=0.1, metadata={"help": "share of the articles of train set apart where there is no validation split"}
+    train_file: str | None = HfArg(default=None, help="json in the layout of SQuAD, json lines or parquet")
+    validation_fraction: float = HfArg(
+        default=0.1, help="share of the articles of train set apart if there is no validation split"
     )
-    test_fraction: float = field(
-        default=0.1, metadata={"help": "share of the articles set apart as test where the data has one split only"}
+    test_fraction: float = HfArg(
+        default=0.1, help="share of the articles set apart as test if the data has one split only"
     )
-    max_train_samples: int | None = field(
-        default=None, metadata={"help": "train on as many questions, drawn at random"}
+    max_seq_length: int = HfArg(default=384, help="tokens of a window; at most as many as the model reads")
+    doc_stride: int | None = HfArg(
+        default=None, help="tokens that neighbouring windows of a context share; none: a third of a window"
     )
-    max_seq_length: int = field(default=384, metadata={"help": "tokens of a window, at most what the model reads"})
-    doc_stride: int | None = field(
-        default=None, metadata={"help": "tokens that two windows of one context share; none: a third of a window"}
-    )
-    skip_bad_rows: bool = field(
-        default=False, metadata={"help": "leave out rows whose answer is not in its context, and overlapping splits"}
+    skip_bad_rows: bool = HfArg(
+        default=False, help="leave out rows whose answer is not in the context, and rows that two splits share"
     )
 
 
 @dataclass
-class QuestionTrainingArguments(AnyDeviceArguments):
-    """How to train it: our defaults for some of the library's arguments."""
+class QuestionTrainingArguments(base.FineTuningRunArguments, AnyDeviceArguments):
+    """How to train it."""
 
-    output_dir: str = field(default="out/qa", metadata={"help": "where everything is saved"})
-    learning_rate: float | None = field(default=None, metadata={"help": "none: 1e-3 from scratch, 3e-5 otherwise"})
-    num_train_epochs: float | None = field(default=None, metadata={"help": "none: 8 from scratch, 3 otherwise"})
-    per_device_train_batch_size: int = field(default=32, metadata={"help": "windows per update"})
-    per_device_eval_batch_size: int = field(default=64, metadata={"help": "windows at once in evaluation"})
-    warmup_steps: float = field(default=0.1, metadata={"help": "steps, or below 1 a share of all steps"})
-    weight_decay: float = field(default=0.01, metadata={"help": "AdamW's weight decay"})
-    eval_strategy: str = field(default="epoch", metadata={"help": "when to score the validation split"})
-    save_strategy: str = field(default="epoch", metadata={"help": "when to save a checkpoint"})
-    save_total_limit: int = field(default=1, metadata={"help": "checkpoints to keep"})
-    logging_steps: float = field(default=0.05, metadata={"help": "print the loss after this share of the training"})
+    output_dir: str = "out/qa"
+    learning_rate: float | None = HfArg(default=None, help="none: 1e-3 from scratch, 3e-5 otherwise")
 
 
 def parse_arguments(
     arguments: list[str] | None = None,
 ) -> tuple[ModelArguments, DataArguments, QuestionTrainingArguments]:
-    """Read the command line, or the file after --recipe, and settle what depends on the start."""
-    parser = HfArgumentParser((ModelArguments, DataArguments, QuestionTrainingArguments))
-    parser.epilog = "--recipe FILE reads flags from a file, such as those of examples/recipes; flags given besides win."
-    model_args, data_args, args = parser.parse_args_into_dataclasses(expand_recipe(arguments), look_for_args_file=False)
-    from_scratch = model_args.model_name_or_path is None
-    if args.learning_rate is None:
-        args.learning_rate = 1e-3 if from_scratch else 3e-5
-    if args.num_train_epochs is None:
-        args.num_train_epochs = 8 if from_scratch else 3
+    """Read the command line and the file of --recipe, and fill in the defaults that depend on the start."""
+    classes = ModelArguments, DataArguments, QuestionTrainingArguments
+    model_args, data_args, args = base.parse_with_recipe(classes, arguments)
+    args.fill_in(model_args.model_name_or_path is None, learning_rate=3e-5)
     if data_args.max_train_samples is not None and data_args.max_train_samples < 1:
         raise ValueError(f"max_train_samples ({data_args.max_train_samples}) must be at least 1")
     if args.train_sampling_strategy == "group_by_length":
         raise ValueError(
-            "--train_sampling_strategy group_by_length shuffles also what is scored; leave it out: a model of ours "
-            "computes nothing for pads"
+            "--train_sampling_strategy group_by_length shuffles the scored rows too; leave it out: our models compute "
+            "nothing for pads"
         )
     return model_args, data_args, args
 
 
 def load_splits(args: DataArguments, seed: int) -> DatasetDict:
-    """The splits that the arguments name, or the bundled questions."""
-    files = {"train": args.train_file, "validation": args.validation_file, "test": args.test_file}
-    files = {split: path for split, path in files.items() if path}
-    if not files and not args.dataset_name:
-        files = {split: str(QUESTIONS / f"{split}.parquet") for split in ("train", "validation", "test")}
-    splits = load_question_answering(
-        args.dataset_name,
-        args.dataset_config_name,
-        files or None,
-        args.validation_fraction,
-        args.test_fraction,
-        args.skip_bad_rows,
-        seed,
-    )
+    """Load the splits that the arguments name, or the bundled questions."""
+    source = args.dataset_name, args.dataset_config_name, args.files(QUESTIONS) or None
+    fractions = args.validation_fraction, args.test_fraction
+    splits = load_question_answering(*source, *fractions, args.skip_bad_rows, seed)
     if args.max_train_samples:
         splits["train"] = splits["train"].shuffle(seed=seed).take(min(args.max_train_samples, len(splits["train"])))
-    print("data: " + ", ".join(f"{len(split):,} {name}" for name, split in splits.items()) + " questions")
+    print(f"data: {base.sizes(splits)} questions")
     return splits
 
 
 def build_tokenizer(args: ModelArguments, splits: DatasetDict, checkpoint: str | None):
     """Load the tokenizer of the checkpoint, or train one on the train split."""
-    name = checkpoint or args.model_name_or_path
-    if name:
+    if name := checkpoint or args.model_name_or_path:
         tokenizer = AutoTokenizer.from_pretrained(name)
     else:
         texts = sorted(set(splits["train"]["context"])) + list(splits["train"]["question"])
         tokenizer = train_tokenizer(texts, show_progress=len(texts) > 5000, **parse_options(args.tokenizer_options))
         print(f"tokenizer: {len(tokenizer):,} tokens learned from {len(texts):,} train texts")
-    tokenizer.padding_side = "right"  # answers are counted from the left
+    tokenizer.padding_side = "right"  # positions of answers count from the left
     return tokenizer
 
 
 def build_model(args: ModelArguments, tokenizer):
-    """Start from a checkpoint, or from random weights."""
+    """Load the checkpoint, or build a MiniBert with random weights."""
+    overrides = args.parse_overrides(FROM_SCRATCH)
     if args.model_name_or_path is None:
-        ids = {"pad_token_id": tokenizer.pad_token_id, "mask_token_id": tokenizer.mask_token_id}
-        overrides = {"vocab_size": len(tokenizer), **ids}
-        overrides |= parse_options(FROM_SCRATCH if args.config_overrides is None else args.config_overrides)
-        config = MiniBertConfig.from_preset(args.preset, attn_implementation="packed", **overrides)
+        fields = base.token_fields(tokenizer, "pad", "mask") | overrides
+        config = MiniBertConfig.from_preset(args.preset, attn_implementation="packed", **fields)
         return MiniBertForQuestionAnswering(config)
-    # Only BERT has a twin with this head; everything else is trained as it was saved.
+    # Of the stock models, only BERT has a twin with this head.
     is_bert = AutoConfig.from_pretrained(args.model_name_or_path).model_type == "bert"
-    return load_checkpoint(
-        AutoModelForQuestionAnswering,
-        args.model_name_or_path,
-        args.implementation if is_bert else None,
-        parse_options(args.config_overrides),
-    )
+    implementation = args.implementation if is_bert else None
+    return load_checkpoint(AutoModelForQuestionAnswering, args.model_name_or_path, implementation, overrides)
 
 
 def settle_lengths(args: DataArguments, tokenizer, model) -> tuple[int, int]:
-    """Tokens of a window, saved with the tokenizer, so that pipelines cut as the training did; and doc_stride."""
+    """Tokens of a window, and of the overlap of two; the first is saved with the tokenizer, for the pipelines."""
     length = min(args.max_seq_length, position_limit(model) or args.max_seq_length)
     tokenizer.model_max_length = length
     return length, length // 3 if args.doc_stride is None else args.doc_stride
 
 
 def encode(rows: Dataset, tokenizer, max_length: int, doc_stride: int, with_offsets: bool = True) -> Dataset:
-    """Features of questions; those to be scored the longest first, so that batches have few pads."""
+    """Build the features of questions; with offsets (for scoring), the longest first, so that batches have few pads."""
     if len(rows) > 2000:
         datasets.enable_progress_bars()
+    options = {"max_length": max_length, "doc_stride": doc_stride, "with_offsets": with_offsets}
     features = rows.map(
         question_features,
         batched=True,
         remove_columns=rows.column_names,
-        fn_kwargs={
-            "tokenizer": tokenizer,
-            "max_length": max_length,
-            "doc_stride": doc_stride,
-            "with_offsets": with_offsets,
-        },
+        fn_kwargs={"tokenizer": tokenizer, **options},
         desc="encoding",
     )
     datasets.disable_progress_bars()
-    if not with_offsets:
-        return features
-    return features.select(longest_first(features))
+    return features.select(longest_first(features)) if with_offsets else features
 
 
 def score(rows: Dataset, answers: list[FoundAnswer], version_2: bool, interval: bool = False) -> dict:
     """Exact match and F1, in percent."""
     options = {"interval": interval}
     if version_2:
-        # A probability grows with the score as well, and the official script takes it.
+        # The official script takes a probability: any function that grows with the score.
         scores = {found.id: np.clip(found.no_answer_score, -50, 50) for found in answers}
         options |= {
             "version_2": True,
@@ -256,7 +202,7 @@ def score(rows: Dataset, answers: list[FoundAnswer], version_2: bool, interval: 
 
 
 def build_trainer(model, tokenizer, splits: DatasetDict, features: dict, version_2: bool, args) -> Trainer:
-    """A `Trainer` that scores answers after every epoch, with our progress lines in place of its own."""
+    """Build a `Trainer` that scores the answers after every epoch, with our progress lines."""
 
     def score_validation(output) -> dict[str, float]:
         answers = choose_answers(splits["validation"], features["validation"], output.predictions, version_2)
@@ -273,26 +219,26 @@ def build_trainer(model, tokenizer, splits: DatasetDict, features: dict, version
         processing_class=tokenizer,
         data_collator=DataCollatorWithPadding(tokenizer),
         compute_metrics=score_validation,
-        preprocess_logits_for_metrics=lambda outputs, labels: outputs[:2],  # BART and T5 give hidden states besides
+        preprocess_logits_for_metrics=lambda outputs, labels: outputs[:2],  # BART and T5 also return hidden states
     )
     show_progress_lines(trainer)
     return trainer
 
 
 def choose_answers(rows: Dataset, features: Dataset, logits: tuple, version_2: bool) -> list[FoundAnswer]:
-    """An answer per row; where questions may have none, they have none if that scores above the best span."""
+    """Find an answer for each row; under SQuAD v2 none if "no answer" scores above the best span."""
     return find_answers(rows, features, *logits, no_answer_threshold=0.0 if version_2 else None)
 
 
 def ask(trainer: Trainer, rows: Dataset, features: Dataset, version_2: bool) -> list[FoundAnswer]:
-    """The model's answer to every row."""
-    # Without labels: they would be scored as if they were the validation split's.
+    """Predict the answer to every row."""
+    # With labels, `Trainer` would score the rows as if they were the validation split.
     logits = trainer.predict(features.remove_columns(["start_positions", "end_positions"])).predictions
     return choose_answers(rows, features, logits, version_2)
 
 
 def show_answers(rows: Dataset, answers: list[FoundAnswer]) -> None:
-    """Three questions, what the model answers, and whether that is right."""
+    """Print each question, the answer of the model, whether it is right, and the text."""
     for row, found in zip(rows, answers, strict=True):
         golds = row["answers"]["text"] or [""]
         right = score(Dataset.from_list([row]), [found], version_2=True)["exact"]
@@ -302,7 +248,7 @@ def show_answers(rows: Dataset, answers: list[FoundAnswer]) -> None:
 
 
 def main(arguments: list[str] | None = None):
-    """Run the steps that the module describes, with the flags of the command line or these."""
+    """Train, score and save, with these flags or those of the command line."""
     # 1. Arguments
     model_args, data_args, args = parse_arguments(arguments)
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
@@ -327,7 +273,7 @@ def main(arguments: list[str] | None = None):
     trainer.save_state()
     save_tokenizer(tokenizer, args.output_dir)
 
-    # 4. The score: on the test split where there is one, touched here and nowhere else
+    # 4. Score the test split (validation if there is none), which nothing else uses
     judged = "test" if "test" in splits else "validation"
     print(f"{judged} split: {len(splits[judged]):,} questions in {len(features[judged]):,} windows", flush=True)
     answers = ask(trainer, splits[judged], features[judged], version_2)
@@ -350,7 +296,5 @@ def main(arguments: list[str] | None = None):
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")  # a console without ✓ prints ? instead of failing
-    transformers.logging.disable_progress_bar()
-    datasets.disable_progress_bars()
+    base.plain_output()
     main()

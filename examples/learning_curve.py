@@ -1,72 +1,71 @@
-"""What did pretraining buy? Fine-tune a checkpoint, and the same net with random weights, on more and more labels.
+"""Compare a pretrained checkpoint with the same net from random weights, over the number of labels.
 
     python examples/pretrain_minibert.py
     python examples/learning_curve.py
     python examples/learning_curve.py --model_name_or_path out/mine --train_file train.parquet --test_file test.parquet
         --labels 100 1000 10000 25000 --learning_rates 3e-4 1e-3 --bf16 true
 
-The first two lines, offline, compare on the opinions of `examples/data/opinions`. Every run is one of
-examples/finetune_classifier.py, which gets all arguments that are not listed here, such as `--bf16`. Both sides have
-the same configuration, tokenizer and labels; each seed draws its own labels, by class, and the fewer are among the
-more. A tenth of the labels is set apart as there, but nothing is chosen by it: the last epoch counts. Choose the two
-learning rates on validation before, each for its side, or the comparison is not fair. With `--freeze_share` the
-checkpoint's head learns alone first (at `--head_learning_rate`), with `--freeze_word_embeddings true` its word vectors
-stay as they are; random weights have nothing to protect.
+The first two lines run offline, on the opinions of `examples/data/opinions`. Each run is one of
+examples/finetune_classifier.py, which takes all other arguments (here `--bf16`). Both sides have the same
+configuration, tokenizer and labels. Each seed draws its labels by class; a smaller set is part of the larger ones. A
+tenth of the labels is set apart for validation, but the last epoch counts. For a fair comparison, choose each of the
+two learning rates on validation first. Two options protect the checkpoint: `--freeze_share` trains its head alone first
+(at `--head_learning_rate`), `--freeze_word_embeddings true` keeps its word vectors.
 
-It prints one line per run, then a table of the test scores (mean ± standard deviation over the seeds), and writes
-learning_curve.json and learning_curve.png into `--output_dir`. Stopped, it goes on where it was.
+It prints one line per run and a table of the test scores (mean ± standard deviation over the seeds), and writes
+learning_curve.json and learning_curve.png into `--output_dir`. A second start skips the finished runs.
 """
 
 import json
-import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from classifier_runs import Run, check_finished, run_all, save_rows
-from datasets import Dataset, disable_progress_bars
+from classifier_runs import LAST_EPOCH, Run, check_finished, run_all, save_rows
+from datasets import Dataset
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from transformers import AutoConfig, AutoModel, AutoTokenizer, HfArgumentParser, set_seed
-from transformers.utils.logging import disable_progress_bar
+from transformers.hf_argparser import HfArg
 
 import modeling_minibert  # noqa: F401 - registers the models
 from modeling_minibert.data import without_texts_of
 from modeling_minibert.data.files import read_table
 from modeling_minibert.evaluation.seeds import summarize_runs
+from modeling_minibert.training.script_arguments import plain_output
 
-HERE = Path(__file__).parent
+OPINIONS = Path(__file__).parent / "data" / "opinions"
 STARTS = ("pretrained", "scratch")
 
 
 @dataclass
-class CurveArguments:
-    """What to compare, on what."""
+class LabelledFiles:
+    """The labelled texts."""
 
-    model_name_or_path: str = field(default="out/pretrained", metadata={"help": "the pretrained checkpoint"})
-    train_file: str = field(
-        default=str(HERE / "data/opinions/train.csv"), metadata={"help": "with the columns text and label"}
+    train_file: str = HfArg(default=str(OPINIONS / "train.csv"), help="with the columns text and label")
+    test_file: str = HfArg(default=str(OPINIONS / "test.csv"), help="scored after each run")
+
+
+@dataclass
+class CurveArguments(LabelledFiles):
+    """The comparison to make."""
+
+    model_name_or_path: str = HfArg(default="out/pretrained", help="the pretrained checkpoint")
+    labels: list[int] = HfArg(default_factory=lambda: [100, 500, 2000], help="numbers of labelled texts")
+    seeds: int = HfArg(default=3, help="runs of each kind")
+    learning_rates: list[float] = HfArg(
+        default_factory=lambda: [3e-4, 1e-3], help="of the checkpoint, and of the random weights"
     )
-    test_file: str = field(default=str(HERE / "data/opinions/test.csv"), metadata={"help": "scored after each run"})
-    labels: list[int] = field(default_factory=lambda: [100, 500, 2000], metadata={"help": "numbers of labelled texts"})
-    seeds: int = field(default=3, metadata={"help": "runs of each kind"})
-    learning_rates: list[float] = field(
-        default_factory=lambda: [3e-4, 1e-3], metadata={"help": "of the checkpoint, and of the random weights"}
-    )
-    freeze_share: float = field(
-        default=0.0, metadata={"help": "part of the checkpoint's epochs in which its head is trained alone"}
-    )
-    freeze_word_embeddings: bool = field(
-        default=False, metadata={"help": "leave the checkpoint's word vectors as they are"}
-    )
-    output_dir: str = field(default="out/learning_curve", metadata={"help": "where everything is saved"})
+    freeze_share: float = HfArg(default=0.0, help="share of the checkpoint's epochs in which only its head is trained")
+    freeze_word_embeddings: bool = HfArg(default=False, help="keep the checkpoint's word vectors")
+    output_dir: str = HfArg(default="out/learning_curve", help="where everything is saved")
 
 
 EPOCHS, LEAST_TEXTS = 4, 6400  # few labels are repeated until a run has seen this many texts
 
 
-def read_labels(args: CurveArguments) -> Dataset:
-    """The labelled texts to draw from; none is a test text."""
+def read_labels(args: LabelledFiles) -> Dataset:
+    """Load the labelled train texts, without those that are also test texts."""
     train, test = (read_table(path, name) for path, name in ((args.train_file, "train"), (args.test_file, "test")))
     for path, rows in ((args.train_file, train), (args.test_file, test)):
         missing = sorted({"text", "label"} - set(rows.column_names))
@@ -79,7 +78,7 @@ def read_labels(args: CurveArguments) -> Dataset:
 
 
 def stratified_order(labels: list, seed: int) -> np.ndarray:
-    """An order of the rows, any beginning of which holds the classes in their shares: (N,)."""
+    """Order the rows (N,) so that any first part of them has the classes in proportion."""
     labels = np.array(labels)
     places = np.empty(len(labels))
     random = np.random.default_rng(seed)
@@ -90,14 +89,14 @@ def stratified_order(labels: list, seed: int) -> np.ndarray:
 
 
 def save_random_twin(checkpoint: str, seed: int, folder: Path) -> None:
-    """The net of the checkpoint with random weights, and its tokenizer."""
+    """Save the checkpoint's net with random weights, and its tokenizer."""
     set_seed(seed)
     AutoModel.from_config(AutoConfig.from_pretrained(checkpoint)).save_pretrained(folder)
     AutoTokenizer.from_pretrained(checkpoint).save_pretrained(folder)
 
 
 def plan_runs(args: CurveArguments, train: Dataset, rest: list[str]) -> list[Run]:
-    """Draw the labels and the random weights of every seed, and write down all runs."""
+    """Draw labels and random weights for every seed, and list all runs."""
     out, runs = Path(args.output_dir), []
     for seed in range(args.seeds):
         order = stratified_order(train["label"], seed)
@@ -111,8 +110,7 @@ def plan_runs(args: CurveArguments, train: Dataset, rest: list[str]) -> list[Run
                 flags = [
                     "--model_name_or_path", model, "--train_file", labels, "--test_file", args.test_file,
                     "--seed", str(seed), "--learning_rate", str(rate), "--num_train_epochs", str(epochs),
-                    "--eval_strategy", "no", "--save_strategy", "no", "--load_best_model_at_end", "false",
-                    "--report_to", "none", *rest,
+                    *LAST_EPOCH, *rest,
                 ]  # fmt: skip
                 if args.freeze_share and start == "pretrained":
                     flags += ["--freeze_epochs", str(args.freeze_share * epochs)]
@@ -123,7 +121,7 @@ def plan_runs(args: CurveArguments, train: Dataset, rest: list[str]) -> list[Run
 
 
 def summarize(args: CurveArguments) -> list[dict]:
-    """A row per number of labels and start, with the mean and standard deviation of both scores."""
+    """Summarize the scores: a row per number of labels and start, with mean and standard deviation."""
     rows = []
     for count in args.labels:
         for start in STARTS:
@@ -139,13 +137,13 @@ def summarize(args: CurveArguments) -> list[dict]:
 
 
 def mean_and_deviation(row: dict, score: str) -> str:
-    """The mean, and the standard deviation where there is more than one seed."""
+    """Format the mean, and the standard deviation if there are several seeds."""
     deviation = row[f"{score}_deviation"]
     return f"{row[score]:.1%}" + ("" if deviation is None else f" ± {deviation:.1%}")
 
 
 def table(rows: list[dict]) -> str:
-    """One line per number of labels."""
+    """Format the table: one line per number of labels."""
     header = ("labels", "accuracy: pretrained", "scratch", "macro-F1: pretrained", "scratch")
     lines = ["{:>7}  {:>21}  {:>14}  {:>21}  {:>14}".format(*header)]
     for pretrained, scratch in zip(rows[::2], rows[1::2], strict=True):
@@ -155,7 +153,7 @@ def table(rows: list[dict]) -> str:
 
 
 def plot(rows: list[dict], path: Path) -> None:
-    """Test accuracy over the number of labels, on a logarithmic axis."""
+    """Draw test accuracy over the number of labels, on a logarithmic axis."""
     figure = Figure(figsize=(5, 3.4), layout="constrained")
     axes = figure.subplots()
     for start in STARTS:
@@ -171,11 +169,11 @@ def plot(rows: list[dict], path: Path) -> None:
 
 
 def main():
-    """Run the steps that the module describes."""
+    """Check the arguments, run everything, and print, draw and save the table."""
     args, rest = HfArgumentParser(CurveArguments).parse_args_into_dataclasses(return_remaining_strings=True)
     if not (Path(args.model_name_or_path) / "config.json").is_file():
         raise ValueError(
-            f"there is no checkpoint in {args.model_name_or_path}: run examples/pretrain_minibert.py, or name a folder "
+            f"there is no checkpoint in {args.model_name_or_path}: run examples/pretrain_minibert.py, or give a folder "
             "with --model_name_or_path"
         )
     if len(args.learning_rates) != 2:
@@ -186,8 +184,7 @@ def main():
         raise ValueError(f"--freeze_share ({args.freeze_share}) must be from 0 to 1")
     runs = plan_runs(args, read_labels(args), rest)
     check_finished(runs)
-    if failed := run_all(runs):
-        raise SystemExit(f"{len(failed)} runs failed; start again to repeat them")
+    run_all(runs, all_needed=True)
     rows, out = summarize(args), Path(args.output_dir)
     (out / "learning_curve.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
     plot(rows, out / "learning_curve.png")
@@ -196,7 +193,5 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")  # a console without ± prints ? instead of failing
-    disable_progress_bars()
-    disable_progress_bar()
+    plain_output()
     main()

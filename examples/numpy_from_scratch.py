@@ -1,23 +1,23 @@
-"""Train a sentiment classifier in NumPy alone, gradients by hand, and the same one in torch beside it.
+"""Train a sentiment classifier in NumPy with hand-written gradients, and the same one in torch, and compare them.
 
     python examples/numpy_from_scratch.py
 
-Two sets of Indonesian sentences from the lectures, one after the other: six about films, and four of which two differ
-only by "tidak" (not). Both trainings start from the same weights and read the same batch; no dropout, so that nothing
-is left to chance.
+There are two sets of Indonesian sentences from the lectures: six about films, and four of which two differ only by
+"tidak" (not). Both trainings start from the same weights and read the same batch, without dropout.
 
-It prints the loss and the accuracy along the way, the largest difference between the two loss curves, what the NumPy
-model says to sentences it has not seen, and saves for each set a folder that `AutoModelForSequenceClassification`
-opens, with a picture of the two curves, loss.png.
+It prints loss and accuracy, the largest difference between the two loss curves, and the predictions of the NumPy model
+on new sentences. For each set it saves a folder that `AutoModelForSequenceClassification` opens, with a picture of the
+two curves, loss.png.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, HfArgumentParser
+from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniBertConfig, MiniBertForSequenceClassification
 from modeling_minibert.numpy_twin.blocks import softmax_forward
@@ -28,7 +28,7 @@ from tokenization import train_tokenizer
 
 NEGATIVE, POSITIVE = 0, 1
 LABELS = {NEGATIVE: "negatif", POSITIVE: "positif"}
-# name → the sentences of the lectures, and new ones made of words that occur in them.
+# name → the sentences of the lectures, and new ones made of their words.
 SENTENCES = {
     "six": (
         [
@@ -67,24 +67,24 @@ SENTENCES = {
 class ModelArguments:
     """The model, a MiniBert."""
 
-    hidden_size: int = field(default=32, metadata={"help": "features of each token vector"})
-    num_hidden_layers: int = field(default=2, metadata={"help": "encoder layers"})
-    position_embedding_type: str = field(default="sinusoidal", metadata={"help": "sinusoidal, learned or none"})
-    norm_position: str = field(default="post", metadata={"help": "post, as in BERT, or pre"})
+    hidden_size: int = HfArg(default=32, help="features of each token vector")
+    num_hidden_layers: int = HfArg(default=2, help="encoder layers")
+    position_embedding_type: str = HfArg(default="sinusoidal", help="sinusoidal, learned or none")
+    norm_position: str = HfArg(default="post", help="post, as in BERT, or pre")
 
 
 @dataclass
 class RunArguments:
-    """The training, of both."""
+    """Both trainings."""
 
-    steps: int = field(default=100, metadata={"help": "updates, each on all sentences"})
-    learning_rate: float = field(default=3e-3, metadata={"help": "of AdamW"})
-    seed: int = field(default=0, metadata={"help": "of the first weights"})
-    output_dir: str = field(default="out/numpy_from_scratch", metadata={"help": "a folder for each set goes here"})
+    steps: int = HfArg(default=100, help="updates, each on all sentences")
+    learning_rate: float = HfArg(default=3e-3, help="of AdamW")
+    seed: int = HfArg(default=0, help="of the first weights")
+    output_dir: str = HfArg(default="out/numpy_from_scratch", help="a folder for each set goes here")
 
 
 def prepare(rows, model_args):
-    """The tokenizer of the words in `rows`, and the configuration of a model that knows them."""
+    """Train a tokenizer on the words in `rows`, and make the configuration of the model."""
     texts = [text for text, _ in rows]
     special = {"pad_token": "[PAD]", "cls_token": "[CLS]", "unk_token": "[UNK]"}
     words = {word for text in texts for word in text.split()}
@@ -96,7 +96,7 @@ def prepare(rows, model_args):
         vocab_size=len(tokenizer), max_position_embeddings=10, num_attention_heads=4, type_vocab_size=0,
         intermediate_size=2 * model_args.hidden_size, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
         id2label=LABELS, label2id={name: label for label, name in LABELS.items()},
-        # Else the waves of the positions, of size 1, drown the word vectors, of size 0.02: it would go by the length.
+        # Unscaled, the positions (size 1) hide the word vectors (size 0.02), and the model goes by the length alone.
         scale_embedding=True,
         architectures=["MiniBertForSequenceClassification"], dtype="float64", **vars(model_args),
     )  # fmt: skip
@@ -104,13 +104,13 @@ def prepare(rows, model_args):
 
 
 def encode(tokenizer, texts):
-    """Ids and mask of some texts, each filled up to ten places."""
+    """Encode texts as ids and mask, each padded to ten places."""
     encoded = tokenizer(texts, padding="max_length", truncation=True, return_tensors="np")
     return {name: encoded[name] for name in ("input_ids", "attention_mask")}
 
 
 def train_in_numpy(params, config, batch, labels, args):
-    """The trained parameters and the loss before each step."""
+    """Train in NumPy; returns the parameters and the loss before each step."""
     state, losses = {}, []
     for step in range(args.steps):
         loss, grads = loss_and_gradients(params, config, batch, {"classifier": labels})
@@ -123,7 +123,7 @@ def train_in_numpy(params, config, batch, labels, args):
 
 
 def train_in_torch(params, config, batch, labels, args):
-    """The loss before each step, by torch's own gradients and optimizer."""
+    """Train with torch's gradients and optimizer; returns the loss before each step."""
     model = MiniBertForSequenceClassification(config).double().train()
     model.load_state_dict({name: torch.tensor(array) for name, array in params.items()})
     optimizer = torch.optim.AdamW(model.parameters(), lr=args.learning_rate, weight_decay=0.01)
@@ -139,7 +139,7 @@ def train_in_torch(params, config, batch, labels, args):
 
 
 def plot(ours, theirs, path):
-    """Both curves in one picture, and how far apart they are in another."""
+    """Draw both curves in one panel, and their difference in another."""
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     losses, differences = figure.subplots(1, 2)
     losses.plot(ours, linewidth=4, alpha=0.4, label="NumPy")
@@ -147,13 +147,13 @@ def plot(ours, theirs, path):
     losses.set(xlabel="updates", ylabel="loss")
     losses.legend()
     difference = np.abs(np.subtract(ours, theirs))
-    differences.semilogy(np.where(difference > 0, difference, np.nan), ".")  # a logarithm has no place for 0
+    differences.semilogy(np.where(difference > 0, difference, np.nan), ".")  # the axis is logarithmic
     differences.set(xlabel="updates", ylabel="|NumPy - torch|, where it is not 0")
     figure.savefig(path, dpi=120)
 
 
 def show_predictions(params, config, tokenizer, rows):
-    """One line for each sentence: right or wrong, the answer and how sure the model is."""
+    """Print a line per sentence: right or wrong, the predicted label and its probability."""
     probabilities, _ = softmax_forward(
         model_forward(params, config, **encode(tokenizer, [text for text, _ in rows]))[0]["classifier"]
     )
@@ -163,29 +163,29 @@ def show_predictions(params, config, tokenizer, rows):
 
 
 def train_on(name, model_args, args):
-    """Train on one set, both ways, and save."""
+    """Train on one set in NumPy and in torch, compare, and save."""
     rows, new_rows = SENTENCES[name]
     folder = Path(args.output_dir) / name
-    # 1. Words become ids.
+    # 1. Tokenizer and ids
     tokenizer, config = prepare(rows, model_args)
     batch, labels = encode(tokenizer, [text for text, _ in rows]), np.array([label for _, label in rows])
-    # 2. The same first weights for both.
+    # 2. The same initial weights for both
     first = initial_weights(config, np.random.default_rng(args.seed))
     count = sum(array.size for array in first.values())
     print(f"{name} sentences, {len(tokenizer)} words and special tokens, {count:,} parameters, loss of a guess 0.6931")
-    # 3. Two trainings.
+    # 3. Training
     trained, ours = train_in_numpy(first, config, batch, labels, args)
     theirs = train_in_torch(first, config, batch, labels, args)
     difference = np.abs(np.subtract(ours, theirs)).max()
     print(
         f"  last loss {ours[-1]:.4f} in NumPy, {theirs[-1]:.4f} in torch; the curves differ by at most {difference:.1e}"
     )
-    # 4. What it learned.
+    # 4. Predictions
     print("  the sentences it was trained on")
     show_predictions(trained, config, tokenizer, rows)
     print("  new sentences")
     show_predictions(trained, config, tokenizer, new_rows)
-    # 5. A folder for torch.
+    # 5. A folder that transformers opens
     save_weights(trained, config, folder)
     config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -194,7 +194,7 @@ def train_on(name, model_args, args):
 
 
 def check_folder(folder, config, texts):
-    """The folder opens like any other; torch and NumPy read the same from it."""
+    """Open the saved folder in torch and in NumPy, and compare the logits."""
     batch = encode(AutoTokenizer.from_pretrained(folder), texts)
     with torch.no_grad():
         model = AutoModelForSequenceClassification.from_pretrained(folder).eval()

@@ -1,30 +1,28 @@
-"""Pretrain a MiniBert on plain text: masked words, and where asked which sentence follows; then fill three blanks.
+"""Pretrain a MiniBert on plain text by masked words (and sentence pairs), then fill three blanks.
 
     python examples/pretrain_minibert.py
 
 trains a WordPiece vocabulary and a small model on the stories of `examples/data/stories` (Indonesian and English,
 written for this project), offline. On your own text, one document per line, or sentences on lines and a blank line
-between documents; or a data set with a column of text:
+between documents; or on a data set with a column of text:
 
     python examples/pretrain_minibert.py --train_file corpus.txt --preset mini --output_dir out/mine
     python examples/pretrain_minibert.py --dataset_name stanfordnlp/imdb --train_split train+unsupervised
     python examples/pretrain_minibert.py --train_file part1.txt part2.txt --streaming true --max_steps 100000
 
-The last one reads while it trains, for a corpus beyond memory: see "Past one machine" in examples/README.md.
+The last line reads a corpus larger than memory during training: see "Past one machine" in examples/README.md.
 
-It writes the model with its code and tokenizer into `--output_dir`; fine-tune it with
-`examples/finetune_classifier.py --model_name_or_path out/mine`. A run that was stopped, or killed, goes on with
-`--resume_from_checkpoint true` where it was, bit for bit. All arguments of `transformers.TrainingArguments` work as
-well, such as `--bf16 true`, which is faster for larger models on a CPU with bfloat16 units.
+The script writes the model with its code and tokenizer into `--output_dir`; fine-tune it with
+`examples/finetune_classifier.py --model_name_or_path out/mine`. `--resume_from_checkpoint true` continues a stopped or
+killed run and ends with the same weights, bit for bit. All arguments of `transformers.TrainingArguments` work;
+`--bf16 true` is faster for larger models on a CPU with bfloat16 units.
 """
 
 import random
-import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import transformers
 from datasets import Dataset, IterableDataset
 from transformers import (
     AutoModelForMaskedLM,
@@ -34,6 +32,7 @@ from transformers import (
     pipeline,
     set_seed,
 )
+from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniBertConfig, MiniBertForMaskedLM, MiniBertForPreTraining
 from modeling_minibert.data import (
@@ -61,100 +60,68 @@ from modeling_minibert.training import (
     set_word_vectors,
     show_progress_lines,
 )
+from modeling_minibert.training import script_arguments as base
 from tokenization import save_tokenizer, train_tokenizer
 
-TOKENIZER_DOCUMENTS = COUNTED_EXAMPLES = 100_000  # of a stream, from its start
-STORIES = Path(__file__).parent / "data" / "stories"
+TOKENIZER_DOCUMENTS = COUNTED_EXAMPLES = 100_000  # taken from the start of a stream
+STORIES = {split: f"{Path(__file__).parent}/data/stories/{split}.txt" for split in ("train", "validation")}
 BLANKS = ["Setiap pagi kucing [MASK] di taman.", "Saya makan nasi di [MASK].", "The cat is sleeping on the [MASK]."]
-# On the stories a small model left the unigram plateau three times as early with fixed positions of full size beside
-# larger word vectors as with BERT's two tables of small random numbers; and a short training needs no dropout.
-EAGER_TO_LEARN = (
+# Fixed positions and larger word vectors: on the stories a small model left the unigram plateau three times as early
+# as with BERT's two tables of small random numbers. A short training needs no dropout.
+FROM_SCRATCH = (
     "position_embedding_type=sinusoidal,scale_embedding=true,initializer_range=0.05,"
     "hidden_dropout_prob=0,attention_probs_dropout_prob=0"
 )
 
 
 @dataclass
-class ModelArguments:
-    """What to train."""
+class ModelArguments(base.CheckpointArguments):
+    """The model to train."""
 
-    preset: str = field(default="tiny", metadata={"help": "the MiniBert preset: tiny, mini, small, …"})
-    config_overrides: str | None = field(
-        default=None,
-        metadata={
-            "help": "fields of the configuration to change, as name=value,name=value; from scratch, where nothing is "
-            f"given: {EAGER_TO_LEARN}"
-        },
-    )
-    model_name_or_path: str | None = field(default=None, metadata={"help": "a checkpoint to go on with, instead"})
-    word_vectors: bool = field(
-        default=False, metadata={"help": "begin with word vectors counted from the text, not with random ones"}
-    )
-    tokenizer_name: str | None = field(default=None, metadata={"help": "a trained tokenizer; none: train one"})
-    tokenizer_options: str = field(
-        default="kind=wordpiece,vocab_size=1500",
-        metadata={"help": "arguments of tokenization.train_tokenizer, as name=value,name=value"},
-    )
+    preset: str = HfArg(default="tiny", help="the MiniBert preset: tiny, mini, small, …")
+    config_overrides: str | None = base.overrides_argument(FROM_SCRATCH)
+    tokenizer_name: str | None = base.tokenizer_argument()
+    tokenizer_options: str = "kind=wordpiece,vocab_size=1500"
+    word_vectors: bool = HfArg(default=False, help="start from word vectors counted from the text, not random ones")
 
 
 @dataclass
-class DataArguments:
-    """What to train it on, and how."""
+class DataArguments(base.TextArguments):
+    """The text to train on, and how to mask it."""
 
-    dataset_name: str | None = field(default=None, metadata={"help": "a Hub name or a local folder"})
-    train_file: list[str] | None = field(
-        default=None, metadata={"help": "one or more of a kind: txt, csv, tsv, json lines, parquet"}
+    train_split: str = HfArg(default="train", help="split of the data set; several as train+unsupervised")
+    leave_out: str | None = HfArg(
+        default=None, help="split (such as test) or file whose documents are removed from training"
     )
-    validation_file: str | None = field(default=None, metadata={"help": "none: a hundredth of train is set apart"})
-    text_column_name: str = field(default="text", metadata={"help": "the column of the text"})
-    train_split: str = field(default="train", metadata={"help": "of the data set; several as train+unsupervised"})
-    leave_out: str | None = field(
-        default=None, metadata={"help": "leave out documents that also stand in this split, such as test, or file"}
+    objective: str = HfArg(default="mlm", help="mlm: masked words; nsp or sop: and pairs of sentences")
+    max_seq_length: int = HfArg(default=64, help="tokens of an example; short ones teach sooner")
+    mlm_probability: float = HfArg(
+        default=0.2, help="share of the tokens to predict; BERT took 0.15, more teaches sooner"
     )
-    objective: str = field(default="mlm", metadata={"help": "mlm: masked words; nsp or sop: and pairs of sentences"})
-    max_seq_length: int = field(default=64, metadata={"help": "tokens of an example; short ones teach sooner"})
-    max_tokens: int = field(default=1024, metadata={"help": "tokens in a batch, on each device"})
-    mlm_probability: float = field(
-        default=0.2, metadata={"help": "share of the tokens to predict; BERT took 0.15, more teaches sooner"}
-    )
-    whole_words: bool = field(default=False, metadata={"help": "mask whole words"})
-    streaming: bool = field(default=False, metadata={"help": "never hold the corpus in memory; needs --max_steps"})
+    whole_words: bool = HfArg(default=False, help="mask whole words")
+    streaming: bool = HfArg(default=False, help="read the corpus during training, for one larger than memory; needs "
+                            "--max_steps")  # fmt: skip
 
 
 @dataclass
-class PretrainingArguments(PackedTrainingArguments):
-    """How to train it: our defaults for some of the library's arguments."""
+class PretrainingArguments(base.PretrainingRunArguments, PackedTrainingArguments):
+    """How to train it."""
 
-    output_dir: str = field(default="out/pretrained", metadata={"help": "where everything is saved"})
-    learning_rate: float = field(default=2e-3, metadata={"help": "the highest; small models bear large ones"})
-    num_train_epochs: float = field(default=25, metadata={"help": "passes over the text"})
-    warmup_steps: float = field(default=0.1, metadata={"help": "steps, or below 1 a share of all steps"})
-    lr_scheduler_type: str = field(default="cosine", metadata={"help": "how the learning rate falls afterwards"})
-    weight_decay: float = field(default=0.01, metadata={"help": "AdamW's weight decay"})
-    adam_beta2: float = field(default=0.98, metadata={"help": "AdamW's second beta"})
-    eval_strategy: str = field(default="steps", metadata={"help": "when to score the held-out text"})
-    eval_steps: float = field(default=0.2, metadata={"help": "steps, or below 1 a share of all steps"})
-    save_steps: float = field(default=0.2, metadata={"help": "steps, or below 1 a share of all steps"})
-    logging_steps: float = field(default=0.05, metadata={"help": "steps, or below 1 a share of all steps"})
-    save_total_limit: int = field(default=2, metadata={"help": "checkpoints to keep"})
+    output_dir: str = "out/pretrained"
+    num_train_epochs: float = 25
 
 
 def load_text(args: DataArguments, seed: int) -> dict[str, Dataset | IterableDataset]:
-    """The documents to train on, and some to score; only the former may be a stream."""
-    files = {"train": args.train_file, "validation": args.validation_file}
-    if not any(files.values()) and not args.dataset_name:
-        files = {split: str(STORIES / f"{split}.txt") for split in ("train", "validation")}
-    return load_pretraining_text(
-        args.dataset_name, files, args.text_column_name, args.train_split, args.leave_out, args.streaming, seed
-    )
+    """Load the documents: "train", which may be a stream, and "validation"."""
+    options = args.text_column_name, args.train_split, args.leave_out, args.streaming, seed
+    return load_pretraining_text(args.dataset_name, args.files(STORIES), *options)
 
 
 def build_tokenizer(
     args: ModelArguments, documents: Dataset | IterableDataset, checkpoint: str | None, max_length: int
 ):
-    """Load the tokenizer that is named or that the checkpoint has, or train one."""
-    name = checkpoint or args.tokenizer_name or args.model_name_or_path
-    if name:
+    """Load the tokenizer of the checkpoint or the one that is named, or train one."""
+    if name := checkpoint or args.tokenizer_name or args.model_name_or_path:
         return AutoTokenizer.from_pretrained(name)
     streamed = isinstance(documents, IterableDataset)
     texts = [row["text"] for row in documents.take(TOKENIZER_DOCUMENTS)] if streamed else documents["text"]
@@ -165,24 +132,20 @@ def build_tokenizer(
 
 
 def build_model(args: ModelArguments, tokenizer, objective: str, max_length: int):
-    """Random weights, or those of a checkpoint; with a next-sentence head where there are pairs."""
+    """Load the checkpoint, or build a MiniBert with random weights; with a next-sentence head if there are pairs."""
+    overrides = args.parse_overrides(FROM_SCRATCH)
     if args.model_name_or_path:
         auto_class = AutoModelForMaskedLM if objective == "mlm" else AutoModelForPreTraining
-        overrides = parse_options(args.config_overrides)
         model = auto_class.from_pretrained(args.model_name_or_path, attn_implementation="packed", **overrides)
-        longest = model.config.max_position_embeddings
-        if max_length > longest:
-            raise ValueError(f"max_seq_length ({max_length}) is more than the {longest} tokens that the model reads")
+        base.check_length("max_seq_length", max_length, model.config.max_position_embeddings)
         return model
-    ids = {"pad_token_id": tokenizer.pad_token_id, "mask_token_id": tokenizer.mask_token_id}
-    overrides = {"vocab_size": len(tokenizer), "max_position_embeddings": max_length, **ids}
-    overrides |= parse_options(EAGER_TO_LEARN if args.config_overrides is None else args.config_overrides)
-    config = MiniBertConfig.from_preset(args.preset, attn_implementation="packed", **overrides)
+    fields = base.token_fields(tokenizer, "pad", "mask") | {"max_position_embeddings": max_length} | overrides
+    config = MiniBertConfig.from_preset(args.preset, attn_implementation="packed", **fields)
     return MiniBertForMaskedLM(config) if objective == "mlm" else MiniBertForPreTraining(config)
 
 
-def begin_with_word_vectors(model, tokenizer, examples: Dataset | IterableDataset, seed: int) -> None:
-    """Give the model word vectors that know which tokens stand near each other."""
+def start_from_word_vectors(model, tokenizer, examples: Dataset | IterableDataset, seed: int) -> None:
+    """Replace the random word vectors by ones counted from which tokens occur near each other."""
     started = time.monotonic()
     if isinstance(examples, IterableDataset):
         rows = [row["input_ids"] for row in examples.take(COUNTED_EXAMPLES)]
@@ -195,7 +158,7 @@ def begin_with_word_vectors(model, tokenizer, examples: Dataset | IterableDatase
 
 
 def build_trainer(model, tokenizer, examples: dict[str, Dataset], args: PretrainingArguments, data_args: DataArguments):
-    """A `Trainer` over packed batches."""
+    """Build the `Trainer` over packed batches, and print the losses of counting models to compare with."""
     seed = args.seed if args.data_seed is None else args.data_seed
     collator = DataCollatorForPretraining(
         tokenizer, data_args.mlm_probability, data_args.whole_words, seed=seed, flatten=True
@@ -224,7 +187,7 @@ def build_trainer(model, tokenizer, examples: dict[str, Dataset], args: Pretrain
 
 
 def make_blanks(documents: Dataset, seed: int) -> list[str]:
-    """Three held-out sentences with one word of each left out."""
+    """Mask one word in each of three held-out sentences."""
     draw = random.Random(seed)
     sentences = [sentence for text in documents["text"][:50] for sentence in split_sentences(text)]
     sentences = [sentence for sentence in sentences if 6 <= len(sentence.split()) <= 25] or sentences
@@ -238,7 +201,7 @@ def make_blanks(documents: Dataset, seed: int) -> list[str]:
 
 
 def fill_blanks(folder: str, blanks: list[str]) -> None:
-    """Load what was saved into a stock pipeline and let it guess."""
+    """Load the saved model into a stock pipeline and print its guesses."""
     fill = pipeline("fill-mask", folder, top_k=4)
     for blank in blanks:
         guesses = fill(blank.replace("[MASK]", fill.tokenizer.mask_token))
@@ -246,16 +209,16 @@ def fill_blanks(folder: str, blanks: list[str]) -> None:
 
 
 def main():
-    """Run the steps that the module describes."""
+    """Train, evaluate, save, and fill the blanks."""
     # 1. Arguments
     parser = HfArgumentParser((ModelArguments, DataArguments, PretrainingArguments))
     model_args, data_args, args = parser.parse_args_into_dataclasses()
     if data_args.streaming and args.max_steps <= 0:
-        raise ValueError("--streaming needs --max_steps: nothing knows how long a stream is")
+        raise ValueError("--streaming needs --max_steps: the length of a stream is unknown")
     if model_args.word_vectors and model_args.model_name_or_path:
         raise ValueError(
-            f"--word_vectors would replace what {model_args.model_name_or_path} has learned of its words; leave out "
-            "one of --word_vectors and --model_name_or_path"
+            f"--word_vectors would replace the word vectors that {model_args.model_name_or_path} has learned; leave "
+            "out one of --word_vectors and --model_name_or_path"
         )
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
@@ -271,20 +234,18 @@ def main():
         documents["train"] = shuffled_share(
             documents["train"], args.process_index, args.world_size, args.data_seed or 0
         )
+    options = data_args.objective, data_args.max_seq_length
     examples = {
-        split: build_examples(
-            texts, tokenizer, data_args.objective, data_args.max_seq_length, whole_words=data_args.whole_words
-        )
+        split: build_examples(texts, tokenizer, *options, whole_words=data_args.whole_words)
         for split, texts in documents.items()
     }
     if data_args.streaming:
         print(f"examples: a stream to train on, {len(examples['validation']):,} validation")
     else:
-        sizes = ", ".join(f"{len(rows):,} {name}" for name, rows in examples.items())
-        print(f"examples: {sizes}, of {len(documents['train']):,} documents")
+        print(f"examples: {base.sizes(examples)}, of {len(documents['train']):,} documents")
 
     if model_args.word_vectors and not checkpoint:
-        begin_with_word_vectors(model, tokenizer, examples["train"], args.seed)
+        start_from_word_vectors(model, tokenizer, examples["train"], args.seed)
 
     # 3. Training
     trainer = build_trainer(model, tokenizer, examples, args, data_args)
@@ -294,7 +255,7 @@ def main():
     trainer.save_state()
     trainer.save_model()
 
-    # 4. What it has learned
+    # 4. Fill blanks
     if trainer.is_world_process_zero():
         save_tokenizer(tokenizer, args.output_dir)
         own_text = data_args.dataset_name or data_args.train_file
@@ -304,6 +265,5 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")  # a console without some letters prints ? instead of failing
-    transformers.logging.disable_progress_bar()
+    base.plain_output(datasets_too=False)
     main()

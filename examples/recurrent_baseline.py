@@ -1,54 +1,52 @@
-"""What came before: an LSTM and a bidirectional LSTM, trained on the same tokens as MiniBert, in one table.
+"""Train an LSTM, a bidirectional LSTM and a MiniBert on the same tokens, and compare their scores.
 
     python examples/recurrent_baseline.py
     python examples/recurrent_baseline.py --recipe examples/recipes/imdb_tiny.args --dataset_name stanfordnlp/imdb
 
-The first line, offline, compares on the opinions of `examples/data/opinions`; a minute on one CPU core. All three nets
-get the tokens, batches, epochs and regularisers of examples/finetune_classifier.py, which takes all arguments that are
-not listed here. The recurrent nets read a text token by token, and their last states are all that the classifier sees:
-one vector per direction, however long the text is.
+The first line runs offline on the opinions of `examples/data/opinions`, in a minute on one CPU core. All three nets get
+the tokens, batches, epochs and regularisers of examples/finetune_classifier.py, which takes all other arguments. The
+recurrent nets read a text token by token; the classifier sees their last states only, one vector per direction.
 
 It prints a line per net with its parameters, scores and seconds, and writes recurrent_baseline.json into
 `--output_dir`. Read `RecurrentClassifier` first. Sources: Hochreiter and Schmidhuber 1997 (LSTM), Graves and
-Schmidhuber 2005 (both directions), Jozefowicz et al. 2015 (the forget gates begin open); lecture rows S4-01 and S4-11.
+Schmidhuber 2005 (both directions), Jozefowicz et al. 2015 (initial forget gates of 1); lecture rows S4-01 and S4-11.
 """
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import datasets
-import transformers
 from classifier_runs import check_values
 from finetune_classifier import (
     build_model,
     build_tokenizer,
     build_trainer,
-    describe,
     encode,
     load_splits,
     parse_arguments,
     score_test,
-    settle_length,
 )
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_padded_sequence
 from transformers import HfArgumentParser, PreTrainedConfig, PreTrainedModel, set_seed
+from transformers.hf_argparser import HfArg
 
+from modeling_minibert.evaluation import describe_scores
 from modeling_minibert.training import prepare_cpu
+from modeling_minibert.training.script_arguments import plain_output, settle_length
 
 NETS = ("lstm", "bilstm", "minibert")
 
 
 @dataclass
 class RecurrentArguments:
-    """What to compare."""
+    """The nets to compare."""
 
-    nets: list[str] = field(default_factory=lambda: list(NETS), metadata={"help": f"which of {', '.join(NETS)}"})
-    recurrent_size: int = field(default=128, metadata={"help": "of the word vectors, and of each direction's state"})
-    recurrent_dropout: float = field(default=0.3, metadata={"help": "of the word vectors and of the last state"})
-    recurrent_learning_rate: float = field(default=1e-3, metadata={"help": "the LSTMs'; --learning_rate is MiniBert's"})
+    nets: list[str] = HfArg(default_factory=lambda: list(NETS), help=f"which of {', '.join(NETS)}")
+    recurrent_size: int = HfArg(default=128, help="width of the word vectors and of each direction's state")
+    recurrent_dropout: float = HfArg(default=0.3, help="dropout of the word vectors and of the last state")
+    recurrent_learning_rate: float = HfArg(default=1e-3, help="the LSTMs'; --learning_rate is MiniBert's")
 
 
 class RecurrentClassifier(nn.Module):
@@ -57,15 +55,15 @@ class RecurrentClassifier(nn.Module):
     Args:
         vocab_size: V.
         num_labels: C.
-        size: of the word vectors and of each direction's state, E.
-        bidirectional: whether a second LSTM reads the text from its end.
-        dropout: of the word vectors and of the last state.
-        pad_token_id: its vector stays zero.
+        size: width E of the word vectors and of each direction's state.
+        bidirectional: whether a second LSTM reads the text backwards.
+        dropout: dropout of the word vectors and of the last state.
+        pad_token_id: token whose vector stays zero.
     """
 
     def __init__(self, vocab_size, num_labels, size, bidirectional, dropout, pad_token_id):
         super().__init__()
-        # `Trainer` asks for one before it smooths labels.
+        # `Trainer` needs a configuration to smooth labels.
         self.config = PreTrainedConfig(num_labels=num_labels, pad_token_id=pad_token_id)
         self.embedding = nn.Embedding(vocab_size, size, padding_idx=pad_token_id)
         self.dropout = nn.Dropout(dropout)
@@ -76,7 +74,7 @@ class RecurrentClassifier(nn.Module):
                 nn.init.ones_(parameter.data[size : 2 * size])
 
     def forward(self, input_ids, attention_mask, labels=None):
-        """Logits (B, C) of token ids (B, L) with their mask; with labels (B,), the loss as well."""
+        """Compute the logits (B, C) of token ids (B, L) and their mask; with labels (B,) also the loss."""
         vectors = self.dropout(self.embedding(input_ids))
         lengths = attention_mask.sum(dim=1).cpu()
         _, (state, _) = self.lstm(pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False))
@@ -85,7 +83,7 @@ class RecurrentClassifier(nn.Module):
 
 
 def build_net(net: str, ours: RecurrentArguments, minibert: PreTrainedModel, pad_token_id: int) -> nn.Module:
-    """The net of that name; the recurrent ones read and answer what the MiniBert reads and answers."""
+    """Build the net of that name, with the vocabulary and the classes of the MiniBert."""
     if net == "minibert":
         return minibert
     config = minibert.config
@@ -95,17 +93,17 @@ def build_net(net: str, ours: RecurrentArguments, minibert: PreTrainedModel, pad
 
 
 def table(rows: dict[str, dict]) -> str:
-    """One line per net."""
+    """Format the table: one line per net."""
     lines = [f"{'':8}  {'parameters':>10}  {'seconds':>7}  test scores"]
     for net, row in rows.items():
         start = f"{net:8}  {row['parameters']:>10,}  {row['train_seconds']:>7.0f}"
-        scores = [f"{name}: {text}" for name, text in describe(row).items()]
+        scores = [f"{name}: {text}" for name, text in describe_scores(row).items()]
         lines += [f"{start}  {scores[0]}"] + [f"{'':{len(start)}}  {score}" for score in scores[1:]]
     return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None):
-    """Train the nets one after the other on the same encoded texts, and print the table."""
+    """Train the nets one after the other on the same encoded texts, and print and save the table."""
     parser = HfArgumentParser(RecurrentArguments)
     ours, rest = parser.parse_args_into_dataclasses(arguments, return_remaining_strings=True)
     for net in ours.nets:
@@ -114,11 +112,11 @@ def main(arguments: list[str] | None = None):
     check_values("nets", ours.nets)
     model_args, data_args, args, _ = parse_arguments(rest)
     if model_args.model_name_or_path:
-        raise ValueError("all nets begin with random weights here; leave out --model_name_or_path")
+        raise ValueError("all nets start from random weights; leave out --model_name_or_path")
     prepare_cpu()
     splits, labels = load_splits(data_args, args.data_seed or 0)
     tokenizer = build_tokenizer(model_args, splits, None)
-    max_length = settle_length(data_args, tokenizer, build_model(model_args, tokenizer, labels))
+    max_length = settle_length(tokenizer, build_model(model_args, tokenizer, labels), data_args.max_seq_length)
     encoded = encode(splits, tokenizer, max_length)
     judged, rows = "test" if "test" in splits else "validation", {}
     for net in ours.nets:
@@ -140,6 +138,5 @@ def main(arguments: list[str] | None = None):
 
 
 if __name__ == "__main__":
-    transformers.logging.disable_progress_bar()
-    datasets.disable_progress_bars()
+    plain_output()
     main()

@@ -1,4 +1,4 @@
-"""Which learning rate, batch size and number of epochs? Every combination, ranked by the validation split.
+"""Try every combination of learning rate, batch size and epochs, and rank them by the validation split.
 
     python examples/sweep.py
 
@@ -10,47 +10,45 @@ trains small MiniBerts on the opinions of `examples/data/opinions`, offline, in 
        3          0.003     16       3      1  49.8 % (39.0 to 60.3)   52.2 % (41.3 to 63.0)       156
        4          0.003     32       3      1  33.3 % (28.7 to 37.4)   50.0 % (40.2 to 59.8)       111
 
-(the seconds of a machine with much else to do; in brackets the 95 % bootstrap interval of a single seed, which for 92
-texts says: take more seeds and more text before you trust such a ranking). On your own data:
+(the seconds of a busy machine; in brackets the 95 % bootstrap interval of one seed, so wide with 92 texts that such a
+ranking needs more seeds and more text). On your own data:
 
     python examples/sweep.py --model_name_or_path bert-base-uncased --train_file train.csv --seed 0 1 2
     python examples/sweep.py --recipe examples/recipes/imdb_tiny.args --train_file train.csv --learning_rate 3e-4 1e-3
 
-A checkpoint gets the lectures' grid, which is that of Devlin et al. 2019, appendix A.3, without its largest learning
-rate and batch: 2e-5, 3e-5 x 8, 16 x 2, 3, 4 epochs. All other flags go to `finetune_classifier.py`.
+A checkpoint gets the lectures' grid: 2e-5, 3e-5 x 8, 16 x 2, 3, 4 epochs, which is Devlin et al. 2019, appendix A.3,
+without its largest learning rate and batch. All other flags go to `finetune_classifier.py`.
 
-The test split stays closed: the runs get files of the train and validation splits only (train texts that are also test
-texts are left out first). A score is that of the best epoch of a run, as `finetune_classifier.py` keeps it. The best of
-many settings looks better than it is, so score the winner on the test split, once.
+The runs read the train and validation splits only; train texts that are also test texts are removed first. The score of
+a run is that of its best epoch. The best of many settings looks better than it is, so score the winner on the test
+split, once.
 
-The table is written to sweep.json and sweep.csv in `--output_dir`, where every run keeps its model. Started again, the
-sweep repeats no run that ended, and gives the same ranking; on one machine also from the start.
+The table is written to sweep.json and sweep.csv in `--output_dir`, where every run keeps its model. A second start
+skips the finished runs and gives the same ranking; on one machine so does a new start.
 """
 
 import csv
 import itertools
 import json
-import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-import datasets
 import finetune_classifier
-import transformers
 from classifier_runs import (
     Run,
     check_checkpoint,
     check_finished,
     check_values,
     describe,
+    parse_with_data,
     run_all,
     save_splits,
     score_runs,
 )
-from transformers import HfArgumentParser
+from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniBertConfig
-from modeling_minibert.training import expand_recipe
+from modeling_minibert.training.script_arguments import plain_output
 
 GRID = ("learning_rate", "per_device_train_batch_size", "num_train_epochs")
 LECTURE_GRID = {"learning_rate": [2e-5, 3e-5], "per_device_train_batch_size": [8, 16], "num_train_epochs": [2, 3, 4]}
@@ -59,34 +57,21 @@ SMALL_GRID = {"learning_rate": [1e-3, 3e-3], "per_device_train_batch_size": [16,
 
 @dataclass
 class SweepArguments:
-    """What to try."""
+    """The grid to try."""
 
-    learning_rate: list[float] | None = field(
-        default=None, metadata={"help": "one or more; none: 2e-5 3e-5, from scratch 1e-3 3e-3"}
+    learning_rate: list[float] | None = HfArg(default=None, help="one or more; none: 2e-5 3e-5, from scratch 1e-3 3e-3")
+    per_device_train_batch_size: list[int] | None = HfArg(
+        default=None, help="one or more; none: 8 16, from scratch 16 32"
     )
-    per_device_train_batch_size: list[int] | None = field(
-        default=None, metadata={"help": "one or more; none: 8 16, from scratch 16 32"}
-    )
-    num_train_epochs: list[float] | None = field(
-        default=None, metadata={"help": "one or more; none: 2 3 4, from scratch 3"}
-    )
-    seed: list[int] = field(default_factory=lambda: [0], metadata={"help": "one or more"})
-    model_name_or_path: str | None = field(default=None, metadata={"help": "a checkpoint; none: train from scratch"})
-    output_dir: str = field(default="out/sweep", metadata={"help": "a folder for each run, and the table"})
+    num_train_epochs: list[float] | None = HfArg(default=None, help="one or more; none: 2 3 4, from scratch 3")
+    seed: list[int] = HfArg(default_factory=lambda: [0], help="one or more")
+    model_name_or_path: str | None = HfArg(default=None, help="a checkpoint; none: train from scratch")
+    output_dir: str = HfArg(default="out/sweep", help="a folder for each run, and the table")
 
 
 def parse_arguments(arguments: list[str] | None) -> tuple[SweepArguments, finetune_classifier.DataArguments, list[str]]:
-    """Read the command line, fill in the grid, and refuse what no run could work with.
-
-    Returns:
-        What to try, the data, and the flags for `finetune_classifier.py`.
-    """
-    # Without abbreviations, which would take flags that are meant for the runs.
-    parser = HfArgumentParser((SweepArguments, finetune_classifier.DataArguments), allow_abbrev=False)
-    parser.epilog = "All other flags, and --recipe FILE, go to finetune_classifier.py."
-    sweep, data_args, flags = parser.parse_args_into_dataclasses(
-        expand_recipe(arguments), return_remaining_strings=True, look_for_args_file=False
-    )
+    """Read the command line, fill in the grid, and check both; returns the flags of `finetune_classifier.py` last."""
+    sweep, data_args, flags = parse_with_data(SweepArguments, arguments)
     for name, values in (LECTURE_GRID if sweep.model_name_or_path else SMALL_GRID).items():
         if getattr(sweep, name) is None:
             setattr(sweep, name, values)
@@ -99,7 +84,7 @@ def parse_arguments(arguments: list[str] | None) -> tuple[SweepArguments, finetu
 
 
 def plan(sweep: SweepArguments, flags: list[str]) -> list[tuple[dict, list[Run]]]:
-    """Every combination, with its run for each seed."""
+    """List every combination with its runs, one per seed."""
     settings = []
     for values in itertools.product(*(getattr(sweep, name) for name in GRID)):
         setting = dict(zip(GRID, values, strict=True))
@@ -112,7 +97,7 @@ def plan(sweep: SweepArguments, flags: list[str]) -> list[tuple[dict, list[Run]]
 
 
 def rank(settings: list[tuple[dict, list[Run]]], failed: dict[Path, str]) -> list[dict]:
-    """The settings with their scores, the best mean macro-F1 first; equal ones in the order of the grid."""
+    """Score the settings and sort them by mean macro-F1, best first; ties stay in the order of the grid."""
     rows = []
     for setting, runs in settings:
         ended = [run for run in runs if run.folder not in failed]
@@ -128,13 +113,12 @@ def show(rows: list[dict]) -> None:
     for number, row in enumerate(rows, start=1):
         rate, batch, epochs = (row[name] for name in GRID)
         scores = f"{describe(row['macro_f1']):22}  {describe(row['accuracy']):22}"
-        print(
-            f"{number:4}  {rate:13g}  {batch:5}  {epochs:6g}  {row['seeds']:5}  {scores}  {row['train_seconds']:7.0f}"
-        )
+        setting = f"{number:4}  {rate:13g}  {batch:5}  {epochs:6g}  {row['seeds']:5}"
+        print(f"{setting}  {scores}  {row['train_seconds']:7.0f}")
 
 
 def write(folder: Path, rows: list[dict], failed: dict[Path, str]) -> None:
-    """Write sweep.json, with all that is known, and sweep.csv, a line per setting."""
+    """Write sweep.json with everything and sweep.csv with a line per setting."""
     table = {"ranking": rows, "failed": {path.name: error for path, error in failed.items()}}
     (folder / "sweep.json").write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     with open(folder / "sweep.csv", "w", encoding="utf-8", newline="") as file:
@@ -146,8 +130,8 @@ def write(folder: Path, rows: list[dict], failed: dict[Path, str]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> list[dict]:
-    """Check, train, rank; returns the ranking."""
-    # 1. All that can be wrong is found before the first run
+    """Check the arguments, train, rank; returns the ranking."""
+    # 1. Check everything before the first run
     sweep, data_args, flags = parse_arguments(arguments)
     model_args, _, args, _ = finetune_classifier.parse_arguments(flags)  # ends with an error at an unknown flag
     MiniBertConfig.from_preset(model_args.preset)
@@ -162,10 +146,6 @@ def main(arguments: list[str] | None = None) -> list[dict]:
     count = len(splits["validation"])
     print(f"{len(settings)} settings, {len(sweep.seed)} seeds; ranked by macro-F1 on {count:,} validation texts")
     failed = run_all(runs)
-    for path, error in failed.items():
-        print(f"failed: {path.name}: {error}")
-    if len(failed) == len(runs):
-        raise SystemExit(f"all {len(runs)} runs failed; their logs are in {folder}")
 
     # 3. The ranking
     rows = rank(settings, failed)
@@ -178,7 +158,5 @@ def main(arguments: list[str] | None = None) -> list[dict]:
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")
-    transformers.logging.disable_progress_bar()
-    datasets.disable_progress_bars()
+    plain_output()
     main()

@@ -1,27 +1,27 @@
-"""Does a Transformer need warm-up? The one of 2017 and T5's, each with and without, from the same seed.
+"""Compare training with and without warm-up for the Transformer of 2017 and for T5's, from the same seed.
 
     python examples/warmup_ablation.py
 
 trains four small encoder–decoders (`--layers` in each stack) on the bundled translation pairs, offline, and draws the
-training losses: warmup.png and warmup.json in `--output_dir`. With norms after each residual sum (preset vanilla) the
-first large steps spoil the upper layers, from which it recovers late or not at all; with norms before each sub-layer
-(preset t5) nothing of the kind happens. Sources: the lectures (S5, "warm-up"); Xiong et al. 2020, arXiv 2002.04745.
+training losses: warmup.png and warmup.json in `--output_dir`. With norms after each residual sum (preset vanilla) large
+first steps damage the upper layers, and training recovers late or never; with norms before each sub-layer (preset t5)
+training is stable. Sources: the lectures (S5, "warm-up"); Xiong et al. 2020, arXiv 2002.04745.
 """
 
 import json
-import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-import datasets
 import torch
 from matplotlib.figure import Figure
 from train_seq2seq import DataArguments, ModelArguments, build_tokenizers, load_pairs
 from transformers import HfArgumentParser, get_cosine_schedule_with_warmup, set_seed
+from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGeneration
 from modeling_minibert.data import PairCollator, TokenBudgetBatches, encode_pairs
+from modeling_minibert.training.script_arguments import plain_output, token_fields
 
 PRESETS = ("vanilla", "t5")
 LAST = 20  # steps whose mean loss is the result
@@ -29,18 +29,18 @@ LAST = 20  # steps whose mean loss is the result
 
 @dataclass
 class AblationArguments:
-    """What to compare."""
+    """The trainings to compare."""
 
-    layers: int = field(default=6, metadata={"help": "of the encoder, and of the decoder"})
-    steps: int = field(default=200, metadata={"help": "of each training"})
-    warmup: float = field(default=0.2, metadata={"help": "the share of the steps in which the rate rises"})
-    learning_rate: float = field(default=2e-3, metadata={"help": "the highest"})
-    seed: int = field(default=0, metadata={"help": "of weights and order"})
-    output_dir: str = field(default="out/warmup", metadata={"help": "where the picture and the numbers go"})
+    layers: int = HfArg(default=6, help="layers of the encoder, and of the decoder")
+    steps: int = HfArg(default=200, help="steps of each training")
+    warmup: float = HfArg(default=0.2, help="share of the steps in which the learning rate rises")
+    learning_rate: float = HfArg(default=2e-3, help="the highest learning rate")
+    seed: int = HfArg(default=0, help="seed of the weights and of the order of batches")
+    output_dir: str = HfArg(default="out/warmup", help="where the picture and the numbers are saved")
 
 
 def train(args: AblationArguments, preset: str, warmup: float, batches: list[dict], sizes: dict) -> list[float]:
-    """The loss of every step."""
+    """Train one model; returns the loss of every step."""
     set_seed(args.seed)
     model = MiniSeq2SeqForConditionalGeneration(
         MiniSeq2SeqConfig.from_preset(
@@ -67,7 +67,7 @@ def train(args: AblationArguments, preset: str, warmup: float, batches: list[dic
 
 
 def plot(curves: dict[str, list[float]], path: Path) -> None:
-    """Loss over steps, each point the mean of the ten steps before."""
+    """Draw loss over steps; each point is the mean of ten steps."""
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
     for name, losses in curves.items():
@@ -80,7 +80,7 @@ def plot(curves: dict[str, list[float]], path: Path) -> None:
 
 
 def main():
-    """Train the four, draw, print."""
+    """Train the four models, draw and print their losses."""
     args = HfArgumentParser(AblationArguments).parse_args_into_dataclasses()[0]
     pairs = load_pairs(DataArguments(), args.seed)["train"]
     source, target = build_tokenizers(ModelArguments(), pairs, 64, None)
@@ -88,9 +88,8 @@ def main():
     lists, collate = TokenBudgetBatches(rows, 512, args.seed, columns=("input_ids", "labels")), PairCollator(source)
     order = torch.randperm(len(lists), generator=torch.Generator().manual_seed(args.seed)).tolist()
     batches = [collate([lists[number]]) for number in order]
-    ids = {f"{name}_token_id": getattr(target, f"{name}_token_id") for name in ("pad", "bos", "eos")}
-    sizes = {"vocab_size": len(source), "decoder_vocab_size": len(target), "max_position_embeddings": 64, **ids}
-    sizes["decoder_start_token_id"] = target.bos_token_id
+    sizes = token_fields(target, "pad", "bos", "eos") | {"decoder_start_token_id": target.bos_token_id}
+    sizes |= {"vocab_size": len(source), "decoder_vocab_size": len(target), "max_position_embeddings": 64}
     curves = {}
     for preset in PRESETS:
         for warmup, name in ((args.warmup, "warm-up"), (0.0, "no warm-up")):
@@ -105,6 +104,5 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")  # a console without some letters prints ? instead of failing
-    datasets.disable_progress_bars()
+    plain_output()
     main()

@@ -1,14 +1,14 @@
-"""How fast is a step of fine-tuning a classifier, against stock BERT of transformers?
+"""Measure the speed of fine-tuning a classifier, against stock BERT of transformers.
 
     python examples/benchmarks/finetuning.py                                    mini, 30,522 words, realistic lengths
     python examples/benchmarks/finetuning.py --preset tiny --vocab_size 8000
     python examples/benchmarks/finetuning.py --threads 2 --output_file finetuning.json
 
-Two classes, forward, backward and AdamW, random weights and ids, the same sequences on both sides: lengths as in
-pretraining.py (log-normal, mean 230, at most 512). Stock runs as most tutorials have it (every text padded to 512,
-float32, dropout 0.1, AdamW), padded to the longest of each batch, with batches of alike lengths, and at its best
-(fused AdamW and bfloat16 as well). Ours runs packed, with the same dropout and without. Takes about five minutes;
-ends with sequences per second, the ratios and the peak memory of each.
+A step is forward, backward and AdamW with two classes, random weights and ids, the same sequences on both sides, with
+the lengths of pretraining.py (log-normal, mean 230, at most 512). Stock runs as in most tutorials (every text padded to
+512, float32, dropout 0.1, AdamW), padded to the longest of each batch, with batches of similar lengths, and at its best
+(also fused AdamW and bfloat16). Ours runs packed, with the same dropout and without. Takes about five minutes; prints
+sequences per second, the ratios and the peak memory of each variant.
 """
 
 import torch
@@ -26,7 +26,7 @@ VARIANTS = {
 
 
 def draw_row(length: int, vocab_size: int, generator: torch.Generator) -> dict:
-    """A sequence and its class."""
+    """Draw a sequence and its class."""
     return {
         "input_ids": draw_ids(length, vocab_size, generator),
         "labels": int(torch.randint(2, (), generator=generator)),
@@ -37,7 +37,7 @@ TASK = Task("fine-tuning a classifier", "sequences", MiniBertForSequenceClassifi
 
 
 def main():
-    """Measure, print, and write the numbers."""
+    """Measure, print and write the numbers."""
     run(TASK, VARIANTS)
 
 

@@ -1,42 +1,43 @@
-"""How fast is greedy generation, against stock GPT-2 of transformers with the same weights?
+"""Measure the speed of greedy generation, against stock GPT-2 of transformers with the same weights.
 
     python examples/benchmarks/generation.py                    one sequence and sixteen; mini, 8,000 words
     python examples/benchmarks/generation.py --preset tiny --batch_sizes 1 4 --new_tokens 300 100
     python examples/benchmarks/generation.py --rounds 9 --output_file generation.json
 
-The ordinary call on both sides: `model.generate(**prompt, do_sample=False)`, with the cache that it makes itself. The
-stock model is the twin of ours, so both must write the same tokens; that is compared before anything is timed, and the
-script ends with an error if one differs. Random weights, wide enough (standard deviation 0.08) that the text does not
-repeat one word. One thread, CPU time, float32. Takes about a minute; ends with tokens per second and the ratios.
+Both sides call `model.generate(**prompt, do_sample=False)` with its default cache. The stock model has the weights of
+ours, so both must write the same tokens; the script first compares them, and fails if one differs. The random weights
+have a standard deviation of 0.08, so that the text does not repeat one word. One thread, CPU time, float32. Takes about
+a minute; prints tokens per second and the ratios.
 """
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from interleaved import measure, report
 from transformers import HfArgumentParser, PreTrainedModel
+from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniGPTConfig, MiniGPTForCausalLM
 
 
 @dataclass
 class GenerationArguments:
-    """What to measure."""
+    """The sizes to measure."""
 
-    preset: str = field(default="mini", metadata={"help": "size of the model: tiny, mini, …"})
-    vocab_size: int = field(default=8000, metadata={"help": "words in the vocabulary"})
-    prompt_length: int = field(default=16, metadata={"help": "tokens of each prompt"})
-    batch_sizes: list[int] = field(default_factory=lambda: [1, 16], metadata={"help": "sequences at once"})
-    new_tokens: list[int] = field(default_factory=lambda: [200, 100], metadata={"help": "for each batch size"})
-    rounds: int = field(default=5, metadata={"help": "how often each variant is timed"})
-    output_file: str | None = field(default=None, metadata={"help": "write the numbers here, as json"})
+    preset: str = HfArg(default="mini", help="size of the model: tiny, mini, …")
+    vocab_size: int = HfArg(default=8000, help="words in the vocabulary")
+    prompt_length: int = HfArg(default=16, help="tokens of each prompt")
+    batch_sizes: list[int] = HfArg(default_factory=lambda: [1, 16], help="sequences at once")
+    new_tokens: list[int] = HfArg(default_factory=lambda: [200, 100], help="for each batch size")
+    rounds: int = HfArg(default=5, help="how often each variant is timed")
+    output_file: str | None = HfArg(default=None, help="write the numbers here, as json")
 
 
 def main():
-    """For every batch size: compare the tokens, measure, print; then write the numbers."""
+    """Compare the tokens, measure and print for every batch size; then write the numbers."""
     args = HfArgumentParser(GenerationArguments).parse_args_into_dataclasses()[0]
     torch.set_num_threads(1)
     models = build_models(args)
@@ -54,7 +55,7 @@ def main():
 
 
 def build_models(args: GenerationArguments) -> dict[str, PreTrainedModel]:
-    """Ours and its stock twin, ready to generate."""
+    """Build our model and its stock twin."""
     torch.manual_seed(0)
     config = MiniGPTConfig.from_preset(args.preset, vocab_size=args.vocab_size, initializer_range=0.08)
     ours = MiniGPTForCausalLM(config).eval()
@@ -64,7 +65,7 @@ def build_models(args: GenerationArguments) -> dict[str, PreTrainedModel]:
 def build_variants(
     models: dict[str, PreTrainedModel], batch_size: int, new_tokens: int, args: GenerationArguments
 ) -> dict[str, Callable[[], int]]:
-    """Name → a step that generates and returns how many tokens it wrote, after a comparison of the tokens.
+    """Compare the tokens, and build name → a step that generates and returns its number of new tokens.
 
     Raises:
         AssertionError: the models write different tokens.

@@ -1,8 +1,8 @@
-"""Compare the speed of several ways to do one thing: in turn, many times, medians.
+"""Compare the speed of several variants of a computation by timing them in turn and taking medians.
 
-A machine is never twice the same: what runs beside, heat and clock change within minutes. So all variants are timed
-in one process, one step of each in turn, and what is reported are ratios of medians. On one thread the clock is the CPU
-time of the process, which other programs hardly touch; on several it is the wall clock, of an idle machine.
+Other programs, heat and clock rates change the speed of a machine within minutes. So one process times all variants,
+one step of each in turn, and reports ratios of medians. With one thread it measures the CPU time of the process, which
+other programs hardly affect; with several the wall time, which needs an idle machine.
 """
 
 import re
@@ -20,9 +20,9 @@ def measure(variants: dict[str, Callable[[], int]], rounds: int, warmup: int = 1
     """Time each variant `rounds` times, in turn.
 
     Args:
-        variants: name → a step that returns how many units (tokens, texts) it worked off.
-        rounds: how often each is timed.
-        warmup: untimed steps of each before.
+        variants: name → a step that returns its number of units (tokens, texts).
+        rounds: timed steps of each variant.
+        warmup: untimed steps of each variant, first.
 
     Returns:
         Name → units per second, one entry per round.
@@ -43,7 +43,7 @@ def measure(variants: dict[str, Callable[[], int]], rounds: int, warmup: int = 1
 
 
 def report(title: str, unit: str, rates: dict[str, list[float]], memory: dict[str, float] | None = None) -> dict:
-    """Print a table with the first variant as the yardstick; returns its numbers."""
+    """Print a table with the speed of each variant as a multiple of the first; returns its numbers."""
     threads = torch.get_num_threads()
     clock = "CPU time of one thread" if threads == 1 else f"wall time of {threads} threads"
     print(f"{title}\n{clock}; {len(next(iter(rates.values())))} rounds in turn; median [slowest to fastest]")
@@ -63,13 +63,13 @@ def report(title: str, unit: str, rates: dict[str, list[float]], memory: dict[st
 
 
 def peak_memory(arguments: list[str]) -> float:
-    """MiB that a script needs above what it held before its work: it prints them, see `memory_above`."""
+    """Run a script in a new process and read the MiB that it prints last (see `memory_above`)."""
     output = subprocess.run([sys.executable, *arguments], check=True, capture_output=True, text=True).stdout
     return float(output.split()[-1])
 
 
 def memory_above(build: Callable[[], Callable[[], int]], repetitions: int = 3) -> float:
-    """MiB that building and running a step adds to what this process has needed so far."""
+    """Measure the MiB that building and running a step adds to the peak memory of this process."""
     before = _peak_mib()
     step = build()
     for _ in range(repetitions):
@@ -78,7 +78,7 @@ def memory_above(build: Callable[[], Callable[[], int]], repetitions: int = 3) -
 
 
 def _peak_mib() -> float:
-    """The largest memory of this process. Linux counts it anew for every program; getrusage hands on the parent's."""
+    """The peak memory of this process; Linux's VmHWM, because getrusage includes the parent's peak."""
     status = Path("/proc/self/status")
     if status.exists():
         return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1024

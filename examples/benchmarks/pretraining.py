@@ -1,14 +1,14 @@
-"""How fast is a pretraining step, against stock BERT of transformers?
+"""Measure the speed of pretraining, against stock BERT of transformers.
 
     python examples/benchmarks/pretraining.py                                   mini, 30,522 words, realistic lengths
     python examples/benchmarks/pretraining.py --preset tiny --fixed_length 128
     python examples/benchmarks/pretraining.py --threads 2 --output_file pretraining.json
 
-Masked LM and next sentence, forward, backward and AdamW, random weights and ids, the same tokens on both sides. The
-lengths are log-normal with mean 230, at most 512, as in a corpus of documents (`--fixed_length` for one length
-without pads). Stock runs as it comes (padded to 512, float32, dropout 0.1, AdamW) and at its best (batches of alike
-lengths, padded to the longest of the batch; fused AdamW; bfloat16). Ours runs packed, with the same dropout and
-without. Takes about eight minutes; ends with the ratios and the peak memory of each.
+A step is forward, backward and AdamW on masked words and next sentences, with random weights and ids, the same on both
+sides. The lengths are log-normal with mean 230, at most 512, as in a corpus of documents (`--fixed_length`: one length
+without pads). Stock runs with its defaults (padded to 512, float32, dropout 0.1, AdamW) and at its best (batches of
+similar lengths, padded to the longest of the batch; fused AdamW; bfloat16). Ours runs packed, with the same dropout and
+without. Takes about eight minutes; prints the ratios and the peak memory of each variant.
 """
 
 import torch
@@ -26,7 +26,7 @@ VARIANTS = {
 
 
 def draw_row(length: int, vocab_size: int, generator: torch.Generator) -> dict:
-    """A sequence, of which 15 % are to be guessed, and whether its halves belong together."""
+    """Draw a sequence with labels for 15 % of its tokens and for the next sentence."""
     ids = draw_ids(length, vocab_size, generator)
     masked = torch.rand(length, generator=generator) < 0.15
     return {
@@ -40,7 +40,7 @@ TASK = Task("pretraining", "tokens", MiniBertForPreTraining, draw_row)
 
 
 def main():
-    """Measure, print, and write the numbers."""
+    """Measure, print and write the numbers."""
     run(TASK, VARIANTS)
 
 

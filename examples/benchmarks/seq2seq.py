@@ -1,31 +1,32 @@
-"""How fast is translation, trained and written, against stock Marian of transformers of the same shape?
+"""Measure the speed of training and beam search in translation, against stock Marian of the same shape.
 
     python examples/benchmarks/seq2seq.py                     256 wide, 3 + 3 layers, 8,000 words; 32 pairs a step
     python examples/benchmarks/seq2seq.py --hidden_size 512 --layers 6 --batch_size 64
     python examples/benchmarks/seq2seq.py --rounds 9 --output_file seq2seq.json
 
-A training step is forward, backward and AdamW on pairs of random words, both sides as long as the captions of
-Multi30k (14 words, standard deviation 5). Stock runs padded to the longest, as its collator does, as it comes (float32,
-dropout 0.1) and at its best (no dropout, fused AdamW; bfloat16); ours packs the same batches. Writing is the ordinary
-call on both sides, `generate(num_beams=4)`, for one sentence at a time and for all at once; the stock model is the twin
-of ours, and the script ends with an error if one token differs. One thread, CPU time. Takes some two minutes; ends with
-target tokens and sentences per second, and the ratios.
+A training step is forward, backward and AdamW on pairs of random words with the lengths of Multi30k's captions (14
+words, standard deviation 5). Stock pads to the longest, as its collator does, and runs with its defaults (float32,
+dropout 0.1) and at its best (no dropout, fused AdamW; bfloat16); ours packs the same batches. For writing both sides
+call `generate(num_beams=4)`, for one sentence at a time and for all at once. The stock model has the weights of ours,
+and the script fails if one token differs. One thread, CPU time. Takes about two minutes; prints target tokens and
+sentences per second, and the ratios.
 """
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from interleaved import measure, report
 from transformers import HfArgumentParser
+from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGeneration
 from modeling_minibert.training import prepare_cpu
 
-BATCHES = 3  # one measurement takes all three: their lengths differ
+BATCHES = 3  # one measurement runs all three, as their lengths differ
 
 
 class Variant(NamedTuple):
@@ -50,19 +51,21 @@ VARIANTS = {
 
 @dataclass
 class Seq2SeqBenchmarkArguments:
-    """What to measure."""
+    """The sizes to measure."""
 
-    hidden_size: int = field(default=256, metadata={"help": "width of the model; heads of 64, feed-forward of 4 times"})
-    layers: int = field(default=3, metadata={"help": "layers of the encoder, and of the decoder"})
-    vocab_size: int = field(default=8000, metadata={"help": "words in the shared vocabulary"})
-    batch_size: int = field(default=32, metadata={"help": "pairs per training step, and sentences to write"})
-    new_tokens: int = field(default=30, metadata={"help": "tokens written for each sentence"})
-    rounds: int = field(default=5, metadata={"help": "how often each variant is timed"})
-    output_file: str | None = field(default=None, metadata={"help": "write the numbers here, as json"})
+    hidden_size: int = HfArg(
+        default=256, help="width of the model; heads are 64 wide, feed-forward layers 4 times as wide"
+    )
+    layers: int = HfArg(default=3, help="layers of the encoder, and of the decoder")
+    vocab_size: int = HfArg(default=8000, help="words in the shared vocabulary")
+    batch_size: int = HfArg(default=32, help="pairs per training step, and sentences to write")
+    new_tokens: int = HfArg(default=30, help="tokens written for each sentence")
+    rounds: int = HfArg(default=5, help="how often each variant is timed")
+    output_file: str | None = HfArg(default=None, help="write the numbers here, as json")
 
 
 def main():
-    """Training, then writing: measure, print, and write the numbers."""
+    """Measure training and then writing; print and write the numbers."""
     args = HfArgumentParser(Seq2SeqBenchmarkArguments).parse_args_into_dataclasses()[0]
     torch.set_num_threads(1)
     shape = f"{args.hidden_size} wide, {args.layers} + {args.layers} layers, {args.vocab_size:,} words"
@@ -78,7 +81,7 @@ def main():
 
 
 def build_model(args: Seq2SeqBenchmarkArguments, **fields) -> MiniSeq2SeqForConditionalGeneration:
-    """The same weights at every call."""
+    """Build our model, with the same weights at every call."""
     torch.manual_seed(0)
     sizes = {"num_encoder_layers": args.layers, "num_decoder_layers": args.layers, "hidden_size": args.hidden_size}
     sizes |= {"num_attention_heads": args.hidden_size // 64, "intermediate_size": 4 * args.hidden_size}
@@ -87,7 +90,7 @@ def build_model(args: Seq2SeqBenchmarkArguments, **fields) -> MiniSeq2SeqForCond
 
 
 def draw_batches(args: Seq2SeqBenchmarkArguments) -> list[dict[str, torch.Tensor]]:
-    """Pairs of random words, padded to the longest of each batch."""
+    """Draw pairs of random words, padded to the longest of each batch."""
     generator = torch.Generator().manual_seed(1)
 
     def draw_side() -> tuple[torch.Tensor, torch.Tensor]:
@@ -104,11 +107,11 @@ def draw_batches(args: Seq2SeqBenchmarkArguments) -> list[dict[str, torch.Tensor
 
 
 def build_training_steps(args: Seq2SeqBenchmarkArguments) -> dict[str, Callable[[], int]]:
-    """Name → a function that trains on all batches and returns how many target tokens they hold."""
+    """Build name → a function that trains on all batches and returns their number of target tokens."""
     settings = torch.backends.mkldnn.matmul
     default = settings.fp32_precision
     prepare_cpu()
-    # Ours comes with the setting where it is exact; who runs stock does not have it.
+    # The faster float32 setting is part of our training, not of stock's.
     float32 = {True: settings.fp32_precision, False: default}
     batches = draw_batches(args)
 
@@ -137,9 +140,9 @@ def build_training_steps(args: Seq2SeqBenchmarkArguments) -> dict[str, Callable[
 
 
 def build_writing_steps(args: Seq2SeqBenchmarkArguments, together: int) -> dict[str, Callable[[], int]]:
-    """Name → a function that writes for every sentence and returns how many there are, after a comparison.
+    """Compare the tokens, and build name → a function that writes for every sentence and returns their number.
 
-    Weights wide enough (standard deviation 0.06) that the text does not repeat one word; `together` sentences at once.
+    The weights have a standard deviation of 0.06, so that the text does not repeat one word.
 
     Raises:
         AssertionError: the models write different tokens.

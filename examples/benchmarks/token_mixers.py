@@ -1,33 +1,34 @@
-"""What does a MiniGPT gain or lose without attention? Loss, speed and memory of every token mixer, length by length.
+"""Measure loss, speed and memory of a MiniGPT with each token mixer, at several lengths.
 
     python examples/benchmarks/token_mixers.py                                  the bundled stories, 64 to 4,096 tokens
     python examples/benchmarks/token_mixers.py --lengths 64 256 --steps 20      a first look
     python examples/benchmarks/token_mixers.py --train_file corpus.txt --validation_file held_out.txt
 
-A model of characters (2 layers, 64 wide, 4 heads) is trained by each mixer for the same steps on the same windows; a
-step has as many tokens at every length. The table gives the loss on the validation text in nats per character, read in
-windows of that length; the training speed; the time for one more token where the text is almost that long; and the
-memory that training adds, each in a process of its own. One thread, CPU time, one step of each mixer in turn, medians.
-Few steps: the losses say how fast each begins to learn, not what it ends at.
+A model of characters (2 layers, 64 wide, 4 heads) is trained with each mixer, for the same steps on the same windows;
+a step has the same number of tokens at every length. The table shows the validation loss in nats per character, in
+windows of that length; the training speed; the time for one more token near the end of a window; and the memory that
+training adds, measured in a new process. One thread, CPU time, one step of each mixer in turn, medians. After so few
+steps the losses show how fast each mixer starts to learn, not where it ends.
 """
 
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 import torch
 from interleaved import measure, memory_above, peak_memory
 from transformers import HfArgumentParser
+from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniGPTConfig, MiniGPTForCausalLM
 from modeling_minibert.configuration_common import shape
 
 STORIES = Path(__file__).parents[1] / "data" / "stories"
 MIXERS = ("attention", "aft_full", "aft_simple", "linear")
-NEW_TOKENS = 8  # one measurement of decoding
+NEW_TOKENS = 8  # tokens of one measurement of decoding
 DECODING_ROUNDS = 5
 VALIDATION_TOKENS = 8192  # at least the longest window
 UNKNOWN = 0  # the id of a character that the train text does not have
@@ -35,19 +36,19 @@ UNKNOWN = 0  # the id of a character that the train text does not have
 
 @dataclass
 class MixerArguments:
-    """What to measure, and on what text."""
+    """The lengths to measure, and the text."""
 
-    lengths: list[int] = field(default_factory=lambda: [64, 256, 1024, 4096], metadata={"help": "tokens in a window"})
-    steps: int = field(default=60, metadata={"help": "training steps of every model"})
-    tokens_per_step: int = field(default=4096, metadata={"help": "of all windows of a step together"})
-    train_file: str = field(default=str(STORIES / "train.txt"), metadata={"help": "text to learn"})
-    validation_file: str = field(default=str(STORIES / "validation.txt"), metadata={"help": "text for the loss"})
-    output_file: str | None = field(default=None, metadata={"help": "write the numbers here, as json"})
-    memory_of: str | None = field(default=None, metadata={"help": "print only the memory (MiB) of this mixer:length"})
+    lengths: list[int] = HfArg(default_factory=lambda: [64, 256, 1024, 4096], help="tokens in a window")
+    steps: int = HfArg(default=60, help="training steps of every model")
+    tokens_per_step: int = HfArg(default=4096, help="tokens of all windows of a step together")
+    train_file: str = HfArg(default=str(STORIES / "train.txt"), help="text to learn")
+    validation_file: str = HfArg(default=str(STORIES / "validation.txt"), help="text for the loss")
+    output_file: str | None = HfArg(default=None, help="write the numbers here, as json")
+    memory_of: str | None = HfArg(default=None, help="print only the memory (MiB) of this mixer:length")
 
 
 def main():
-    """Measure length by length, print a table for each, and write the numbers."""
+    """Measure each length and print its table; then write the numbers."""
     args = HfArgumentParser(MixerArguments).parse_args_into_dataclasses()[0]
     check(args)
     torch.set_num_threads(1)
@@ -69,21 +70,21 @@ def main():
 
 
 def check(args: MixerArguments) -> None:
-    """Raise a ValueError for lengths at which there is nothing to measure."""
+    """Raise a ValueError if a length is too short or too long to measure, or there are too few steps."""
     least = (DECODING_ROUNDS + 1) * NEW_TOKENS + 1
     most = min(args.tokens_per_step, VALIDATION_TOKENS)
     wrong = [length for length in args.lengths if not least <= length <= most]
     if wrong:
         raise ValueError(
-            f"lengths {wrong} are not between {least}, what decoding needs, and {most}, tokens_per_step or the text "
-            f"for the loss"
+            f"lengths {wrong} are not between {least} (needed for decoding) and {most} (the tokens of a step or of the "
+            "validation text)"
         )
     if args.steps < 2:
         raise ValueError(f"steps ({args.steps}) must be at least 2: the first one is not timed")
 
 
 def read_texts(args: MixerArguments) -> tuple[torch.Tensor, torch.Tensor, int]:
-    """Both texts as ids of characters (characters,), and how many different ids there are."""
+    """Read both texts as ids of characters (characters,), and count the different ids."""
     train, validation = (Path(path).read_text(encoding="utf-8") for path in (args.train_file, args.validation_file))
     ids = {character: number for number, character in enumerate(sorted(set(train)), start=UNKNOWN + 1)}
     encode = [torch.tensor([ids.get(character, UNKNOWN) for character in text]) for text in (train, validation)]
@@ -94,14 +95,14 @@ def read_texts(args: MixerArguments) -> tuple[torch.Tensor, torch.Tensor, int]:
 
 
 def build_model(mixer: str, length: int, vocab_size: int) -> MiniGPTForCausalLM:
-    """Two layers for windows of `length` tokens, the same initial weights wherever the mixers have the same parts."""
+    """Build a model of two layers for windows of `length` tokens; equal parts have equal initial weights."""
     torch.manual_seed(0)
     sizes = {**shape(2, 64, 4), "vocab_size": vocab_size, "max_position_embeddings": length}
     return MiniGPTForCausalLM(MiniGPTConfig(**sizes, token_mixer=mixer, hidden_dropout_prob=0.0))
 
 
 def build_training(model: MiniGPTForCausalLM, text: torch.Tensor, args: MixerArguments) -> Callable[[], int]:
-    """One training step; each call draws the next windows, the same for every mixer, and returns their tokens."""
+    """Build a training step; each call draws the next windows, the same for every mixer, and returns their tokens."""
     optimizer = torch.optim.AdamW(model.train().parameters(), lr=3e-3, weight_decay=0.0)
     length, generator = model.config.max_position_embeddings, torch.Generator().manual_seed(1)
 
@@ -119,7 +120,7 @@ def build_training(model: MiniGPTForCausalLM, text: torch.Tensor, args: MixerArg
 
 @torch.no_grad()
 def build_decoding(model: MiniGPTForCausalLM, text: torch.Tensor) -> Callable[[], int]:
-    """Read most of a window, then write NEW_TOKENS in every call, one after the other; returns their number."""
+    """Read most of a window; build a step that writes NEW_TOKENS one by one and returns their number."""
     prompt = model.config.max_position_embeddings - (DECODING_ROUNDS + 1) * NEW_TOKENS
     outputs = model(text[None, :prompt], use_cache=True, logits_to_keep=1)
     cache, token = outputs.past_key_values, outputs.logits.argmax(dim=-1)
@@ -136,7 +137,7 @@ def build_decoding(model: MiniGPTForCausalLM, text: torch.Tensor) -> Callable[[]
 
 @torch.no_grad()
 def validation_loss(model: MiniGPTForCausalLM, text: torch.Tensor) -> float:
-    """Nats per character over the first windows of the text."""
+    """Loss in nats per character over the first windows of the text."""
     length = model.config.max_position_embeddings
     tokens = min(len(text), VALIDATION_TOKENS) // length * length
     windows = text[:tokens].view(-1, length)
@@ -145,7 +146,7 @@ def validation_loss(model: MiniGPTForCausalLM, text: torch.Tensor) -> float:
 
 
 def compare(length: int, train: torch.Tensor, validation: torch.Tensor, vocab_size: int, args: MixerArguments) -> dict:
-    """The figures of each mixer at one length."""
+    """Measure each mixer at one length."""
     models = {mixer: build_model(mixer, length, vocab_size) for mixer in MIXERS}
     steps = {mixer: build_training(model, train, args) for mixer, model in models.items()}
     training = measure(steps, args.steps - 1, warmup=1)
@@ -164,7 +165,7 @@ def compare(length: int, train: torch.Tensor, validation: torch.Tensor, vocab_si
 
 
 def print_table(length: int, numbers: dict) -> None:
-    """A line for each mixer, with speeds as multiples of attention's too."""
+    """Print a line per mixer; speeds also as multiples of attention's."""
     print(f"\n{length:,} tokens    nats/character   training, characters/s    ms per new token   training memory")
     base = numbers["attention"]
     for mixer, row in numbers.items():

@@ -1,13 +1,13 @@
-"""What the benchmarks of training share: sequences of realistic lengths, four ways to batch them, a step, the table.
+"""Measure training steps: draw sequences, batch them in four ways, time the steps, print the table.
 
-Every variant is given the same sequences, and starts from the same weights. Start with `run`, which pretraining.py,
-finetuning.py and causal_lm.py end in.
+All variants get the same sequences and the same initial weights. Start with `run`, which pretraining.py, finetuning.py
+and causal_lm.py call.
 """
 
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
@@ -15,12 +15,13 @@ from typing import NamedTuple
 import torch
 from interleaved import measure, memory_above, peak_memory, report
 from transformers import HfArgumentParser
+from transformers.hf_argparser import HfArg
 
 from modeling_minibert.data.flat_batches import FlatRows
 from modeling_minibert.training import prepare_cpu
 
 LONGEST = 512
-BATCHES = 3  # one measurement takes all three: their lengths differ
+BATCHES = 3  # one measurement runs all three, as their lengths differ
 
 
 class Variant(NamedTuple):
@@ -42,33 +43,31 @@ OURS = {
 
 
 class Task(NamedTuple):
-    """What is trained. `draw_row(length, vocab_size, generator)` makes a sequence with its labels."""
+    """The model to train; `draw_row(length, vocab_size, generator)` makes a sequence with its labels."""
 
     name: str
-    unit: str  # "tokens" or "sequences": what is counted per second
-    model_class: type  # of ours; stock is its twin
+    unit: str  # "tokens" or "sequences", counted per second
+    model_class: type  # ours; stock is its twin
     draw_row: Callable[[int, int, torch.Generator], dict]
-    max_grad_norm: float | None = None  # longer gradients are shortened to this; None: no look at their length
+    max_grad_norm: float | None = None  # gradients are clipped to this norm; None: no clipping
 
 
 @dataclass
 class StepArguments:
-    """What to measure."""
+    """The sizes to measure."""
 
-    preset: str = field(default="mini", metadata={"help": "size of the model: tiny, mini, …"})
-    vocab_size: int = field(default=30_522, metadata={"help": "words in the vocabulary"})
-    batch_size: int = field(default=8, metadata={"help": "sequences per step"})
-    fixed_length: int | None = field(
-        default=None, metadata={"help": "all sequences this long; none: realistic lengths"}
-    )
-    threads: int = field(default=1, metadata={"help": "1 measures CPU time; more measures wall time"})
-    rounds: int = field(default=5, metadata={"help": "how often each variant is timed"})
-    output_file: str | None = field(default=None, metadata={"help": "write the numbers here, as json"})
-    memory_of: str | None = field(default=None, metadata={"help": "print only the peak memory (MiB) of this variant"})
+    preset: str = HfArg(default="mini", help="size of the model: tiny, mini, …")
+    vocab_size: int = HfArg(default=30_522, help="words in the vocabulary")
+    batch_size: int = HfArg(default=8, help="sequences per step")
+    fixed_length: int | None = HfArg(default=None, help="all sequences this long; none: realistic lengths")
+    threads: int = HfArg(default=1, help="1 measures CPU time; more measures wall time")
+    rounds: int = HfArg(default=5, help="how often each variant is timed")
+    output_file: str | None = HfArg(default=None, help="write the numbers here, as json")
+    memory_of: str | None = HfArg(default=None, help="print only the peak memory (MiB) of this variant")
 
 
 def run(task: Task, variants: dict[str, Variant], **defaults) -> None:
-    """Measure, print, and write the numbers; the arguments come from the command line, other `defaults` from here."""
+    """Measure, print and write the numbers, with the arguments of the command line and these defaults."""
     parser = HfArgumentParser(StepArguments)
     parser.set_defaults(**defaults)
     args = parser.parse_args_into_dataclasses()[0]
@@ -76,7 +75,7 @@ def run(task: Task, variants: dict[str, Variant], **defaults) -> None:
     settings = torch.backends.mkldnn.matmul
     default = settings.fp32_precision
     prepare_cpu()
-    # Ours comes with the setting where it is exact; who runs stock does not have it.
+    # The faster float32 setting is part of our training, not of stock's.
     float32 = {True: settings.fp32_precision, False: default}
     if args.memory_of:
         print(memory_above(lambda: build_step(task, variants[args.memory_of], args)))
@@ -100,13 +99,13 @@ def run(task: Task, variants: dict[str, Variant], **defaults) -> None:
     title = f"{task.name}, {args.preset}, vocabulary {args.vocab_size:,}, {args.batch_size} sequences a step, {lengths}"
     numbers = report(f"\n{title}", task.unit, rates, memory)
     kernels = "oneDNN, as exact as the default" if float32[True] != default else "torch's default, as stock's"
-    print(f"our float32 matrix products: {kernels} (training/cpu.py)")
+    print(f"our float32 matrix products: {kernels} (training/machine.py)")
     if args.output_file:
         Path(args.output_file).write_text(json.dumps({"benchmark": title, "variants": numbers}, indent=1) + "\n")
 
 
 def without_repetitions(variants: dict[str, Variant]) -> dict[str, Variant]:
-    """The variants that are left if all sequences are of one length: how stock batches them makes no difference."""
+    """Drop variants that differ only in batching, which makes no difference for sequences of one length."""
     kept = {}
     for name, variant in variants.items():
         kept.setdefault(variant._replace(batching=""), (name, variant))
@@ -114,7 +113,7 @@ def without_repetitions(variants: dict[str, Variant]) -> dict[str, Variant]:
 
 
 def build_step(task: Task, variant: Variant, args: StepArguments) -> Callable[[], int]:
-    """One training step; each call takes the next batch and returns its number of real tokens, or of sequences."""
+    """Build a training step; each call takes the next batch and returns its number of real tokens or sequences."""
     torch.manual_seed(0)
     dropouts = {"hidden_dropout_prob": variant.dropout, "attention_probs_dropout_prob": variant.dropout}
     sizes = {"vocab_size": args.vocab_size, **dropouts}
@@ -141,7 +140,7 @@ def build_step(task: Task, variant: Variant, args: StepArguments) -> Callable[[]
 
 
 def make_batches(task: Task, batching: str, args: StepArguments) -> list[tuple[dict, int]]:
-    """Batches of the same sequences for every variant, each with what it counts."""
+    """Batch the sequences, the same for every variant; each batch comes with its number of units."""
     generator = torch.Generator().manual_seed(1)
     lengths = draw_lengths(BATCHES * args.batch_size, args.fixed_length, generator)
     rows = [task.draw_row(length, args.vocab_size, generator) for length in lengths]
@@ -160,7 +159,7 @@ def make_batches(task: Task, batching: str, args: StepArguments) -> list[tuple[d
 
 
 def draw_lengths(count: int, fixed: int | None, generator: torch.Generator) -> list[int]:
-    """Lengths of documents: log-normal, mean 230, spread 0.6, within 16 and 512."""
+    """Draw lengths of documents: log-normal, mean 230, spread 0.6, within 16 and 512."""
     if fixed:
         return [fixed] * count
     spread = 0.6
@@ -170,5 +169,5 @@ def draw_lengths(count: int, fixed: int | None, generator: torch.Generator) -> l
 
 
 def draw_ids(length: int, vocab_size: int, generator: torch.Generator) -> list[int]:
-    """Random tokens, none of them special."""
+    """Draw random tokens that are not special."""
     return torch.randint(5, vocab_size, (length,), generator=generator).tolist()

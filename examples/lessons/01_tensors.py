@@ -1,8 +1,8 @@
-"""Tensor basics: the five moves that attention is made of.
+"""Show the five tensor operations that attention is made of.
 
     python examples/lessons/01_tensors.py
 
-Letters: B texts of a batch, L tokens of a text, E features of a token. The tensors are those of the slides (S5, "Some
+Letters: B texts of a batch, L tokens of a text, E features of a token. The tensors are from the slides (S5, "Some
 Backgrounds"). It prints:
 
     tokens (3, 2, 4): B texts, L tokens, E features
@@ -22,30 +22,30 @@ from modeling_minibert import scaled_dot_product_attention
 
 
 def main():
-    """Show each move on the tensors of the slides."""
+    """Show each operation on the tensors of the slides."""
     tokens = torch.tensor([[[1, 2, 1, 2], [3, 4, 3, 4]], [[5, 6, 5, 6], [7, 8, 7, 8]], [[2, 1, 2, 1], [4, 3, 4, 3]]])
     print(f"tokens {tuple(tokens.shape)}: B texts, L tokens, E features")
 
-    # unsqueeze adds a dimension of size 1: formulas for batches then take a single text.
+    # unsqueeze adds a dimension of size 1, so that formulas for batches work on a single text.
     vector = torch.tensor([1, 2, 3])
     shapes = tuple(vector.unsqueeze(0).shape), tuple(vector.unsqueeze(1).shape)
     print(f"unsqueeze    (3,) → a batch of one {shapes[0]}, a column {shapes[1]}")
 
-    # reshape cuts the same numbers, in the same order, into other rows: so heads are split off and joined again.
+    # reshape cuts the same numbers, in the same order, into other rows: it splits and joins heads.
     print(f"reshape      a text as one row: {tokens.reshape(3, 2 * 4)[0].tolist()}")
     print(f"reshape      two heads of two features: {tokens.reshape(3, 2, 2, 2)[0].tolist()}")
 
-    # permute swaps dimensions and moves the numbers along: query @ keyᵀ needs it. A reshape to that shape mixes tokens.
+    # permute swaps dimensions, as query @ keyᵀ needs it. A reshape to that shape would mix tokens.
     print(f"permute      tokens and features swapped: {tokens.permute(0, 2, 1)[0].tolist()}")
     print(f"not reshape  the same shape (4, 2), other numbers: {tokens.reshape(3, 4, 2)[0].tolist()}")
 
-    # masked_fill overwrites what may not be seen; the softmax gives it no weight. Scores 2, 3, 4 as in the slide.
+    # masked_fill overwrites hidden scores, so that the softmax gives them no weight. Scores 2, 3, 4 as in the slide.
     scores, keys = torch.tensor([[[[2.0, 3.0, 4.0]]]]), torch.eye(3)[None, None]
     mask = torch.tensor([True, True, False])
     _, weights = scaled_dot_product_attention(scores, keys, keys, mask, scaling=1.0)
     print(f"masked_fill  of three scores the third hidden: weights {', '.join(f'{w:.2f}' for w in weights.flatten())}")
 
-    # A linear layer works on the last dimension: every token gets the same weights, and none sees another.
+    # A linear layer works on the last dimension: it treats every token alone, with the same weights.
     torch.manual_seed(0)
     layer, sentence = nn.Linear(4, 3, dtype=torch.double), torch.randn(1, 3, 4, dtype=torch.double)
     one_by_one = torch.stack([layer(token) for token in sentence[0]])

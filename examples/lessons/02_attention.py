@@ -1,13 +1,13 @@
-"""Attention is a weighted average: of the values, by how well their keys match the query.
+"""Compute attention as a weighted average of values, weighted by how well their keys match the query.
 
     python examples/lessons/02_attention.py
 
-Think of folders: the key is the title of a folder, the value what is in it, the query what you are looking for. A
-dictionary opens the one folder whose title matches; attention opens all of them a little, and the matching ones wide.
+An analogy: the key is the title of a folder, the value is its content, the query is the title you look for. A
+dictionary returns the content of the one folder that matches; attention averages all, with larger weights for matches.
 
     softmax(query · keyᵀ / √D) · value
 
-Letters: L queries, S keys, D features. The numbers are those of the slides (S5, "What is Attention?" to "Budi membeli
+Letters: L queries, S keys, D features. The numbers are from the slides (S5, "What is Attention?" to "Budi membeli
 buku lalu ia membaca nya"). It prints:
 
     how long the query is:     0     1     2     5    50
@@ -41,9 +41,9 @@ SCORES = {
 
 
 def attend(scores: torch.Tensor, divisor: float, value: torch.Tensor | None = None):
-    """The package's attention for scores that are given: (L, S) → the mixed values and the weights (L, S).
+    """Apply the package's attention to given scores (L, S); returns the mixed values and the weights (L, S).
 
-    With the rows of the identity as keys, the scores of a query are its own features.
+    With the rows of the identity as keys, the scores of a query are its features.
     """
     keys = torch.eye(scores.shape[-1], dtype=scores.dtype)
     value = keys if value is None else value
@@ -54,7 +54,7 @@ def attend(scores: torch.Tensor, divisor: float, value: torch.Tensor | None = No
 
 
 def main():
-    """A soft dictionary, two scores by hand, and a sentence."""
+    """Show a soft dictionary, two scores by hand, and a sentence."""
     contents = torch.tensor([[10.0], [20.0], [60.0]])
     lengths = [0, 1, 2, 5, 50]
     found = [attend(torch.tensor([[0.0, 0.0, length]]), math.sqrt(3), contents)[0].item() for length in lengths]

@@ -1,11 +1,10 @@
-"""Why the scores are divided by √D: so that their spread does not grow with the size of a head.
+"""Show that dividing the scores by √D keeps their variance independent of the head size D.
 
     python examples/lessons/03_scaling.py
 
 A score is a sum of D products. If the features of query and key are independent, with mean 0 and variance σ², each
-product has variance σ⁴ and the sum D σ⁴ (S5, "Why scaling factor?"). Scores that far apart make the softmax choose one
-key and nearly nothing else, and then hardly any gradient comes back through it. D is the size of a head, S = 16 the
-number of keys; 20,000 queries. It prints:
+product has variance σ⁴ and the sum D σ⁴ (S5, "Why scaling factor?"). With scores so far apart the softmax gives nearly
+all weight to one key, and its gradient is close to 0. There are S = 16 keys and 20,000 queries. It prints:
 
        D   σ   Var(q·k)     D σ⁴   Var(q·k / √D)
        4   1       3.98        4            0.99
@@ -30,7 +29,7 @@ QUERIES, KEYS = 20_000, 16
 
 
 def softmax_statistics(scores: torch.Tensor) -> tuple[float, float]:
-    """How peaked the weights are, and how much gradient comes back to the scores.
+    """Measure how peaked the weights are, and the gradient at the scores.
 
     Args:
         scores: (N, S), scaled or not.
@@ -39,7 +38,7 @@ def softmax_statistics(scores: torch.Tensor) -> tuple[float, float]:
         The mean of the largest weight, and the mean norm of the gradient of a random mix of the weights.
     """
     scores = scores.clone().requires_grad_()
-    keys = torch.eye(scores.shape[-1])  # the scores of a query against these are its own features
+    keys = torch.eye(scores.shape[-1])  # the scores of a query against these are its features
     _, weights = scaled_dot_product_attention(scores[None, None], keys[None, None], keys[None, None], scaling=1.0)
     generator = torch.Generator().manual_seed(1)
     (weights[0, 0] * torch.randn(scores.shape, generator=generator)).sum().backward()
@@ -47,7 +46,7 @@ def softmax_statistics(scores: torch.Tensor) -> tuple[float, float]:
 
 
 def main():
-    """Measure the variance of the scores, then what the softmax makes of them."""
+    """Measure the variance of the scores, then the weights and gradients of the softmax."""
     torch.manual_seed(0)
     print(f"{'D':>4} {'σ':>3} {'Var(q·k)':>10} {'D σ⁴':>8} {'Var(q·k / √D)':>15}")
     for size, deviation in ((4, 1), (64, 1), (1024, 1), (64, 2)):

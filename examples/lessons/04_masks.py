@@ -1,10 +1,10 @@
-"""Masks: what a token may look at; and what is left when it may look at nothing.
+"""Show how masks hide keys from a query, and what a query gives whose keys are all hidden.
 
     python examples/lessons/04_masks.py
 
-Hidden keys get the lowest score that the number format has, so that the softmax gives them nothing. Not -9e15 as in the
-slides: half precision cannot hold it, and a row whose keys are all hidden would attend to all of them alike. Such a row
-gives zeros here. Letters: B texts, H heads, L queries, S keys; True means "may look". It prints:
+Hidden keys get the lowest score of the number format, so that the softmax gives them no weight. The -9e15 of the slides
+does not fit half precision, and gives equal weights if all keys are hidden; here such a row gives zeros. Letters: B
+texts, H heads, L queries, S keys; True means visible. It prints:
 
     a mask (B, S), per key              → (2, 1, 1, 4)
     a mask (B, L, S), per query         → (2, 1, 4, 4)
@@ -31,18 +31,18 @@ SCORES = [[0.11, 0.00, 0.81, 0.79], [0.19, 0.50, 0.30, 0.48], [0.53, 0.98, 0.95,
 
 
 def attention_weights(scores: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """The package's attention for given scores (L, S): the rows of the identity as keys make a query its own scores."""
+    """Apply the package's attention to given scores (L, S), as queries against the rows of the identity as keys."""
     keys = torch.eye(scores.shape[-1], dtype=scores.dtype)[None, None]
     return scaled_dot_product_attention(scores[None, None], keys, keys, mask, scaling=1.0)[1][0, 0]
 
 
 def line(numbers: torch.Tensor, separator: str = " ") -> str:
-    """Numbers with two decimals."""
+    """Format numbers with two decimals."""
     return separator.join(f"{number:.2f}" for number in numbers)
 
 
 def main():
-    """Three shapes of one mask, the causal mask, and rows with nothing to see."""
+    """Show three shapes of one mask, the causal mask, and rows whose keys are all hidden."""
     torch.manual_seed(0)
     batch, heads, length = 2, 3, 4
     config = MiniBertConfig(hidden_size=6, num_attention_heads=heads)

@@ -1,9 +1,9 @@
-"""Many heads: several attentions side by side, each over its own share of the features.
+"""Split attention into heads, each over a part of the features.
 
     python examples/lessons/05_heads.py
 
-A head of size D looks at the tokens in one way; H heads look in H ways, with the parameters and the arithmetic of one
-large head of size H · D. Letters: B texts, L tokens, E features, H heads, D features of a head. It prints:
+A head of size D has one set of attention weights; H heads have H sets, with the parameters and the arithmetic of one
+head of size H · D. Letters: B texts, L tokens, E features, H heads, D features of a head. It prints:
 
     two linear layers of 2 → 3 features, or one of 4 → 6 with a block-diagonal weight: the same to 12 digits: True
     weight of the large one: 24 numbers, 12 of them fixed at 0
@@ -23,7 +23,7 @@ CONFIG = MiniBertConfig(hidden_size=64, num_attention_heads=8, attn_implementati
 
 
 def multi_head_linear() -> tuple[float, torch.Tensor]:
-    """The slides' multi-head linear layer against one layer; the largest difference, and the weight of the one."""
+    """Compare the slides' multi-head linear layer with one layer: the largest difference, and the weight of the one."""
     heads, share, width = 2, 2, 3
     layers = [nn.Linear(share, width, dtype=torch.double) for _ in range(heads)]
     tokens = torch.randn(1, 3, heads * share, dtype=torch.double)
@@ -35,13 +35,13 @@ def multi_head_linear() -> tuple[float, torch.Tensor]:
 
 
 def count(**fields) -> int:
-    """Parameters of an attention layer over 512 features."""
+    """Count the parameters of an attention layer over 512 features."""
     return sum(p.numel() for p in MultiHeadAttention(MiniBertConfig(hidden_size=512, **fields)).parameters())
 
 
 @torch.no_grad()
 def what_each_head_adds(attention: MultiHeadAttention, tokens: torch.Tensor) -> torch.Tensor:
-    """The output of attention with all heads but one cut off from it, for each head: (H, B, L, E)."""
+    """Compute the output of each head alone, with the other heads cut off: (H, B, L, E)."""
     weight, added = attention.output.weight.clone(), []
     for columns in torch.arange(weight.shape[1]).split(attention.head_dim):
         attention.output.weight.zero_()[:, columns] = weight[:, columns]
@@ -51,14 +51,14 @@ def what_each_head_adds(attention: MultiHeadAttention, tokens: torch.Tensor) -> 
 
 
 def look(words: torch.Tensor, heads: int) -> torch.Tensor:
-    """Let a query look at two words: one head half at each, or two heads at one each."""
+    """Attend to two words: one head with half its weight on each, or two heads with one word each."""
     scores = torch.tensor([[0.0, 0.0]]) if heads == 1 else torch.tensor([[100.0, 0.0], [0.0, 100.0]])
     keys, value = torch.eye(2).expand(1, heads, 2, 2), words.expand(1, heads, 2, 2)
     return scaled_dot_product_attention(scores.view(1, heads, 1, 2), keys, value)[0].flatten()
 
 
 def main():
-    """Linear layers, parameters, weights, the sum over heads, and what a second head is good for."""
+    """Show linear layers, parameters, weights, the sum over heads, and the use of a second head."""
     torch.manual_seed(0)
     difference, weight = multi_head_linear()
     print(f"two linear layers of 2 → 3 features, or one of 4 → 6 with a block-diagonal weight: "

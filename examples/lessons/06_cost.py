@@ -1,11 +1,11 @@
-"""What it costs: a recurrent net walks through a text, attention compares all tokens at once.
+"""Count the operations and steps of a recurrent net and of attention, and time both.
 
     python examples/lessons/06_cost.py
 
-L tokens of D features. A recurrent step multiplies a D × D matrix by a vector, L times, each waiting for the one
-before: 2 L D² operations in L steps. Attention multiplies query · keyᵀ and weights · value: 4 L² D operations in one
-step (S5, "Recurrent vs Self-Attention"; the projections of the inputs are left out on both sides). Operations are
-counted by torch, seconds are CPU time. It prints:
+For L tokens of D features a recurrent net multiplies a D × D matrix by a vector L times, one after the other: 2 L D²
+operations in L steps. Attention multiplies query · keyᵀ and weights · value: 4 L² D operations in one step (S5,
+"Recurrent vs Self-Attention"; without the projections of the inputs on both sides). torch counts the operations;
+seconds are CPU time. It prints:
 
                       recurrent net             attention
        L     D       operations   steps        operations   steps
@@ -27,7 +27,7 @@ from modeling_minibert import scaled_dot_product_attention
 
 
 def recurrent(length: int, size: int) -> torch.Tensor:
-    """A plain recurrent net over random tokens, one step after the other."""
+    """Run a plain recurrent net over random tokens, step by step."""
     weight, tokens, state = torch.randn(size, size), torch.randn(length, size), torch.zeros(size, 1)
     for token in tokens:
         state = torch.tanh(weight @ state + token[:, None])
@@ -35,19 +35,19 @@ def recurrent(length: int, size: int) -> torch.Tensor:
 
 
 def attention(length: int, size: int) -> torch.Tensor:
-    """One head over random tokens."""
+    """Run one attention head over random tokens."""
     return scaled_dot_product_attention(*torch.randn(3, 1, 1, length, size))[0]
 
 
 def operations(net, length: int, size: int) -> int:
-    """Multiplications and additions, counted by torch."""
+    """Count multiplications and additions with torch."""
     with FlopCounterMode(display=False) as counter:
         net(length, size)
     return counter.get_total_flops()
 
 
 def growth(net, short: int = 512, long: int = 2048, size: int = 64) -> float:
-    """The power of L with which CPU seconds grow, from the fastest of seven runs of each length."""
+    """Fit the power of L with which CPU seconds grow, from the fastest of seven runs of each length."""
     seconds = {}
     for length in (short, long):
         net(length, size)  # the first run also allocates
@@ -62,7 +62,7 @@ def growth(net, short: int = 512, long: int = 2048, size: int = 64) -> float:
 
 @torch.no_grad()
 def main():
-    """Count, then measure."""
+    """Count operations, then measure seconds."""
     torch.manual_seed(0)
     print(f"{'recurrent net':>31} {'attention':>21}")
     print("   L     D       operations   steps        operations   steps")

@@ -1,11 +1,11 @@
-"""Positions: attention does not know the order of the words, so it has to be told.
+"""Add positions to the words, because attention alone ignores their order.
 
     python examples/lessons/07_positions.py --output_dir out/lessons
 
-Without positions the words of "Cat chases dog" and "Dog chases cat" get the same vectors, only in another order. Four
-ways to number the places were thought of (S5, "Bagaimana cara encode posisi token?"): whole numbers grow without end,
-fractions mean something else in every text, bits jump, and waves do none of that: fast ones for the last digits, slow
-ones for the first, with all values between -1 and 1. `--output_dir` gets a picture of the four. It prints:
+Without positions the words of "Cat chases dog" and "Dog chases cat" get the same vectors, in another order. The slides
+(S5, "Bagaimana cara encode posisi token?") list four codes for positions. Whole numbers grow without limit, fractions
+depend on the length of the text, bits jump. Waves of several speeds stay between -1 and 1 and change smoothly.
+`--output_dir` gets a picture of the four. It prints:
 
     the document's table, 4 features, base 100, "I am a Robot":
            I   0.00  1.00  0.00  1.00
@@ -37,7 +37,7 @@ PLACES = 128
 
 
 def ways_to_number(places: int) -> dict[str, torch.Tensor]:
-    """What one could add to a word for its place: name → (places, features)."""
+    """Build the codes for positions: name → (places, features)."""
     place = torch.arange(places)
     return {
         "whole numbers": place[:, None].float(),
@@ -49,7 +49,7 @@ def ways_to_number(places: int) -> dict[str, torch.Tensor]:
 
 
 def draw(tables: dict[str, torch.Tensor], path: Path) -> None:
-    """One panel for each way: places downwards, features to the right."""
+    """Draw a panel per code: places downwards, features to the right."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -65,7 +65,7 @@ def draw(tables: dict[str, torch.Tensor], path: Path) -> None:
 
 @torch.no_grad()
 def order_matters(positions: str) -> float:
-    """How much the vector of 'dog' changes when the sentence is turned around; cat = 1, chases = 2, dog = 3."""
+    """Measure the change of the vector of 'dog' when the sentence is reversed; cat = 1, chases = 2, dog = 3."""
     torch.manual_seed(0)
     config = MiniBertConfig(
         vocab_size=4, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
@@ -77,7 +77,7 @@ def order_matters(positions: str) -> float:
 
 
 def main():
-    """The documents' tables, four ways to number places, and what order does to a model."""
+    """Show the documents' tables, four codes for positions, and the effect of order on a model."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--output_dir", type=Path, help="where the picture goes; none: no picture")
     args = parser.parse_args()

@@ -1,12 +1,12 @@
-"""Residual connections and norms: take them away, and see what a deep net can still learn.
+"""Train a deep net with and without residual connections and norms.
 
     python examples/lessons/08_residual_and_norm.py
 
-A layer adds to what was there (residual) and brings every token back to one scale (norm); S5, "Residual connection" and
-"Layer Normalization". Four nets of 4 layers, with and without each, have the easiest task there is: say for every token
-of a random text which of 12 tokens it is. Guessing has the loss ln 12 = 2.48. Without residuals a token has to come
-through four averages over the whole text; without norms the sums grow from layer to layer. 45 steps, three seeds; the
-spread is the standard deviation of the token vectors after the last layer, before training. It prints:
+A layer adds its output to its input (residual) and normalizes every token (norm); S5, "Residual connection" and "Layer
+Normalization". Four nets of 4 layers, with and without each, learn an easy task: name every token of a random text, out
+of 12. Guessing has the loss ln 12 = 2.48. Without residuals a token passes four averages over the whole text; without
+norms the sums grow from layer to layer. 45 steps, three seeds; the spread is the standard deviation of the token
+vectors after the last layer, before training. It prints:
 
     residual   norm   loss at the end   its deviation   spread
          yes    yes              0.16            0.03      1.0
@@ -28,7 +28,7 @@ VOCABULARY, STEPS, SEEDS = 12, 45, (0, 1, 2)
 
 
 class WithoutResidual(MiniBertLayer):
-    """The same layer, but each step replaces what was there."""
+    """The same layer without residual sums: each sub-layer replaces its input."""
 
     def forward(self, hidden_states, attention_mask=None, **kwargs):
         mixed, weights = self.attention(hidden_states, attention_mask, **kwargs)
@@ -36,7 +36,7 @@ class WithoutResidual(MiniBertLayer):
 
 
 def build(residual: bool, norm: bool) -> MiniBertForTokenClassification:
-    """A net that names every token, with random weights."""
+    """Build a net that names every token, with random weights."""
     config = MiniBertConfig(
         vocab_size=VOCABULARY, num_labels=VOCABULARY, hidden_size=32, num_hidden_layers=4, num_attention_heads=4,
         intermediate_size=64, type_vocab_size=0, pad_token_id=None, initializer_range=0.2, hidden_dropout_prob=0.0,
@@ -52,7 +52,7 @@ def build(residual: bool, norm: bool) -> MiniBertForTokenClassification:
 
 
 def learn(residual: bool, norm: bool, seed: int) -> tuple[float, float]:
-    """The mean loss of the last ten steps, and the spread before the first one."""
+    """Train one net; returns the mean loss of the last ten steps, and the spread before the first."""
     torch.manual_seed(seed)
     model = build(residual, norm)
     with torch.no_grad():

@@ -1,11 +1,11 @@
-"""The encoder: layers of attention and feed-forward, after which a word means what it means in its sentence.
+"""Run an encoder: layers of attention and feed-forward make the vector of a word depend on its sentence.
 
     python examples/lessons/09_encoder.py
 
-An embedding table has one vector for a word wherever it stands. Each layer lets the word look at its neighbours on both
-sides, so the vectors that come out depend on the whole text: 'bisa' is venom beside 'ular' (snake), and can, may
-elsewhere. The weights here are random: this is what the wiring does, meaning comes with training (10_masked_lm.py).
-BERT is one encoder among many (S5, "jangan hanya persempit konsep Encoder pada BERT"). It prints:
+An embedding table has one vector per word. Each layer mixes in the neighbours on both sides, so the output vectors
+depend on the whole text: 'bisa' means venom beside 'ular' (snake), and can, may elsewhere. The weights here are random,
+so this shows the architecture; meaning comes with training (10_masked_lm.py). BERT is one encoder among many (S5,
+"jangan hanya persempit konsep Encoder pada BERT"). It prints:
 
     a layer beside torch's nn.TransformerEncoderLayer, same weights: the same to 12 digits: True
     token vectors (2, 3, 32): a vector for each token; pooled (2, 32): one for each text
@@ -31,7 +31,7 @@ BOOK = {"vocab_size": 10_000, "hidden_size": 512, "num_hidden_layers": 6, "num_a
 
 
 def torch_twin(layer) -> nn.TransformerEncoderLayer:
-    """torch's own encoder layer with the weights of one of ours."""
+    """Build torch's encoder layer with the weights of one of ours."""
     attention, forward = layer.attention, layer.feed_forward
     twin = nn.TransformerEncoderLayer(
         32, 4, 64, dropout=0.0, activation="gelu", batch_first=True, layer_norm_eps=1e-12, dtype=torch.double
@@ -48,7 +48,7 @@ def torch_twin(layer) -> nn.TransformerEncoderLayer:
 
 @torch.no_grad()
 def main():
-    """A layer, the vectors, what context does to a word, and other encoders."""
+    """Show a layer, its vectors, the effect of context on a word, and other encoders."""
     torch.manual_seed(0)
     words = {"[PAD]": 0, "bisa": 1, "ular": 2, "berbahaya": 3, "kobra": 4}
     model = MiniBertModel(MiniBertConfig(vocab_size=len(words), initializer_range=0.5, **SIZES)).eval().double()

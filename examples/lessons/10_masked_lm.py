@@ -1,10 +1,10 @@
-"""Masked language modeling: hide some words, and learn to fill them in from both sides.
+"""Train a masked language model: hide some words and predict them from both sides.
 
     python examples/lessons/10_masked_lm.py
 
-15 % of the tokens are to be predicted; of these 80 % become [MASK], 10 % another word, 10 % stay. The labels are -100
-elsewhere, and the loss leaves those out (S2, "MLM"; S5, "Masking 15% of the input"). A net of two layers, 32 wide,
-learns 20 sentences in which 'bisa' is venom in some and can, may in others. It prints:
+15 % of the tokens are predicted; of these 80 % become [MASK], 10 % another word, 10 % stay. All other labels are -100,
+which the loss ignores (S2, "MLM"; S5, "Masking 15% of the input"). A net of two layers, 32 wide, learns 20 sentences;
+'bisa' means venom in some of them and can, may in others. It prints:
 
     of 100,000 tokens 15 % are chosen; of these 80 % [MASK], 10 % another, 10 % the same
     loss 3.36 at the first step (ln 27 = 3.30 knows nothing), 0.49 over the last twenty
@@ -36,7 +36,7 @@ anak bermain di taman; saya membaca buku di rumah""".replace("; ", "\n").splitli
 
 
 def shares(tokens: int = 100_000) -> list[float]:
-    """How many of many tokens are chosen; of the chosen, how many become [MASK] (id 0), another word, or stay."""
+    """Measure the share of chosen tokens, and of these the shares of [MASK] (id 0), another word, and unchanged."""
     ids = np.arange(tokens) % 1000 + 1
     numbers = np.random.default_rng(0).random((3, tokens))
     masked, labels = mask_tokens(ids, np.ones(tokens, bool), numbers, 0, np.arange(1001, 2000))
@@ -46,7 +46,7 @@ def shares(tokens: int = 100_000) -> list[float]:
 
 
 def learn(tokenizer, steps: int = 300) -> tuple[MiniBertForMaskedLM, list[float]]:
-    """Train with new masks at every step; the model, and the loss of every step."""
+    """Train with new masks at every step; returns the model and the loss of every step."""
     config = MiniBertConfig(
         vocab_size=len(tokenizer), hidden_size=32, num_attention_heads=2, num_hidden_layers=2, intermediate_size=64,
         max_position_embeddings=15, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, initializer_range=0.1,
@@ -65,7 +65,7 @@ def learn(tokenizer, steps: int = 300) -> tuple[MiniBertForMaskedLM, list[float]
 
 
 def likeliest(model, tokenizer, text: str, count: int = 2) -> str:
-    """What the model puts in place of [MASK], with probabilities."""
+    """Format the likeliest words for [MASK], with probabilities."""
     ids = tokenizer(text, return_tensors="pt")["input_ids"]
     place = (ids[0] == tokenizer.mask_token_id).nonzero().item()
     best = model(ids).logits[0, place].softmax(-1).topk(count)
@@ -74,7 +74,7 @@ def likeliest(model, tokenizer, text: str, count: int = 2) -> str:
 
 
 def vectors_of(model, tokenizer, word: str, texts: list[str]) -> torch.Tensor:
-    """The vectors of one word in several texts, of length 1: (texts, E)."""
+    """Compute the vectors of one word in several texts, normalized to length 1: (texts, E)."""
     vectors = []
     for text in texts:
         ids = tokenizer(text, return_tensors="pt")["input_ids"]
@@ -84,13 +84,13 @@ def vectors_of(model, tokenizer, word: str, texts: list[str]) -> torch.Tensor:
 
 
 def mean_cosine(first: torch.Tensor, second: torch.Tensor) -> float:
-    """Of all pairs, without those of a vector and itself."""
+    """Average the cosines of all pairs of different vectors."""
     cosines = first @ second.T
     return cosines[cosines < 1 - 1e-5].mean().item()
 
 
 def main():
-    """Masks, training, blanks, and the two meanings of 'bisa'."""
+    """Show masks, train, fill blanks, and compare the two meanings of 'bisa'."""
     torch.manual_seed(0)
     chosen, *kinds = (f"{100 * share:.0f} %" for share in shares())
     print(f"of 100,000 tokens {chosen} are chosen; of these {kinds[0]} [MASK], {kinds[1]} another, {kinds[2]} the same")

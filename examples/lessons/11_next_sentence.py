@@ -1,12 +1,11 @@
-"""Next-sentence prediction: does B follow A?
+"""Train a model to predict whether sentence B follows sentence A.
 
     python examples/lessons/11_next_sentence.py
 
-Of the pairs [CLS] A [SEP] B [SEP] one half is taken as it stands in a document (IsNext, 0), in the other half B comes
-from another document (NotNext, 1); segment 0 is A, segment 1 is B (S2, "NSP"). Five documents here, each about one
-place: market, school, rice field, sea, kitchen. A small net learns which sentences go together, and is then asked
-about pairs of sentences none of which it has seen: known persons, known actions, together for the first time. Guessing
-gives one half. It prints:
+In one half of the pairs [CLS] A [SEP] B [SEP], B follows A in a document (IsNext, 0); in the other half B comes from
+another document (NotNext, 1). Segment 0 is A, segment 1 is B (S2, "NSP"). The five documents are about one place each:
+market, school, rice field, sea, kitchen. A small net learns which sentences belong together. The test pairs consist of
+new sentences: known persons with known actions, in new combinations. Guessing is right on one half. It prints:
 
     717 pairs to learn from, 52 % of them NotNext; 334 new ones
     IsNext   [CLS] keranjang belanja . kakak membayar penjual ikan . ayah membawa keranjang belanja [SEP]
@@ -37,7 +36,7 @@ PLACES = {
 
 
 def write_documents(held_out: bool, length: int, seed: int) -> datasets.Dataset:
-    """One document for each place, `length` sentences drawn at random; a third of the sentences is held out."""
+    """Write a document of `length` random sentences for each place; a third of the sentences is held out."""
     draw, texts = random.Random(seed), []
     for actions in PLACES.values():
         sentences = [
@@ -51,7 +50,7 @@ def write_documents(held_out: bool, length: int, seed: int) -> datasets.Dataset:
 
 
 def build_pairs(documents: datasets.Dataset, tokenizer) -> datasets.Dataset:
-    """Pairs of at most 20 tokens."""
+    """Build pairs of at most 20 tokens."""
     pairs = build_examples(documents, tokenizer, objective="nsp", max_length=20)
     return pairs.rename_column("next_sentence_label", "labels")
 
@@ -75,14 +74,14 @@ def learn(tokenizer, pairs: datasets.Dataset, steps: int = 220) -> MiniBertForNe
 
 @torch.no_grad()
 def accuracy(model, tokenizer, pairs: datasets.Dataset) -> float:
-    """The share of pairs that the model is right about."""
+    """The share of pairs that the model classifies correctly."""
     batch = DataCollatorWithPadding(tokenizer)(list(pairs))
     labels = batch.pop("labels")
     return (model(**batch).logits.argmax(-1) == labels).double().mean().item()
 
 
 def main():
-    """Build pairs, look at two, train, and ask about sentences not seen."""
+    """Build pairs, print two, train, and test on new sentences."""
     torch.manual_seed(0)
     datasets.disable_progress_bars()
     documents, new_documents = write_documents(False, 400, seed=0), write_documents(True, 200, seed=1)

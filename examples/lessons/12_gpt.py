@@ -1,10 +1,10 @@
-"""A causal language model: every token predicts the next one, and sees only what came before.
+"""Train a causal language model: every token predicts the next one from the tokens before.
 
     python examples/lessons/12_gpt.py
 
-The same layers as the encoder, with the upper half of the attention weights hidden, and the word vectors once more at
-the end: softmax(h · W_eᵀ) (S5, "GPT"). The loss is the mean of -log P(next token | tokens before). A net with two
-layers of 32 features learns the bundled poem by heart, word by word, and goes on from the first two words. It prints:
+The layers are those of the encoder, with later keys hidden; the output layer is the embedding table: softmax(h · W_eᵀ)
+(S5, "GPT"). The loss is the mean of -log P(next token | tokens before). A net with two layers of 32 features learns the
+bundled poem by heart, word by word, and continues its first two words. It prints:
 
     4 stanzas, 80 words; a model that only counts has the loss 4.25 (each word), 0.31 (the word before)
     the last word changed: scores before it change by 0.0
@@ -45,7 +45,7 @@ def learn(tokenizer, windows, steps: int = 120) -> MiniGPTForCausalLM:
 
 
 def main():
-    """Train on a poem, look at the causal mask and the loss, and let it recite."""
+    """Train on a poem, check the causal mask and the loss, and let the model recite."""
     torch.manual_seed(0)
     datasets.disable_progress_bars()
     documents = load_documents(data_files={"train": str(POEM)})["train"]

@@ -1,12 +1,12 @@
-"""Encoder and decoder: read a sentence in one language, write it in another.
+"""Train an encoder and a decoder to translate: read a sentence in one language, write it in another.
 
     python examples/lessons/13_encoder_decoder.py
 
-The encoder reads the source once. The decoder writes word by word: it looks back at what it has written (with a causal
-mask), and across at the encoder's vectors: queries from the decoder, keys and values from the encoder. In training it
-reads the right words, moved by one place, [SOS] first (teacher forcing); afterwards its own. The nine pairs are those
-of the slides (S5, "Training a Transformer"): enough to learn by heart, and to get one new sentence half right. It
-prints:
+The encoder reads the source once. The decoder writes word by word; it attends to its previous words (causal mask) and
+to the encoder's vectors (cross-attention: queries from the decoder, keys and values from the encoder). In training it
+reads the target words, shifted by one place, [SOS] first (teacher forcing); in generation its own words. The nine pairs
+are from the slides (S5, "Training a Transformer"): enough to learn by heart, and to get one new sentence half right.
+It prints:
 
     the decoder reads  [SOS] you come with a car
     and is to write    you come with a car [EOS]
@@ -35,7 +35,7 @@ TOKENS = {"pad_token": "[PAD]", "bos_token": "[SOS]", "eos_token": "[EOS]", "unk
 
 
 def learn(source_words, target_words, steps: int = 150) -> MiniSeq2SeqForConditionalGeneration:
-    """The lectures' net, 32 wide, trained on all pairs at once."""
+    """Train the lectures' net, 32 wide, on all pairs at once."""
     config = MiniSeq2SeqConfig.from_preset(
         "lecture", vocab_size=len(source_words), decoder_vocab_size=len(target_words), pad_token_id=0, bos_token_id=1,
         eos_token_id=2, decoder_start_token_id=1, hidden_dropout_prob=0.0,
@@ -44,7 +44,7 @@ def learn(source_words, target_words, steps: int = 150) -> MiniSeq2SeqForConditi
     batch = source_words(list(SOURCES), padding=True, return_tensors="pt")
     batch = {name: batch[name] for name in ("input_ids", "attention_mask")}
     ids = target_words(list(TARGETS), padding=True, return_tensors="pt")["input_ids"]
-    labels = ids[:, 1:].masked_fill(ids[:, 1:] == 0, -100)  # without [SOS]: the model moves them one place by itself
+    labels = ids[:, 1:].masked_fill(ids[:, 1:] == 0, -100)  # without [SOS]: the model shifts the labels itself
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     for _ in range(steps):
         loss = model(**batch, labels=labels).loss
@@ -55,14 +55,14 @@ def learn(source_words, target_words, steps: int = 150) -> MiniSeq2SeqForConditi
 
 
 def translate(model, source_words, target_words, text: str) -> str:
-    """Word by word, the likeliest each time."""
+    """Translate by greedy search."""
     inputs = source_words(text, return_tensors="pt")
     output = model.generate(inputs["input_ids"].long(), max_new_tokens=12, do_sample=False)
     return target_words.decode(output[0], skip_special_tokens=True)
 
 
 def main():
-    """Train, look at one pair from the inside, and translate all nine and a new one."""
+    """Train, show the inputs and weights of one pair, and translate all nine and a new one."""
     torch.manual_seed(0)
     source_words, target_words = (
         train_tokenizer(list(texts), kind="wordlevel", vocab_size=size, min_frequency=1, special_tokens=TOKENS,

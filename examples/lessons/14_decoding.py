@@ -1,10 +1,10 @@
-"""Decoding: from the probabilities of the next token to a text, by searching or by drawing.
+"""Turn the probabilities of the next token into a text, by searching or by sampling.
 
     python examples/lessons/14_decoding.py
 
-Searching wants the likeliest text. Greedy search takes the likeliest token each time and can miss it; beam search keeps
-the few best beginnings. Drawing wants variety, and temperature, top-k and top-p say how much (S5, "Language Model
-Decoding" to "Top-p"). The tables are the slides'. It prints:
+A search looks for the likeliest text. Greedy search takes the likeliest token each time and can miss that text; beam
+search keeps the few best beginnings. Sampling gives variety; temperature, top-k and top-p control how much (S5,
+"Language Model Decoding" to "Top-p"). The tables are the slides'. It prints:
 
     greedy search          The nice woman  0.20
     beam search, 1 beam    The nice woman  0.20
@@ -47,7 +47,7 @@ TREE = {
 
 
 def main():
-    """Three searches over the slide's tree, then three ways to shape what is drawn from."""
+    """Run three searches over the slide's tree, then show temperature, top-k and top-p."""
     table = {tuple(text.split()): [row.get(word, 0.0) for word in WORDS] for text, row in TREE.items()}
     model = TableLanguageModel(WORDS, table)
     prompt = model.encode(["The"])

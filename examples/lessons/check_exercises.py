@@ -4,9 +4,9 @@
     python examples/lessons/check_exercises.py my_solutions                            # those in another folder
     python examples/lessons/check_exercises.py my_solutions/exercise_1_attention.py    # one
 
-Each file in `examples/lessons/exercises` asks for a function and says what it should do: copy them, or write into them.
-They are run against torch, transformers and scikit-learn; where the result is that of a typical mistake, the hint names
-it. Prints a line per check and exits with 0 once every exercise that was asked for is solved, otherwise with 1.
+Each file in `examples/lessons/exercises` describes a function to write; edit the files or copies of them. The checks
+compare with torch, transformers and scikit-learn, and a hint names typical mistakes. The script prints a line per check
+and exits with 0 if every checked exercise is solved, otherwise with 1.
 """
 
 import argparse
@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parent / "exercises"
 
 
 def find_exercises(path: Path) -> list[Path]:
-    """The files to check: the one that was named, or those of a folder whose names begin with exercise_1 to exercise_5.
+    """Find the files to check: the given file, or those of a folder whose names begin with exercise_1 to exercise_5.
 
     Raises:
         ValueError: there is no such file.
@@ -30,8 +30,8 @@ def find_exercises(path: Path) -> list[Path]:
     known = [file for file in files if file.is_file() and file.name[:10] in CHECKS]
     if not known:
         raise ValueError(
-            f"{path} is no exercise and no folder with exercises; their names begin with {', '.join(CHECKS)}, and "
-            f"{FOLDER} has a template of each"
+            f"{path} is no exercise and no folder with exercises; their names begin with {', '.join(CHECKS)}; copy the "
+            f"templates from {FOLDER}"
         )
     return known
 
@@ -45,14 +45,14 @@ def load(path: Path):
 
 
 def explain_error(error: Exception, path: Path) -> str:
-    """An error of the student's own code: what, and in which line of the file."""
+    """Format an error of the student's code with its line in the file."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename) == path]
     where = f" (line {lines[-1]} of {path.name})" if lines else ""
     return f"{type(error).__name__}: {error}{where}"
 
 
 def check(path: Path) -> bool:
-    """Run the checks of one exercise up to the first that does not pass; print each, return whether all passed."""
+    """Run the checks of one exercise up to the first that fails; print each, return whether all passed."""
     print(path.stem.replace("_", " "), flush=True)
     title = "the file can be run"
     try:
@@ -73,7 +73,7 @@ def check(path: Path) -> bool:
 
 
 def main():
-    """Check what was asked for, count, exit."""
+    """Check the files, print the count, exit."""
     parser = argparse.ArgumentParser(description="Check your solutions of the coding exercises.")
     parser.add_argument(
         "path", nargs="?", default=FOLDER, type=Path, help="a file or a folder; none: the bundled folder"

@@ -3,7 +3,7 @@
 from .answer_extraction import FoundAnswer, find_answers
 from .answer_scores import QuestionAnsweringMetrics
 from .bootstrap import bootstrap_interval
-from .classification import ClassificationMetrics, average_by_text
+from .classification import ClassificationMetrics, average_by_text, describe_scores
 from .generation import GenerationMetrics
 from .language_modeling import count_next, count_right, language_modeling_scores, pretraining_scores
 from .text_quality import (
@@ -24,6 +24,7 @@ __all__ = [
     "bootstrap_interval",
     "count_next",
     "count_right",
+    "describe_scores",
     "distinct_ngrams",
     "find_answers",
     "language_modeling_scores",

@@ -60,3 +60,18 @@ def average_by_text(logits: np.ndarray, window_to_text: list[int]) -> np.ndarray
     totals = np.zeros((max(window_to_text) + 1, logits.shape[-1]))
     np.add.at(totals, window_to_text, probabilities)
     return totals / np.bincount(window_to_text)[:, None]
+
+
+def describe_scores(results: dict) -> dict[str, str]:
+    """Format the scores of a test: 'accuracy, single pass' → '87.2% (95 % interval 86.8% to 87.6%)' and so on.
+
+    Args:
+        results: "single_pass", "window_average" or both → what `ClassificationMetrics` computed, with intervals.
+    """
+    text = {}
+    for way in ("single_pass", "window_average"):
+        for name in ("accuracy", "macro_f1") if way in results else ():
+            low, high = results[way][f"{name}_interval"]
+            shown = f"{results[way][name]:.1%} (95 % interval {low:.1%} to {high:.1%})"
+            text[f"{name}, {way.replace('_', ' ')}"] = shown
+    return text

@@ -30,21 +30,22 @@ def load_checkpoint(
     """
     if implementation not in (None, *IMPLEMENTATIONS):
         raise ValueError(f"implementation is {implementation!r}; choose mini or stock, or leave it out")
-    overrides = overrides or {}
+    overrides = dict(overrides or {})
+    attention = {name: overrides.pop(name) for name in ("attn_implementation",) if name in overrides}
     config = AutoConfig.from_pretrained(name, **fields)
     vars(config).pop("custom_pipelines", None)  # those files stay in the old folder
     is_ours = config.model_type in OURS
     if implementation is None or is_ours == (implementation == "mini"):
         _override(config, overrides)
-        packed = {"attn_implementation": "packed"} if is_ours else {}
-        return auto_class.from_pretrained(name, config=config, ignore_mismatched_sizes=True, **packed)
+        attention = ({"attn_implementation": "packed"} if is_ours else {}) | attention
+        return auto_class.from_pretrained(name, config=config, ignore_mismatched_sizes=True, **attention)
     model = auto_class.from_pretrained(name, config=config, ignore_mismatched_sizes=True)
     twin = to_stock(model) if is_ours else from_stock(model)
     _override(twin.config, overrides)
-    packed = {} if is_ours else {"attn_implementation": "packed"}
+    attention = ({} if is_ours else {"attn_implementation": "packed"}) | attention
     # Built again, because the overrides may need weights that the twin lacks.
     return type(twin).from_pretrained(
-        None, config=twin.config, state_dict=twin.state_dict(), ignore_mismatched_sizes=True, **packed
+        None, config=twin.config, state_dict=twin.state_dict(), ignore_mismatched_sizes=True, **attention
     )
 
 

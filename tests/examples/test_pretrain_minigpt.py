@@ -125,12 +125,12 @@ def test_refuses_windows_longer_than_a_checkpoint_reads(script, corpus, tmp_path
 @pytest.mark.lecture("S5-48")
 def test_refuses_a_prompt_that_it_could_not_go_on_with_before_training(script, corpus, tmp_path):
     flags = [*TINY, "--train_file", corpus, "--output_dir", tmp_path / "out", "--max_steps", 1]
-    with pytest.raises(ValueError, match="the prompt has 32 tokens, and the model reads 32 in all.*shorten it"):
+    with pytest.raises(ValueError, match="the prompt has 32 tokens, and the model reads 32 with.*shorten it"):
         script.run(*flags, "--prompt", "tidur " * 5 + "i")  # the start token is the 32nd
     tokenizer = train_tokenizer(["tidur di kursi"], kind="wordlevel", min_frequency=1, wrap=False,
                                 special_tokens=script.SPECIAL_TOKENS)  # fmt: skip
     tokenizer.save_pretrained(tmp_path / "words")
-    with pytest.raises(ValueError, match="begins no text with a token of its own; give a --prompt"):
+    with pytest.raises(ValueError, match="has no start token, .*; give a --prompt"):
         script.run(*flags, "--tokenizer_name", tmp_path / "words")
     assert not (tmp_path / "out").exists()
 

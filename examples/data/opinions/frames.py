@@ -1,14 +1,14 @@
-"""More train templates for make_opinions.py, filled by code: frames for opinions times words that go together.
+"""Build more train templates for make_opinions.py by combining frames with matching words.
 
 A domain lists topics and pairs of judgements ("negative/positive"), chosen so that every topic goes with every pair.
 A frame names its kind and the domains that fit it. Its slots: {0} topic, {1} judgement, {2} judgement with its article,
 {3} the opposite judgement, {4} the comparative (the last three are for English and for contrasts). Kinds:
 
-    plain     the sentence has the label of {1}; a "not" that turns nothing round may be in it
-    contrast  like plain, with {3} denied beside it; no pair such as "uncomfortable/comfortable"
+    plain     the sentence has the label of {1}, also if it contains a "not"
+    contrast  like plain, and it denies {3}; without pairs like "uncomfortable/comfortable"
     turned    the sentence denies {1}, so it has the other label
 
-A "-" or "+" behind the kind makes sentences of that label only. Topics and judgements take turns, so that every
+A "-" or "+" after the kind makes sentences of that label only. Topics and judgements take turns, so that every
 judgement occurs about equally often; nothing is random.
 """
 

@@ -24,7 +24,7 @@ def parse_fillings(fillings):
 
 
 def fill(frame, slots):
-    """Put the slots into the frame; a frame may begin with a slot, so the first letter is raised here."""
+    """Put the slots into the frame and capitalize the first letter, which may belong to a slot."""
     text = frame.format(*slots)
     return text[0].upper() + text[1:]
 
@@ -58,7 +58,7 @@ def write_csv(folder, split):
 
 
 def main(folder=Path(__file__).parent):
-    """Write the three files and say how long they are."""
+    """Write the three files and print their lengths."""
     for split in SPLITS:
         write_csv(folder, split)
         print(f"{split}: {len(rows_of(split))} sentences")

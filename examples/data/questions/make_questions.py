@@ -2,9 +2,9 @@
 
 english.txt and indonesian.txt hold relations of a subject and a value, each under a `# name`: the subjects, the values,
 wordings of the fact after `- `, and questions for the value after `? `. Any subject may have any value, so that only
-the text tells which; where the name says "(in pairs)", a subject has the value at its own place in the list (capitals).
-A text states facts of three relations in any order, in every other text two of the same one, so that an answer takes
-the right relation and then also the right subject.
+the text tells which; under a name with "(in pairs)" the subject has the value at the same place in the list (capitals).
+A text states facts of three relations in any order. Every other text has two facts of one relation, so that an answer
+needs the right relation and the right subject.
 
     python make_questions.py [folder]
 
@@ -25,7 +25,7 @@ SEED = 0
 
 
 def read_relations(language: str) -> dict[str, dict]:
-    """The relations of a language: name → pairs (subject, value), wordings, questions."""
+    """Read the relations of a language: name → pairs (subject, value), wordings, questions."""
     relations = {}
     for section in (FOLDER / f"{language}.txt").read_text(encoding="utf-8").strip().split("\n\n"):
         name, *lines = section.splitlines()
@@ -43,14 +43,14 @@ def read_relations(language: str) -> dict[str, dict]:
 
 
 def draw_pairs(pairs: list[tuple[str, str]], count: int, draw: random.Random) -> list[tuple[str, str]]:
-    """One pair, or two that share neither the subject nor the value."""
+    """Draw one pair, or two with different subjects and values."""
     first = draw.choice(pairs)
     others = [pair for pair in pairs if pair[0] != first[0] and pair[1] != first[1]]
     return [first, draw.choice(others)][:count]
 
 
 def write_text(relations: dict[str, dict], draw: random.Random) -> tuple[str, list[dict]]:
-    """One text, and a question with its answer for each of its sentences."""
+    """Write a text, and a question with its answer for each sentence."""
     facts = []
     for name, count in zip(draw.sample(sorted(relations), 3), (draw.choice((1, 2)), 1, 1), strict=True):
         facts += [(relations[name], *pair) for pair in draw_pairs(relations[name]["pairs"], count, draw)]
@@ -67,7 +67,7 @@ def write_text(relations: dict[str, dict], draw: random.Random) -> tuple[str, li
 
 
 def rows_of(split: str) -> list[dict]:
-    """The questions of a split; each text is an article of its own."""
+    """List the questions of a split; each text is one article."""
     rows = []
     for language in LANGUAGES:
         draw, relations = random.Random(f"{SEED} {language} {split}"), read_relations(language)

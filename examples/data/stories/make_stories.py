@@ -1,11 +1,11 @@
-"""Writes train.txt and validation.txt, the short stories of the pretraining demo, from english.txt and indonesian.txt.
+"""Write train.txt and validation.txt, the short stories for pretraining, from english.txt and indonesian.txt.
 
-A grammar file holds scenarios, each under a `# title`, where `x3` asks for three times as many stories. A scenario
-first gives its slots: `name: Anna | Ben` draws one value per story, `name, she: Anna, she | Ben, he` draws two that
-belong together, `*list` stands for a list of the section `# shared`. Then come its sentences in order: `- ` opens a
-sentence, `? ` one that is left out in half of the stories, and an indented line is another wording of the sentence
-above it. In a wording `[big/small]` is drawn anew, `{name}` is what the story has drawn. Two slots of a story never
-draw the same first value.
+A grammar file holds scenarios, each under a `# title`, where `x3` means three times as many stories. A scenario first
+lists its slots: `name: Anna | Ben` draws one value per story, `name, she: Anna, she | Ben, he` draws two that belong
+together, `*list` is a list of the section `# shared`. Then come its sentences in order: `- ` starts a sentence, `? `
+one that half of the stories leave out, and an indented line is another wording of the sentence above it. In a wording
+`[big/small]` is drawn each time, `{name}` is the value of the story. Two slots of a story never draw the same first
+value.
 """
 
 import random
@@ -15,12 +15,12 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 LANGUAGES = ("indonesian", "english")
 TRAIN, VALIDATION = 550, 50  # stories in each language
-LENGTHS = (5, 6, 7, 8, 8)  # in sentences; a longer story is told without its end
+LENGTHS = (5, 6, 7, 8, 8)  # in sentences; longer stories are cut
 SEED = 0
 
 
 def read_grammar(path):
-    """Returns the scenarios of a grammar file as pairs (slots, sentences)."""
+    """Read the scenarios of a grammar file as pairs (slots, sentences)."""
     shared, *sections = path.read_text(encoding="utf-8").split("\n\n")
     lists = {f"*{names[0]}": values for names, values in parse_section(shared)[0]}
     scenarios = []
@@ -33,7 +33,7 @@ def read_grammar(path):
 
 
 def parse_section(section):
-    """Splits one section into slots, [(names, values)], and sentences, [(is optional, wordings)]."""
+    """Split one section into slots, [(names, values)], and sentences, [(is optional, wordings)]."""
     slots, sentences = [], []
     for line in section.splitlines()[1:]:
         if line.startswith(("- ", "? ")):
@@ -47,12 +47,12 @@ def parse_section(section):
 
 
 def expand(values, lists):
-    """Replaces every `*list` among the values by the values of that list."""
+    """Replace every `*list` among the values by the values of that list."""
     return [found for value in values for found in lists.get(value[0], [value])]
 
 
 def tell(scenario, rng):
-    """Draws one story, a tuple of sentences."""
+    """Draw one story, a tuple of sentences."""
     slots, sentences = scenario
     filling, taken = {}, set()
     for names, values in slots:
@@ -65,14 +65,14 @@ def tell(scenario, rng):
 
 
 def fill(wording, filling, rng):
-    """Makes a sentence of a wording."""
+    """Fill the choices and slots of a wording; returns a sentence."""
     wording = re.sub(r"\[(.*?)\]", lambda choice: rng.choice(choice[1].split("/")), wording)
     sentence = wording.format(**filling)
     return re.sub(r"\w", lambda letter: letter[0].upper(), sentence, count=1)
 
 
 def make_stories(scenarios, count, rng):
-    """Draws `count` different stories, taking the scenarios in turn; of each few drawn, the one that repeats least."""
+    """Draw `count` different stories from the scenarios in turn; of four draws, keep the one that repeats least."""
     stories, seen = [], set()
     while len(stories) < count:
         scenario = scenarios[len(stories) % len(scenarios)]
@@ -86,7 +86,7 @@ def make_stories(scenarios, count, rng):
 
 
 def main(folder=FOLDER):
-    """Writes both files into `folder`."""
+    """Write both files into `folder`."""
     rng = random.Random(SEED)
     train, validation = [], []
     for language in LANGUAGES:

@@ -1,14 +1,13 @@
-"""Writes train.csv, validation.csv and test.csv, Indonesian sentences with their English translations, and lecture.csv.
+"""Write train.csv, validation.csv and test.csv, Indonesian sentences with English translations, and lecture.csv.
 
 A sentence is drawn from a small grammar: who, whether not, does what, with what, where, when.
 
     kemarin guru tidak menjual sepeda lama di pasar
     the teacher did not sell an old bicycle at the market yesterday
 
-The two languages differ enough that words cannot be replaced one by one: the adjective changes places with its noun,
-the time with the rest; English conjugates (sell, sells, sold, will sell, did not sell) where Indonesian does not, and
-its article looks at the word that follows it. Of each verb two objects stand only in the test split: who translates
-those sentences has learned words and grammar, and not whole sentences.
+Word-by-word translation fails: adjective and noun change places, and so do the time and the rest of the sentence; only
+English conjugates (sell, sells, sold, will sell, did not sell); and its article depends on the next word. Each verb has
+two objects in the test split only, so translating those sentences takes words and grammar, not memorized sentences.
 """
 
 import csv
@@ -65,7 +64,7 @@ TIMES = [
 
 
 def conjugate(forms: tuple[str, str, str], third_person: bool, tense: str, negated: bool) -> str:
-    """'sell', 'sells', 'did not sell', 'will sell', …"""
+    """Conjugate an English verb: 'sell', 'sells', 'did not sell', 'will sell', …"""
     plain, third, past = forms
     if tense == "future":
         return f"will not {plain}" if negated else f"will {plain}"
@@ -77,12 +76,12 @@ def conjugate(forms: tuple[str, str, str], third_person: bool, tense: str, negat
 
 
 def with_article(noun: str) -> str:
-    """'a red book', 'an old book'."""
+    """Put the article before a noun: 'a red book', 'an old book'."""
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def draw_pair(draw: random.Random, held_out: bool) -> tuple[str, str]:
-    """One sentence in both languages, whose verb and object stand together in the test split only, or nowhere there."""
+    """Draw a sentence in both languages, with a pair of verb and object of the test split, or of the other splits."""
     (verb, forms, test_objects) = draw.choice(VERBS)
     numbers = [number for number in range(len(OBJECTS)) if (number in test_objects) == held_out]
     noun, english_noun = OBJECTS[draw.choice(numbers)]

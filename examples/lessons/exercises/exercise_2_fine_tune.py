@@ -1,9 +1,9 @@
-"""Exercise 2: fine-tune a BERT for the classification of your own texts.
+"""Exercise 2: fine-tune a BERT to classify texts.
 
     python examples/lessons/check_exercises.py examples/lessons/exercises/exercise_2_fine_tune.py
 
-The checker brings a small BERT with random weights that reads 32 tokens, and 80 sentences: a learning rate of 1e-3 and
-a dozen epochs are enough. Write the loop with torch, or let `transformers.Trainer` do it.
+The checker has a small BERT with random weights that reads 32 tokens, and 80 sentences; a learning rate of 1e-3 and a
+dozen epochs are enough. Write the loop with torch, or use `transformers.Trainer`.
 """
 
 
@@ -20,5 +20,5 @@ def fine_tune(model, tokenizer, texts, labels):
 
 
 def predict(model, tokenizer, texts):
-    """The class id of each text, as a list of ints; some texts may be longer than the model can read."""
+    """Return the class id of each text, as a list of ints; some texts may be longer than the model can read."""
     raise NotImplementedError("write this function")

@@ -2,7 +2,7 @@
 
     python examples/lessons/check_exercises.py examples/lessons/exercises/exercise_3_compare.py
 
-The checker brings three small models with random weights; the function would do the same for real ones.
+The checker has three small models with random weights; your function also works for real ones.
 """
 
 
@@ -16,6 +16,6 @@ def compare(models, texts, labels):
 
     Returns:
         A list with a dict per model, in the given order: "name"; "accuracy" and "macro_f1", from 0 to 1; "parameters",
-        how many numbers the model has, trainable or not; "seconds", how long it took to classify all the texts.
+        the number of parameters, trainable or not; "seconds", the time to classify all the texts.
     """
     raise NotImplementedError("write this function")

@@ -2,27 +2,27 @@
 
     python examples/lessons/check_exercises.py examples/lessons/exercises/exercise_4_generate.py
 
-The checker brings a small GPT-2 with random weights, and compares with what `model.generate` does.
+The checker compares with `model.generate` on a small GPT-2 with random weights.
 """
 
 
 def generate(model, input_ids, max_new_tokens, eos_token_id=None):
-    """Greedy search: add the likeliest next token, again and again.
+    """Continue a text by greedy search: add the likeliest next token until the end.
 
     Args:
         model: a GPT2LMHeadModel; model(input_ids).logits is (1, L, V), position i scores the token after i.
         input_ids: (1, L), the prompt.
-        max_new_tokens: how many tokens to add at most.
-        eos_token_id: the token that ends a text, and is still a part of it; None: never stop early.
+        max_new_tokens: the largest number of tokens to add.
+        eos_token_id: the token that ends a text, and is part of it; None: never stop early.
 
     Returns:
-        (1, L + new), the prompt and what was added.
+        (1, L + new), the prompt and the new tokens.
     """
     raise NotImplementedError("write this function")
 
 
 def next_token_probabilities(logits, temperature=1.0, top_k=None):
-    """The distribution that sampling draws from.
+    """Compute the distribution of the next token for sampling.
 
     Args:
         logits: (V,) tensor.

@@ -1,4 +1,4 @@
-"""Exercise 5: draw the attention weights of a model, to see who looks at whom.
+"""Exercise 5: draw the attention weights of a model as a heat map.
 
 python examples/lessons/check_exercises.py examples/lessons/exercises/exercise_5_visualise.py
 """
@@ -11,10 +11,10 @@ def attention_figure(model, tokenizer, text, layer, head):
         model: a stock BertModel of transformers, as `from_pretrained` gives it.
         tokenizer: its tokenizer.
         text: one text.
-        layer, head: which one, counted from 0.
+        layer, head: the head to draw, both counted from 0.
 
     Returns:
-        A matplotlib Figure; both axes carry the tokens, special ones included, and say which is "query" and which is
-        "key". The picture is drawn with `imshow`, `matshow`, `pcolormesh` or seaborn's `heatmap`.
+        A matplotlib Figure whose axes show the tokens, special ones included, and are labelled "query" and "key". The
+        picture is drawn with `imshow`, `matshow`, `pcolormesh` or seaborn's `heatmap`.
     """
     raise NotImplementedError("write this function")

@@ -1,7 +1,7 @@
-"""The checks of the five exercises, in order: functions of the student's module that raise `WrongAnswerError`.
+"""The checks of the five exercises, in order: functions that take the student's module and raise `WrongAnswerError`.
 
-They compare with torch, transformers and scikit-learn on small random inputs. Typical mistakes are computed beside the
-right answer, so that the hint can name the one that was made.
+They compare with torch, transformers and scikit-learn on small random inputs. They also compute the results of typical
+mistakes, so that a hint can name the mistake.
 """
 
 from . import attention, comparison, fine_tuning, generation, visualisation

@@ -1,4 +1,4 @@
-"""Exercise 1 against torch's attention."""
+"""Check exercise 1 against torch's attention."""
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ def _random(*shapes, seed=0):
 
 
 def _attend(student, *arrays):
-    """The student's pair; overflow stays silent, the check itself finds it."""
+    """Call the student's function and check that it returns a pair; overflow is left to its check."""
     with np.errstate(all="ignore"):
         found = student.attention(*arrays)
     if not isinstance(found, tuple | list) or len(found) != 2:
@@ -26,7 +26,7 @@ def _softmax(scores):
 
 
 def _right_attention(query, key, value, mask=None):
-    """Output and weights by torch; the weights are the output for values that are the identity."""
+    """Compute output and weights with torch; the weights are the output for the identity as values."""
     query, key, value = map(torch.tensor, (query, key, value))
     mask = None if mask is None else torch.tensor(mask)
     one = torch.eye(key.shape[-2], dtype=key.dtype).expand(*key.shape[:-2], -1, -1)
@@ -34,7 +34,7 @@ def _right_attention(query, key, value, mask=None):
 
 
 def _check_sums(weights):
-    """Say over what the softmax runs, if not over the keys."""
+    """Raise a `WrongAnswerError` if the softmax does not run over the keys; the hint says over what it runs."""
     rows, columns = weights.sum(axis=-1), weights.sum(axis=-2)
     if np.allclose(rows, 1.0):
         return

@@ -1,4 +1,4 @@
-"""What all checks use: the error with its hint, a comparison that names mistakes, small models and their inputs."""
+"""Helpers of all checks: the error with its hint, a comparison that names mistakes, small models, inputs."""
 
 import numpy as np
 from transformers import BertTokenizer
@@ -10,11 +10,11 @@ POSITIONS = 32
 
 
 class WrongAnswerError(Exception):
-    """A check that did not pass; the message is the hint."""
+    """A failed check; the message is the hint."""
 
 
 def compare_with(what: str, found, right, mistakes: dict[str, np.ndarray], tolerance: float = 1e-5) -> None:
-    """Raise `WrongAnswerError` unless `found` is `right`; with the hint of the mistake that gives what was found."""
+    """Raise a `WrongAnswerError` unless `found` equals `right`, with the hint of the mistake that gives `found`."""
     found, right = np.asarray(found, dtype=float), np.asarray(right, dtype=float)
     if found.shape != right.shape:
         raise WrongAnswerError(f"{what}: the shape is {found.shape}, and should be {right.shape}")
@@ -27,14 +27,14 @@ def compare_with(what: str, found, right, mistakes: dict[str, np.ndarray], toler
 
 
 def word_tokenizer(reverse=False):
-    """Whole words; `reverse` numbers them from the other end, so that two tokenizers differ."""
+    """Build a tokenizer of whole words; `reverse` reverses the ids, so that two tokenizers differ."""
     words = sorted({*FILLING, *JUDGEMENTS[0], *JUDGEMENTS[1]}, reverse=reverse)
     vocabulary = {token: number for number, token in enumerate(SPECIAL + words)}
     return BertTokenizer(vocab=vocabulary, model_max_length=POSITIONS)
 
 
 def sentences(per_class, seed):
-    """Sentences with one word that tells the class, sorted by class, of 2 to 10 words."""
+    """Draw sentences of 2 to 10 words, sorted by class, each with one word that tells its class."""
     draw = np.random.default_rng(seed)
     texts, labels = [], []
     for label, judgements in enumerate(JUDGEMENTS):
@@ -46,13 +46,13 @@ def sentences(per_class, seed):
 
 
 def sizes(tokenizer, **fields):
-    """Fields of the configuration of a small BERT or RoBERTa."""
+    """Build the configuration fields of a small BERT or RoBERTa."""
     return {"vocab_size": len(tokenizer), "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
             "intermediate_size": 64, "max_position_embeddings": POSITIONS, **fields}  # fmt: skip
 
 
 def watch(model) -> list[dict]:
-    """A record of every later forward pass: was it in training mode, were pads hidden?"""
+    """Record of every later forward pass whether it ran in training mode and whether it read pads."""
     calls = []
 
     def record(module, arguments, named):
@@ -66,7 +66,7 @@ def watch(model) -> list[dict]:
 
 
 def check_calls(calls, where):
-    """Raise `WrongAnswerError` if a watched model was used in training mode, or read its pads."""
+    """Raise a `WrongAnswerError` if a watched model ran in training mode, or read its pads."""
     if any(call["training"] for call in calls):
         raise WrongAnswerError(
             f"{where}: the model is in training mode, so that dropout changes the answer; call model.eval()"

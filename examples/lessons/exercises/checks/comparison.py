@@ -1,4 +1,4 @@
-"""Exercise 3 against scikit-learn, for three stock models."""
+"""Check exercise 3 against scikit-learn, for three stock models."""
 
 import numpy as np
 import torch
@@ -29,7 +29,7 @@ def _three_models():
     for model, _ in models.values():
         with torch.no_grad():
             for parameter in model.parameters():
-                parameter.add_(torch.randn_like(parameter), alpha=0.5)  # far from giving all texts one class
+                parameter.add_(torch.randn_like(parameter), alpha=0.5)  # so that texts get different classes
     for parameter in models["BERT"][0].bert.embeddings.parameters():
         parameter.requires_grad_(False)
     return models
@@ -37,7 +37,7 @@ def _three_models():
 
 @torch.no_grad()
 def _classes(model, tokenizer, texts):
-    """One by one, without padding."""
+    """Classify the texts one by one, without padding."""
     model.eval()
     return [int(model(**tokenizer(text, return_tensors="pt")).logits.argmax()) for text in texts]
 

@@ -1,4 +1,4 @@
-"""Exercise 2: what was learned is measured on new texts, and every call of the model is watched."""
+"""Check exercise 2 by the accuracy on new texts and by recording every call of the model."""
 
 import torch
 from sklearn.metrics import accuracy_score
@@ -42,7 +42,7 @@ def check_long_texts(student):
     model = BertForSequenceClassification(BertConfig(**sizes(tokenizer), num_labels=2))
     try:
         student.predict(model, tokenizer, ["the film " * POSITIONS, "dull"])
-    except NotImplementedError:  # of the template; a RuntimeError too
+    except NotImplementedError:  # raised by the template; it is a RuntimeError too
         raise
     except (ValueError, RuntimeError, IndexError) as error:
         raise WrongAnswerError(

@@ -1,4 +1,4 @@
-"""Exercise 4 against `generate` and the logits warpers of transformers."""
+"""Check exercise 4 against `generate` and the logits warpers of transformers."""
 
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, TemperatureLogitsWarper, TopKLogitsWarper
@@ -9,7 +9,7 @@ VOCABULARY, NEW = 50, 12
 
 
 def _gpt2():
-    """A GPT-2 with random weights, large enough that it does not repeat one token."""
+    """Build a GPT-2 with random weights that are large enough to avoid repeating one token."""
     torch.manual_seed(0)
     config = GPT2Config(vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=2, n_positions=32,
                         bos_token_id=None, eos_token_id=None)  # fmt: skip

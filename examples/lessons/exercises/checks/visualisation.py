@@ -1,4 +1,4 @@
-"""Exercise 5: the numbers behind the picture against the model's attention weights, its labels against the tokens."""
+"""Check exercise 5: compare the drawn numbers with the attention weights, and the labels with the tokens."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ TEXT, LAYER, HEAD = "the film was kind and the day dull", 1, 2
 
 
 def _bert(tokenizer):
-    """Three layers of four heads, far from equal; attention "sdpa", as `from_pretrained` chooses it."""
+    """Build three layers of four very different heads; attention "sdpa", as `from_pretrained` chooses it."""
     torch.manual_seed(0)
     model = BertModel(BertConfig(**sizes(tokenizer, num_hidden_layers=3, num_attention_heads=4))).eval()
     with torch.no_grad():
@@ -22,7 +22,7 @@ def _bert(tokenizer):
 
 @torch.no_grad()
 def _weights(model, inputs):
-    """(N, H, L, L)."""
+    """Compute the attention weights (N, H, L, L)."""
     model.set_attn_implementation("eager")
     weights = torch.cat(model(**inputs, output_attentions=True).attentions).numpy()
     model.set_attn_implementation("sdpa")
@@ -30,7 +30,7 @@ def _weights(model, inputs):
 
 
 def _drawn_matrix(axes, length):
-    """The array behind the first picture, with the rows in the order of the y axis; None where there is no picture."""
+    """Read the array of the first picture, with rows in the order of the y axis; None if there is no picture."""
     for artist in (*axes.images, *(mesh for mesh in axes.collections if isinstance(mesh, QuadMesh))):
         values = np.ma.filled(artist.get_array(), np.nan)
         return values.reshape(length, length) if values.size == length**2 else values

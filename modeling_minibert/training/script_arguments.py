@@ -1,0 +1,201 @@
+"""Arguments that several example scripts take: checkpoint, data files, training defaults.
+
+A script subclasses these dataclasses. A new default is enough there: the help text is inherited.
+"""
+
+import sys
+from dataclasses import Field, dataclass, field
+from inspect import get_annotations
+
+import datasets
+import transformers
+from transformers.hf_argparser import HfArg, HfArgumentParser
+
+from ..limits import position_limit
+from .arguments import expand_recipe, parse_options
+
+
+class InheritedHelp:
+    """Base of argument dataclasses: a field that a subclass gives another default keeps its help text."""
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for name in get_annotations(cls):
+            owners = (base.__dataclass_fields__ for base in cls.__mro__[1:] if hasattr(base, "__dataclass_fields__"))
+            inherited = next((fields[name] for fields in owners if name in fields), None)
+            if inherited and name in vars(cls) and not isinstance(vars(cls)[name], Field):
+                setattr(cls, name, field(default=vars(cls)[name], metadata=inherited.metadata))
+
+
+def tokenizer_argument() -> Field:
+    """The field --tokenizer_name of the scripts that take a trained tokenizer."""
+    return HfArg(default=None, help="from scratch: a trained tokenizer; none: train one on the train split")
+
+
+def overrides_argument(from_scratch: str) -> Field:
+    """The field --config_overrides of a script whose own options for random weights are `from_scratch`."""
+    text = "configuration fields to change, as name=value,name=value; from scratch, if none are given: "
+    return HfArg(default=None, help=text + from_scratch)
+
+
+def parse_with_recipe(classes: tuple[type, ...], arguments: list[str] | None = None) -> tuple:
+    """Read the command line (None: that of the process) and the file of --recipe into argument dataclasses."""
+    parser = HfArgumentParser(classes)
+    parser.epilog = "--recipe FILE reads flags from a file (see examples/recipes); flags on the command line win."
+    return parser.parse_args_into_dataclasses(expand_recipe(arguments), look_for_args_file=False)
+
+
+@dataclass
+class CheckpointArguments(InheritedHelp):
+    """The model to train: a checkpoint, or a preset with random weights and a new tokenizer."""
+
+    model_name_or_path: str | None = HfArg(
+        default=None, help="checkpoint to start from (folder or Hub name); none: train from scratch"
+    )
+    preset: str = HfArg(default="tiny", help="from scratch: the preset of sizes")
+    config_overrides: str | None = HfArg(default=None, help="configuration fields to change, as name=value,name=value")
+    tokenizer_options: str = HfArg(
+        default="kind=wordpiece",
+        help="from scratch: arguments of tokenization.train_tokenizer, as name=value,name=value",
+    )
+
+    def parse_overrides(self, from_scratch: str) -> dict:
+        """The fields of --config_overrides; without a checkpoint and if none are given, those of `from_scratch`."""
+        default = from_scratch if self.model_name_or_path is None else None
+        return parse_options(default if self.config_overrides is None else self.config_overrides)
+
+
+@dataclass
+class FileArguments(InheritedHelp):
+    """The data: a data set with its splits, or a file per split."""
+
+    dataset_name: str | None = HfArg(default=None, help="a Hub name or a local folder")
+    train_file: str | None = HfArg(default=None, help="csv, tsv, json lines or parquet")
+    validation_file: str | None = HfArg(default=None, help="none: a part of train is set apart")
+
+    def files(self, bundled: dict[str, str]) -> dict[str, str | list[str]]:
+        """Split → path of each file that was given; `bundled` if neither a file nor a data set was."""
+        paths = {split: getattr(self, f"{split}_file", None) for split in ("train", "validation", "test")}
+        given = {split: path for split, path in paths.items() if path}
+        return given or ({} if self.dataset_name else bundled)
+
+
+@dataclass
+class TestedFileArguments(FileArguments):
+    """The same with a test split."""
+
+    test_file: str | None = HfArg(default=None, help="scored once, at the end")
+
+
+@dataclass
+class TaskFileArguments(TestedFileArguments):
+    """The same for fine-tuning: a part of the rows, and a validation split from train if there is none."""
+
+    dataset_config_name: str | None = HfArg(default=None, help="which configuration of the data set")
+    max_train_samples: int | None = HfArg(default=None, help="train on this many rows, drawn at random")
+    validation_fraction: float = HfArg(default=0.1, help="share of train set apart if there is no validation split")
+
+
+@dataclass
+class TextArguments(FileArguments):
+    """Plain text for pretraining, and the size of its batches."""
+
+    train_file: list[str] | None = HfArg(
+        default=None, help="one or more of a kind: txt, csv, tsv, json lines, parquet; none: the bundled text"
+    )
+    validation_file: str | None = HfArg(default=None, help="none: a hundredth of train is set apart")
+    text_column_name: str = HfArg(default="text", help="the column of the text")
+    max_tokens: int = HfArg(default=1024, help="tokens in a batch, on each device")
+
+
+@dataclass
+class RunArguments(InheritedHelp):
+    """Short help texts and our defaults for arguments of `TrainingArguments`; list it before the class it changes."""
+
+    output_dir: str = HfArg(default="out", help="where everything is saved")
+    learning_rate: float = HfArg(default=2e-3, help="the highest; small models bear large ones")
+    num_train_epochs: float = HfArg(default=3.0, help="passes over the training data")
+    warmup_steps: float = HfArg(default=0.1, help="steps, or below 1 a share of all steps")
+    weight_decay: float = HfArg(default=0.01, help="AdamW's weight decay")
+    eval_strategy: str = HfArg(default="epoch", help="when to score the validation split")
+    save_strategy: str = HfArg(default="epoch", help="when to save a checkpoint")
+    save_total_limit: int = HfArg(default=2, help="checkpoints to keep")
+    logging_steps: float = HfArg(default=0.05, help="steps, or below 1 a share of all steps")
+
+
+@dataclass
+class LongRunArguments(RunArguments):
+    """Defaults for training from random weights: a cosine schedule and a longer memory of AdamW's squares."""
+
+    lr_scheduler_type: str = HfArg(default="cosine", help="how the learning rate falls after the warm-up")
+    adam_beta2: float = HfArg(default=0.98, help="AdamW's second beta")
+
+
+@dataclass
+class PretrainingRunArguments(LongRunArguments):
+    """Defaults for pretraining: score and save after shares of all steps."""
+
+    eval_strategy: str = "steps"
+    save_strategy: str = "steps"
+    eval_steps: float = HfArg(default=0.2, help="steps, or below 1 a share of all steps")
+    save_steps: float = HfArg(default=0.2, help="steps, or below 1 a share of all steps")
+
+
+@dataclass
+class FineTuningRunArguments(RunArguments):
+    """Defaults for fine-tuning; learning rate and epochs depend on whether there is a checkpoint."""
+
+    learning_rate: float | None = HfArg(default=None, help="none: 1e-3 from scratch, 2e-5 otherwise")
+    num_train_epochs: float | None = HfArg(default=None, help="none: 8 from scratch, 3 otherwise")
+    per_device_train_batch_size: int = HfArg(default=32, help="rows per update")
+    per_device_eval_batch_size: int = HfArg(default=64, help="rows at once in evaluation")
+    save_total_limit: int = 1
+
+    def fill_in(self, from_scratch: bool, learning_rate: float) -> None:
+        """Set learning rate and epochs where they were not given; `learning_rate` is that of a checkpoint."""
+        if self.learning_rate is None:
+            self.learning_rate = 1e-3 if from_scratch else learning_rate
+        if self.num_train_epochs is None:
+            self.num_train_epochs = 8 if from_scratch else 3
+
+
+def token_fields(tokenizer, *names: str) -> dict[str, int | None]:
+    """Configuration fields that depend on the tokenizer: `vocab_size`, and the id of each special token named."""
+    return {"vocab_size": len(tokenizer)} | {
+        f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in names
+    }
+
+
+def sizes(splits: dict) -> str:
+    """Format the number of rows of each split: '2,202 train, 92 validation, 190 test'."""
+    return ", ".join(f"{len(rows):,} {name}" for name, rows in splits.items())
+
+
+def settle_length(tokenizer, model, max_length: int | None) -> int:
+    """Tokens of the longest input; saved with the tokenizer, so that pipelines cut as the training did.
+
+    Args:
+        max_length: the length asked for; None: as many tokens as the model reads.
+    """
+    longest = position_limit(model) or tokenizer.model_max_length
+    max_length = max_length or min(tokenizer.model_max_length, longest)
+    check_length("max_seq_length", max_length, longest)
+    tokenizer.model_max_length = max_length
+    return max_length
+
+
+def check_length(argument: str, length: int, limit: int | None) -> None:
+    """Raise a ValueError if an argument asks for longer inputs than the `limit` of the model (None: no limit)."""
+    if limit is not None and length > limit:
+        raise ValueError(
+            f"{argument} ({length}) is more than the {limit} tokens that the model reads; set --{argument} to {limit} "
+            "or less"
+        )
+
+
+def plain_output(datasets_too: bool = True) -> None:
+    """Turn off the libraries' progress bars, and print ? for characters that the console cannot show."""
+    sys.stdout.reconfigure(errors="replace")
+    transformers.logging.disable_progress_bar()
+    if datasets_too:
+        datasets.disable_progress_bars()
