@@ -1,6 +1,5 @@
 """Read tables (csv, tsv, json lines, parquet) through `datasets`, with errors that say what to do."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from datasets import Dataset, IterableDataset, load_dataset

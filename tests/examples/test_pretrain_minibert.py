@@ -17,7 +17,6 @@ from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForMaskedLM, pipeline
 
 from modeling_minibert import MiniBertForMaskedLM, MiniBertForPreTraining
-from modeling_minibert.data import pretraining_text
 
 pytestmark = pytest.mark.filterwarnings("ignore:the vocabulary has")
 SIZES = "hidden_size=16,num_attention_heads=2,intermediate_size=32,num_hidden_layers=1,hidden_dropout_prob=0.1"
