@@ -115,6 +115,7 @@ def pretrain(model, tokenizer, texts, steps=200):
     return losses
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S1-01", "S1-19")
 @pytest.mark.filterwarnings("ignore:the vocabulary has")
 def test_the_notebooks_road_from_the_stack_over_pretraining_to_a_prediction(tmp_path):
@@ -387,6 +388,7 @@ def test_a_plain_torch_data_set_trains_with_trainer(tmp_path):
     assert [answer["label"] for answer in answers] == [config.id2label[label] for _, label in ThreatDataset.LINES]
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S1-30")
 @pytest.mark.parametrize("module", ["modeling_minibert", "tokenization"])
 def test_a_package_imports_in_a_fresh_process_without_a_word(module, tmp_path):

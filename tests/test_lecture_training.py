@@ -135,6 +135,7 @@ def test_pretraining_shuffles_holds_text_out_and_learns_its_words_from_train_alo
     # Batches are composed anew in each epoch: see test_flat_batches.py.
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S2-25")
 @pytest.mark.filterwarnings("ignore:the vocabulary has")
 def test_the_commands_of_the_readme_pretrain_then_finetune_then_are_used(

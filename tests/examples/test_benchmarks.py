@@ -29,6 +29,7 @@ def run(script, monkeypatch, arguments):
     script.main()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["pretraining", "finetuning", "causal_lm"])
 def test_training_runs_through_and_writes_a_row_for_every_variant(benchmark, monkeypatch, capsys, tmp_path, name):
     script, steps = benchmark(name), benchmark("training_steps")
@@ -134,6 +135,7 @@ def test_lengths_are_those_of_documents(benchmark):
     assert 210 < sum(lengths) / len(lengths) < 230  # the cut at 512 costs a few tokens of the mean
 
 
+@pytest.mark.slow
 def test_the_peak_memory_is_that_of_a_process_of_its_own(benchmark):
     script, interleaved = benchmark("finetuning"), benchmark("interleaved")
     used = interleaved.peak_memory([script.__file__, *TINY, "--memory_of", "ours, float32"])
@@ -159,6 +161,7 @@ def test_encoding_stops_at_other_ids(benchmark, monkeypatch):
         script.check_ids(tokenizer, texts)
 
 
+@pytest.mark.slow
 def test_every_token_mixer_is_compared_on_the_same_windows(benchmark, monkeypatch, capsys, tmp_path):
     script = benchmark("token_mixers")
     asked = []

@@ -79,6 +79,7 @@ def test_an_answer_by_hand_is_what_the_pipeline_says(tokenizer, load_example, tm
     assert f"pipeline   the same: {answer!r}" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S2-09")
 def test_france_is_the_country_whose_capital_is_paris_and_stays_so_as_a_stock_model(load_example):
     """The lectures' sentence, on a model trained here in seconds; no checkpoint that knows it can be had offline."""

@@ -62,6 +62,7 @@ def make_checkpoint(tmp_path):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S3-40")
 def test_bert_roberta_distilbert_and_ours_stand_in_one_table(compare, make_checkpoint, tiny_files, tmp_path, capsys):
     checkpoints = [make_checkpoint(kind) for kind in KINDS]
@@ -93,6 +94,7 @@ def test_bert_roberta_distilbert_and_ours_stand_in_one_table(compare, make_check
     assert [(row["name"], row["macro_f1"]) for row in again] == [(row["name"], row["macro_f1"]) for row in table]
 
 
+@pytest.mark.slow
 def test_a_preset_beside_a_checkpoint_on_pairs_of_texts(compare, make_checkpoint, write_rows, tmp_path):
     files = [write_rows(tmp_path / f"{name}.csv", count, seed, ("said", "asked", "label"))
              for seed, (name, count) in enumerate({"train": 40, "validation": 10}.items())]  # fmt: skip
@@ -142,6 +144,7 @@ def test_speeds_are_medians_of_the_models_in_turn(compare, monkeypatch):
     assert [call for call, _ in itertools.groupby(calls)] == [("a", 1), ("b", 1)] * 4 + [("a", 32), ("b", 32)] * 4
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_fails_is_named_and_costs_no_other(
     compare, make_checkpoint, tiny_files, tmp_path, monkeypatch, capsys
 ):

@@ -111,6 +111,7 @@ def assert_scores_are_those_of(scores, answers, truth):
         assert 0 <= low <= scores[name] <= high <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S2-03", "S2-28", "S1-24", "S4-24")
 def test_a_run_on_csv_files_writes_a_model_that_anyone_can_open_and_that_scores_what_it_says(
     script, two_classes, tmp_path, capsys
@@ -426,6 +427,7 @@ def imdb_rows(data_dir, tmp_path, count):
     return [*files, "--output_dir", str(tmp_path / "out"), "--report_to", "none"]
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.lecture("S3-28")
 @pytest.mark.parametrize(
@@ -480,6 +482,7 @@ def test_a_recipe_gives_flags_the_command_line_wins_and_a_missing_one_is_named(s
         script.run("--recipe", str(tmp_path / "not-there.args"), *arguments)
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S5-61")
 def test_a_decoder_is_fine_tuned_as_in_gpt_1_and_goes_on_after_a_stop(script, two_classes, tmp_path, capsys):
     rows, arguments = two_classes

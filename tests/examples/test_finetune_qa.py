@@ -184,6 +184,7 @@ def test_models_without_a_twin_are_trained_and_scored_as_they_are(name, script, 
     assert AutoModelForQuestionAnswering.from_pretrained(tmp_path / "out").config.model_type == name
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_goes_on_to_the_same_weights(script, files, tmp_path):
     _, arguments = files
     whole = [*arguments[:4], *TINY, "--num_train_epochs", "2", "--output_dir"]
@@ -220,6 +221,7 @@ def test_what_cannot_be_trained_is_refused_before_training(script, files, bert, 
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_bundled_questions_train_from_scratch_with_no_argument_but_these(script, tmp_path, capsys):
     script.run("--output_dir", tmp_path / "out", "--max_steps", "2", "--max_train_samples", "40", "--report_to", "none")
     printed = capsys.readouterr().out

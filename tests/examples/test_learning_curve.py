@@ -35,6 +35,7 @@ def files(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the vocabulary has")
 @pytest.mark.lecture("S3-17")
 def test_both_starts_run_on_the_same_labels_with_their_own_learning_rates(curve, files, tmp_path, capsys, monkeypatch):

@@ -150,6 +150,7 @@ def test_positions(run_lesson, tmp_path):
     assert (tmp_path / "new" / "positions.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S5-16")
 def test_residual_connections_and_norms(run_lesson):
     printed = run_lesson("08_residual_and_norm", digits=False)
@@ -173,6 +174,7 @@ def test_the_encoder(run_lesson):
     assert [int(numbers(line)[-1]) for line in printed.splitlines()[-3:]] == [109_482_240, 24_034_304, 1_578_881]
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S2-21", "S2-22", "S5-32")
 def test_masked_language_modeling(run_lesson):
     printed = run_lesson("10_masked_lm", digits=False)
@@ -187,6 +189,7 @@ def test_masked_language_modeling(run_lesson):
     assert across < min(venom, can) - 0.02 < 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S2-24", "S5-43")
 def test_next_sentence_prediction(run_lesson):
     printed = run_lesson("11_next_sentence", digits=False)
@@ -208,6 +211,7 @@ def test_gpt(run_lesson, repository):
     assert printed.count("True") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S3-14", "S5-20", "S5-28")
 def test_encoder_and_decoder(run_lesson):
     printed = run_lesson("13_encoder_decoder", digits=False)

@@ -12,6 +12,7 @@ from modeling_minibert import MiniBertForSequenceClassification
 from modeling_minibert.numpy_twin.weights import load_weights
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S1-02", "S1-03", "S1-19", "S1-20", "S1-22", "S1-23", "S1-35")
 def test_both_sets_are_learned_and_torch_learns_the_same(load_example, tmp_path, capsys):
     script = load_example("numpy_from_scratch")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.processes import forked_scripts
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForMaskedLM, pipeline
 
@@ -121,6 +122,7 @@ def test_word_vectors_are_counted_of_the_text_and_of_a_stream(script, tmp_path, 
         script.run(*corpus, "--model_name_or_path", "out/x", "--output_dir", tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_with_the_same_weights_bit_for_bit(script, tmp_path):
     corpus = make_corpus(tmp_path / "corpus.txt")
     once = ["--train_file", corpus, "--max_steps", 31, "--save_steps", 7, *TINY]
@@ -170,44 +172,52 @@ def test_the_first_documents_of_a_stream_are_held_out(script, tmp_path, monkeypa
     assert [row["text"] for row in documents["train"]] == [text for text in every if text not in every[:5]]
 
 
-def start(repository, arguments, log, launcher=()):
-    command = [sys.executable, *launcher, str(repository / "examples/pretrain_minibert.py"), *map(str, arguments)]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=log.name + ".d")
-
-
-def run_to_the_end(repository, arguments, folder, launcher=()):
-    folder.mkdir(exist_ok=True)
-    (folder / "log.d").mkdir(exist_ok=True)
-    with open(folder / "log", "w") as log:
-        code = start(repository, arguments, log, launcher).wait(timeout=300)
-    assert code == 0, (folder / "log").read_text()[-3000:]
-
-
 @pytest.mark.slow
-def test_a_run_killed_at_ten_random_moments_ends_as_if_nothing_had_happened(repository, tmp_path):
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_run_killed_at_ten_random_moments_ends_as_if_nothing_had_happened(repository, tmp_path, monkeypatch):
     """SIGKILL, in training and while a checkpoint is written (one is saved after every second update)."""
-    corpus = make_corpus(tmp_path / "corpus.txt", documents=400)
-    arguments = ["--train_file", corpus, "--max_steps", 260, "--save_steps", 2, *TINY]
-    run_to_the_end(repository, [*arguments, "--output_dir", tmp_path / "straight" / "out"], tmp_path / "straight")
-    killed, folder = 0, tmp_path / "killed"
-    (folder / "log.d").mkdir(parents=True)
-    out, draw = folder / "out", random.Random(0)
-    while killed < 10:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    script, new_process = repository / "examples/pretrain_minibert.py", forked_scripts()
+    arguments = ["--train_file", make_corpus(tmp_path / "corpus.txt"), "--max_steps", 120, "--save_steps", 2, *TINY]
+    out, log, draw = tmp_path / "killed", tmp_path / "log", random.Random(0)
+
+    def start(folder, resume=()):
+        process = new_process(script, [*arguments, "--output_dir", folder, *resume], log)
+        process.start()
+        return process
+
+    def run_to_the_end(folder, resume=()):
+        process = start(folder, resume)
+        process.join(timeout=300)
+        assert process.exitcode == 0, log.read_text()[-3000:]
+
+    def checkpoints():
+        return {path.name for path in out.glob("checkpoint-*")}
+
+    run_to_the_end(tmp_path / "straight")
+    for _ in range(10):
         resume = ["--resume_from_checkpoint", "true"] if any(out.glob("checkpoint-*/trainer_state.json")) else []
-        before = {path.name for path in out.glob("checkpoint-*")}
-        with open(folder / "log", "w") as log:
-            process = start(repository, [*arguments, "--output_dir", out, *resume], log)
-            # Once it trains (a new checkpoint appears), a little longer, and then not one instruction more.
-            while process.poll() is None and {path.name for path in out.glob("checkpoint-*")} <= before:
-                time.sleep(0.01)
-            time.sleep(draw.uniform(0, 0.6))
-            assert process.poll() is None, (folder / "log").read_text()[-3000:]
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-        killed += 1
-    run_to_the_end(repository, [*arguments, "--output_dir", out, "--resume_from_checkpoint", "true"], folder)
-    assert same_weights(tmp_path / "straight" / "out", out)
+        before = checkpoints()
+        process = start(out, resume)
+        # Once it has begun one to three new checkpoints, a little longer, and then not one instruction more.
+        new = draw.randint(1, 3)
+        while process.is_alive() and len(checkpoints() - before) < new:
+            time.sleep(0.001)
+        time.sleep(draw.choice([0, draw.uniform(0, 0.05)]))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL, log.read_text()[-3000:]
+    run_to_the_end(out, ["--resume_from_checkpoint", "true"])
+    assert same_weights(tmp_path / "straight", out)
+
+
+def run_command(repository, arguments, folder, launcher=()):
+    folder.mkdir()
+    command = [sys.executable, *launcher, repository / "examples/pretrain_minibert.py", *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(list(map(str, command)), env=environment, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.mark.slow
@@ -217,9 +227,9 @@ def test_two_processes_give_the_losses_of_one_with_the_same_global_batch(reposit
         "hidden_dropout_prob=0.1,", "")]  # fmt: skip
     arguments = ["--train_file", corpus, "--max_steps", 12, *TINY, *without, "--logging_steps", 1]
     one, two = tmp_path / "one", tmp_path / "two"
-    run_to_the_end(repository, [*arguments, "--gradient_accumulation_steps", 2, "--output_dir", one / "out"], one)
-    launcher = ["-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29533"]
-    run_to_the_end(repository, [*arguments, "--output_dir", two / "out"], two, launcher)
+    run_command(repository, [*arguments, "--gradient_accumulation_steps", 2, "--output_dir", one / "out"], one)
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2]  # a free port
+    run_command(repository, [*arguments, "--output_dir", two / "out"], two, launcher)
     histories = []
     for folder in (one, two):
         history = json.loads((folder / "out" / "trainer_state.json").read_text())["log_history"]

@@ -79,6 +79,7 @@ def test_other_vocabularies_and_windows_across_documents(kind, script, corpus, t
     assert AutoTokenizer.from_pretrained(tmp_path / "out").eos_token == "[END]"
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_with_the_same_weights_bit_for_bit(script, corpus, tmp_path):
     once = ["--train_file", corpus, "--max_steps", 13, "--save_steps", 3, "--save_total_limit", 9, *TINY]
     script.run(*once, "--output_dir", tmp_path / "straight")

@@ -112,6 +112,7 @@ def test_the_test_split_reaches_no_run(sweep, tiny_files, tmp_path, monkeypatch)
     assert saved.features["label"].names == ["negative", "positive"]
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_named_tried_again_and_costs_no_other(sweep, tiny_files, tmp_path, monkeypatch, capsys):
     arguments = [*tiny_files, *TINY, *GRID[:3], "--per_device_train_batch_size", "8", "--num_train_epochs", "1",
                  "--output_dir", str(tmp_path / "out")]  # fmt: skip

@@ -118,6 +118,7 @@ def translate_a_doc(text, model, source, target, max_length=12):
     return words
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S5-23", "S5-27", "S5-28", "S5-67")
 def test_the_nine_pairs_are_learned_exactly_in_less_than_a_minute(lecture):
     model, source, target, folder, seconds = lecture
@@ -244,7 +245,7 @@ def test_a_stopped_run_ends_as_one_that_was_not(load_example, tmp_path):
 def test_two_processes_give_the_losses_and_the_scores_of_one_with_the_same_global_batch(repository, tmp_path):
     flags = [*few_files(tmp_path, train=200), *SMALL, "--max_steps", 6, "--logging_steps", 1, "--num_beams", 2]
     flags = [str(flag).replace("hidden_dropout_prob=0.1", "hidden_dropout_prob=0") for flag in flags]
-    launcher = ["-m", "torch.distributed.run", "--nproc_per_node", 2, "--master_port", 29541]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", 2]  # a free port
     histories, results = [], []
     for name, command in (("one", ["--gradient_accumulation_steps", 2]), ("two", [])):
         out = tmp_path / name

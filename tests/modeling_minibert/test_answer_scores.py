@@ -61,6 +61,7 @@ def perturb(text, context, draw):
     return choices[draw.integers(len(choices))]
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.lecture("S2-05")
 def test_scores_of_all_questions_of_squad_equal_an_independent_count(data_dir):

@@ -297,6 +297,7 @@ def test_the_source_is_one_and_has_a_train_split(tmp_path):
         load_text_classification(data_files={"test": path})
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.lecture("S2-26", "S3-46")
 def test_imdb_is_sorted_by_class_so_that_its_first_rows_are_one_class_and_our_splits_are_not(data_dir, tmp_path):

@@ -51,6 +51,7 @@ def test_macro_f1_counts_a_rare_class_as_much_as_a_frequent_one():
     assert scores == pytest.approx({"accuracy": 0.98, "macro_f1": (196 / 198) / 2}, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_batches_give_what_all_rows_give_at_once():
     predictions, references = random_answers(rows=103)
     metric = ClassificationMetrics()

@@ -346,6 +346,7 @@ def test_a_segment_or_position_out_of_range_is_refused():
 # Fused implementations and compilers.
 
 
+@pytest.mark.slow
 def test_the_whole_model_compiles_without_a_graph_break():
     model, batch = random_model(), random_batch()
     compiled = torch.compile(model, backend="eager", fullgraph=True)

@@ -119,6 +119,7 @@ def count_tokens(cases, tokenizer):
     return counts
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S2-05", "S2-30")
 def test_every_span_of_ten_thousand_random_cases_is_the_answer_or_cls(tokenizers):
     draw = random.Random(0)

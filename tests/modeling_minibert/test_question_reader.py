@@ -200,6 +200,7 @@ def test_other_bad_data_is_refused(tmp_path):
         load(train=("a.json", [make_row(1), make_row(2)]))
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.lecture("S2-31")
 def test_squad_and_tydi_read_whole_and_split_by_article(data_dir):

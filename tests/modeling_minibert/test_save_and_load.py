@@ -42,6 +42,7 @@ def save(model, folder, batch):
         return model(**batch).to_tuple()
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S2-04", "S5-15", "S3-24")
 @pytest.mark.parametrize("process", [WITH_PACKAGE, WITHOUT_PACKAGE], ids=["with the package", "without the package"])
 def test_a_saved_model_has_the_same_weights_and_outputs_in_a_fresh_process(process, tmp_path):
@@ -210,6 +211,7 @@ def test_windowed_classification_averages_the_windows(classifier_folder):
     )
 
 
+@pytest.mark.slow
 def test_the_windowed_pipeline_travels_with_the_model(classifier_folder, tmp_path):
     folder = tmp_path / "windowed"
     pipeline("windowed-text-classification", classifier_folder).save_pretrained(folder)

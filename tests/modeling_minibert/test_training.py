@@ -130,6 +130,7 @@ class StopAfter(TrainerCallback):
         control.should_training_stop = round(state.epoch) >= self.epochs
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S5-15")
 @pytest.mark.parametrize("strategy", ["random", "group_by_length"])
 def test_an_interrupted_run_resumed_ends_bit_equal_to_one_that_was_not(strategy, tokenizer, tmp_path):

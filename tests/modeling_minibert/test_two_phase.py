@@ -171,6 +171,7 @@ def test_phase_one_is_the_run_of_a_plain_trainer_on_a_frozen_encoder(tmp_path):
     assert_same_weights(record.weights[15], by_hand.state_dict())
 
 
+@pytest.mark.slow
 def test_a_run_resumed_in_either_phase_ends_with_the_same_weights(tmp_path):
     plan = UnfreezingArguments(freeze_epochs=1, unfreeze_every=0.8, layer_lr_decay=0.7)
     start = ours()
@@ -253,6 +254,7 @@ def test_the_callback_alone_freezes_in_any_trainer_and_leaves_what_was_frozen_be
     assert {name for name, weight in model.named_parameters() if weight.requires_grad} == everything
 
 
+@pytest.mark.slow
 @pytest.mark.lecture("S5-33")
 def test_an_encoder_that_is_frozen_to_the_end_never_moves_and_an_interrupted_run_leaves_nothing_frozen(tmp_path):
     class Interrupt(TrainerCallback):

@@ -96,6 +96,7 @@ print(json.dumps([AutoTokenizer.from_pretrained(folder)(texts).input_ids for fol
 """
 
 
+@pytest.mark.slow
 def test_a_fresh_process_without_our_code_gives_the_same_ids(trained, tmp_path, sentences, odd_texts):
     texts = odd_texts + sentences
     folders = [str(save_tokenizer(tokenizer, tmp_path / kind)) for kind, tokenizer in trained.items()]
