@@ -50,6 +50,18 @@ class _ProvenRows:
             self.config.proven_rows.update(row for name, row in report.user_properties if name == "lecture")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Run the whole suite in parallel processes where pytest-xdist is installed; `-n 0` runs it in one."""
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and getattr(config.option, "numprocesses", 0) is None:
+        config.option.numprocesses, config.option.dist = "auto", "loadfile"
+
+
+def pytest_xdist_auto_num_workers():
+    """One process per core, but not more memory than a small machine has."""
+    return min(os.cpu_count() or 1, 4)
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
         for marker, variable in NEEDS_FOLDER.items():

@@ -9,6 +9,7 @@ import math
 
 import pytest
 import torch
+from helpers.checkpointing import enable_checkpointing
 from helpers.compare import assert_same_outputs, assert_same_weights
 from helpers.minigpt import (
     EXACT,
@@ -168,7 +169,7 @@ def test_gradient_checkpointing_gives_the_same_gradients(variant, implementation
     batch["labels"] = batch["input_ids"].where(batch["attention_mask"] == 1, -100)
     model(**batch).loss.backward()
     expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
-    model.activation_checkpointing_enable()
+    enable_checkpointing(model)
     assert all(layer.gradient_checkpointing for layer in model.minigpt.layers)
     for use_cache in (None, True):
         model.zero_grad()
