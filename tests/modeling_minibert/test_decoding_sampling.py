@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers.pairs import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
@@ -66,9 +67,10 @@ def test_sampling_at_a_tiny_temperature_is_greedy_search():
 
 
 @pytest.mark.lecture("S5-55", "S5-56", "S5-57")
-@pytest.mark.parametrize("temperature", [0.3, 0.7, 1.0, 2.5])
-@pytest.mark.parametrize("top_k", [1, 5, 36, 37, 640])
-@pytest.mark.parametrize("top_p", [1e-9, 0.5, 0.92, 0.95, 1.0])
+@pytest.mark.parametrize(
+    ("top_k", "top_p", "temperature"),
+    pairwise([1, 5, 36, 37, 640], [1e-9, 0.5, 0.92, 0.95, 1.0], [0.3, 0.7, 1.0, 2.5]),
+)
 def test_filtered_distributions_equal_those_of_transformers(temperature, top_k, top_p):
     """The settings of Holtzman's table among them (k = 640 and 40, t = 0.7 and 0.9, p = 0.95)."""
     logits = random_logits(7)

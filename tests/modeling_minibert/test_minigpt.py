@@ -28,6 +28,7 @@ from helpers.minigpt import (
     random_ids,
     small_gpt_config,
 )
+from helpers.pairs import pairwise
 from safetensors import safe_open
 from torch.testing import assert_close
 from transformers import AutoModelForCausalLM, DynamicCache, StaticCache
@@ -89,9 +90,7 @@ def test_the_cache_remembers_which_tokens_were_padding(static):
 
 
 @pytest.mark.lecture("S3-36")
-@pytest.mark.parametrize("side", ["left", "right"])
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(("variant", "implementation", "side"), pairwise(VARIANTS, IMPLEMENTATIONS, ["left", "right"]))
 def test_a_padded_batch_gives_what_its_rows_give_alone(variant, implementation, side):
     model = random_gpt(attn_implementation=implementation, **VARIANTS[variant])
     rows = [torch.randint(1, V, (length,)) for length in (7, 4, 1)]
