@@ -120,7 +120,6 @@ def test_the_classifier_shuffles_holds_text_out_and_learns_its_words_from_train_
 
 
 @pytest.mark.lecture("S5-73")
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 def test_pretraining_shuffles_holds_text_out_and_learns_its_words_from_train_alone(load_example, tmp_path, monkeypatch):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
     script = load_example("pretrain_minibert")
@@ -137,7 +136,6 @@ def test_pretraining_shuffles_holds_text_out_and_learns_its_words_from_train_alo
 
 @pytest.mark.slow
 @pytest.mark.lecture("S2-25")
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 def test_the_commands_of_the_readme_pretrain_then_finetune_then_are_used(
     repository, load_example, tmp_path, monkeypatch
 ):
