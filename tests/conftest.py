@@ -23,8 +23,13 @@ atexit.register(shutil.rmtree, CACHES, ignore_errors=True)
 for cache in ("HF_DATASETS_CACHE", "HF_METRICS_CACHE", "HF_MODULES_CACHE"):
     os.environ[cache] = str(CACHES / cache)
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+
+# No test fails because the machine is busy.
+hypothesis.settings.register_profile("no clock", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("no clock")
 
 NEEDS_FOLDER = {"data": "MINIBERT_DATA", "pretrained": "MINIBERT_PRETRAINED"}
 ROWS_PER_DOCUMENT = {"S1": 41, "S2": 40, "S3": 48, "S4": 26, "S5": 77}

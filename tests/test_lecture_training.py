@@ -45,7 +45,7 @@ def test_the_learning_rate_rises_then_falls_to_zero_and_never_rises_again(script
     )
     trainer = Trainer(torch.nn.Linear(1, 1), args)
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(total=st.integers(2, 400), warmup=st.one_of(st.none(), st.floats(0.01, 0.9)))
     def check(total, warmup):
         args.warmup_steps = 0.1 if warmup is None else warmup  # the scripts' default is a tenth

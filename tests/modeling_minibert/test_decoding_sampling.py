@@ -82,7 +82,7 @@ def test_filtered_distributions_equal_those_of_transformers(temperature, top_k, 
 
 
 @pytest.mark.lecture("S5-56")
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.floats(-30, 30), min_size=1, max_size=30), st.integers(1, 40))
 def test_top_k_keeps_exactly_k_and_shares_the_rest_out(logits, top_k):
     """Also where values are equal; transformers' warper then keeps more than k."""
@@ -102,7 +102,7 @@ def test_equal_logits_are_where_transformers_keeps_more_than_k():
 
 
 @pytest.mark.lecture("S5-57")
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(st.floats(-8, 8), min_size=1, max_size=30), st.floats(0.001, 1))
 def test_top_p_keeps_the_smallest_set_that_reaches_p(logits, top_p):
     """Its sum is at least p, without its least likely token it is below (1e-12: sums in another order)."""
