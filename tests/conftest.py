@@ -62,6 +62,7 @@ def pytest_cmdline_main(config):
         config.option.numprocesses, config.option.dist = "auto", "loadfile"
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
     """One process per core, but not more memory than a small machine has."""
     return min(os.cpu_count() or 1, 4)
