@@ -58,6 +58,8 @@ class _ProvenRows:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config):
     """Run the whole suite in parallel processes where pytest-xdist is installed; `-n 0` runs it in one."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return  # one of those processes
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS and getattr(config.option, "numprocesses", 0) is None:
         config.option.numprocesses, config.option.dist = "auto", "loadfile"
 
