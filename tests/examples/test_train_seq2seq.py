@@ -17,10 +17,6 @@ from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGenera
 from modeling_minibert.data import PairCollator
 
 FOLDER = Path(__file__).parents[2] / "examples" / "data" / "translation"
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:the vocabulary has"),
-    pytest.mark.filterwarnings("ignore:the warm-up"),
-]
 
 
 def read(split):
