@@ -105,6 +105,11 @@ def growing_cache(config) -> DynamicCache:
     return cache
 
 
+def recomputes(layers) -> bool:
+    """Whether the backward pass runs these layers again (gradient checkpointing), which would fill a cache twice."""
+    return torch.is_grad_enabled() and any(layer.training and layer.gradient_checkpointing for layer in layers)
+
+
 def encoder_decoder_cache(config, beams: int = 1) -> EncoderDecoderCache:
     """An empty cache for a decoder with cross-attention; `beams` rows of the batch share each source."""
     sources = DynamicCache(config=config)

@@ -27,7 +27,7 @@ from transformers.modeling_outputs import (
 from transformers.utils.generic import can_return_tuple
 
 from .batch import Batch
-from .caches import growing_cache
+from .caches import growing_cache, recomputes
 from .configuration_minigpt import MiniGPTConfig
 from .dropout import Dropout
 from .embeddings import Embeddings, SinusoidalPositions, rotary_angles, sinusoidal_positions
@@ -162,6 +162,8 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
                 attention mask of another length than the texts.
         """
         past_key_values = kwargs.pop("cache", past_key_values)  # the name since transformers 5.24
+        if recomputes(self.layers):
+            past_key_values, use_cache = None, False
         inputs = {"input_ids": input_ids, "token_type_ids": token_type_ids,
                   "position_ids": position_ids, "inputs_embeds": inputs_embeds}  # fmt: skip
         asked = (output_attentions, output_hidden_states)

@@ -18,7 +18,7 @@ from transformers.utils.generic import can_return_tuple
 
 from .attention import MultiHeadAttention
 from .batch import Batch
-from .caches import encoder_decoder_cache, share_source
+from .caches import encoder_decoder_cache, recomputes, share_source
 from .dropout import Dropout
 from .embeddings import Embeddings
 from .feed_forward import FeedForward
@@ -285,8 +285,8 @@ class MiniSeq2SeqDecoder(_Stack):
 
     def _cache(self, past_key_values: EncoderDecoderCache | None, use_cache: bool | None) -> EncoderDecoderCache | None:
         """The cache of this call, if it has one."""
-        if self.training and torch.is_grad_enabled() and any(layer.gradient_checkpointing for layer in self.layers):
-            return None  # the backward pass would write each layer's keys a second time
+        if recomputes(self.layers):
+            return None
         if use_cache is None:
             use_cache = self.config.use_cache and not self.training
         if use_cache and past_key_values is None:
