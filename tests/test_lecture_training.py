@@ -55,7 +55,7 @@ def test_the_learning_rate_rises_then_falls_to_zero_and_never_rises_again(script
         rising, falling = rates[: last + 1], rates[last:]
         assert all(before < after for before, after in zip(rising, rising[1:], strict=False))
         assert rates[steps] == max(rates) == args.learning_rate or steps == total
-        assert all(before >= after for before, after in zip(falling, falling[1:], strict=False))
+        assert steps == total or all(before >= after for before, after in zip(falling, falling[1:], strict=False))
         assert steps == total or rates[-1] == pytest.approx(0.0, abs=1e-12)
         # The lecture's first update has the rate 0, and so has that of transformers: one update in a whole run.
         assert rates[:total].count(0.0) <= 1

@@ -42,6 +42,7 @@ def test_each_row_of_the_table_has_a_test():
         "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
         "cache_utils.STATIC_LAYER_TYPE_MAPPING",
         "GenerationMixin._prepare_…",
+        "past_key_values",  # `test_cache_names.py`
         "Parameter._is_hf_initialized",
         "TrainingArguments._n_gpu",
         "torch._softmax_backward_data",
