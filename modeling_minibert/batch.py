@@ -17,6 +17,7 @@ from .masks import check_mask_length
 from .packed_attention import PACKED
 from .packing import Packing, find_packing, pack_pairs, rows_to_round_up
 from .precision import autocast_dtype
+from .transformers_internals import has_hooks, transforms_active
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Batch:
         source: the vectors that cross-attention reads, (B, S, E), or (1, T, E) where packed.
         source_packing: the packing of the source.
         states, weights, source_weights: what `record` has kept; None where it was not asked for.
+        selected: the numbers of the hidden states to keep; None for all.
     """
 
     implementation: str
@@ -46,6 +48,7 @@ class Batch:
     states: list[torch.Tensor] | None = None
     weights: list[torch.Tensor] | None = None
     source_weights: list[torch.Tensor] = field(default_factory=list)
+    selected: set[int] | None = None
     tokens: int = 0  # without the rows that `embed` adds
 
     @classmethod
@@ -86,9 +89,10 @@ class Batch:
         has_cache = bool(use_cache) or cache is not None
         implementation = choose_implementation(config, attention_mask, output_attentions, has_cache)
         batch = cls(implementation, inputs, attention_mask, given.shape[1], cache=cache, source=source)
-        batch.states = [] if output_hidden_states else None
         batch.weights = [] if output_attentions else None
-        batch._pack(given, cu_seq_lens, max_length, source_mask)
+        if output_hidden_states or output_hidden_states == 0 and output_hidden_states is not False:
+            batch.states, batch.selected = [], select_hidden_states(output_hidden_states, len(stack.layers) + 1)
+        batch._pack(given, cu_seq_lens, max_length, source_mask, stack.embeddings.word_embeddings)
         if use_cache is None:
             use_cache = config.use_cache and not stack.training and batch.packing is None
         if use_cache and cache is None:
@@ -97,7 +101,7 @@ class Batch:
             batch.inputs["position_ids"] = stack.place_tokens(given, batch)
         return batch
 
-    def _pack(self, given, cu_seq_lens, max_length, source_mask) -> None:
+    def _pack(self, given, cu_seq_lens, max_length, source_mask, word_embeddings) -> None:
         """Set the packing of the batch, and remove the pads from its inputs."""
         pack_padded = self.implementation == PACKED
         if self.source is None:
@@ -107,6 +111,12 @@ class Batch:
             self.packing, self.source_packing = pack_pairs(given, self.attention_mask, self.source, source_mask)
             self.source = _round_up(self.source_packing.remove_pads(self.source))
         if self.packing is not None:
+            if self.inputs["input_ids"] is not None and has_hooks(word_embeddings):
+                # A hook sees rows of texts, as without packing: NEFTune scales its noise by their length.
+                rows = self.inputs["input_ids"]
+                vectors = word_embeddings(rows if self.packing.came_padded else self.packing.split(rows))
+                vectors = vectors if self.packing.came_padded else self.packing.join(vectors)
+                self.inputs = self.inputs | {"input_ids": None, "inputs_embeds": vectors}
             self.inputs = {name: self.packing.remove_pads(tensor) for name, tensor in self.inputs.items()}
 
     @property
@@ -141,13 +151,27 @@ class Batch:
         states: torch.Tensor | None = None,
         weights: torch.Tensor | None = None,
         source_weights: torch.Tensor | None = None,
-    ) -> None:
-        """Collect the hidden states before a layer, or its attention weights, if the caller asked for them."""
-        if self.states is not None and states is not None:
-            self.states.append(self.restore(states))
+    ) -> torch.Tensor | None:
+        """Collect the hidden states before a layer, or its attention weights, if the caller asked for them.
+
+        Returns:
+            The hidden states to go on with: computed from the collected ones, so that these have gradients.
+        """
         if self.weights is not None and weights is not None:
             self.weights.append(weights)
             self.source_weights.append(source_weights)
+        if self.states is None or states is None:
+            return states
+        if self.selected is not None and len(self.states) not in self.selected:
+            self.states.append(None)
+            return states
+        self.states.append(self.restore(states))
+        return states if self.packing is None else self._pack_again(self.states[-1], states.shape[1])
+
+    def _pack_again(self, restored: torch.Tensor, rows: int) -> torch.Tensor:
+        """Undo `restore`: (1, T, E) with the empty rows that `embed` has added."""
+        packed = self.packing.remove_pads(restored)
+        return nn.functional.pad(packed, (0, 0, 0, rows - packed.shape[1]))
 
     def restore(self, states: torch.Tensor) -> torch.Tensor:
         """Undo the packing: (B, L, E) with zeros for pads, or (1, T, E) if the batch came packed."""
@@ -155,13 +179,25 @@ class Batch:
 
     def recorded(self, last: torch.Tensor) -> dict[str, tuple | None]:
         """The collected results, by the field names of the model's output; `last` is the output of the stack."""
+        last_states = last if self.selected is None or len(self.states) in self.selected else None
         outputs = {
-            "hidden_states": None if self.states is None else (*self.states, last),
+            "hidden_states": None if self.states is None else (*self.states, last_states),
             "attentions": None if self.weights is None else tuple(self.weights),
         }
         if self.source is not None:
             outputs["cross_attentions"] = None if self.weights is None else tuple(self.source_weights)
         return outputs
+
+
+def select_hidden_states(asked: bool | int | list[int], count: int) -> set[int] | None:
+    """The numbers that `output_hidden_states` selects of `count` hidden states; negative ones count from the end.
+
+    Returns:
+        Numbers from 0 to count - 1, those out of range left out as in transformers; None for all (True).
+    """
+    if isinstance(asked, bool):
+        return None
+    return {number % count for number in ([asked] if isinstance(asked, int) else asked) if -count <= number < count}
 
 
 def _given(inputs: dict[str, torch.Tensor | None], prefix: str) -> torch.Tensor:
@@ -196,5 +232,7 @@ def choose_implementation(config, attention_mask: torch.Tensor | None, output_at
         )
     if output_attentions:
         return "eager"
-    has_mask = attention_mask is not None and attention_mask.dim() > 2
-    return "sdpa" if implementation == PACKED and (caching or has_mask) else implementation
+    # Masks per query are made for eager and sdpa; packed attention has no cache, and no transforms of torch.func.
+    if attention_mask is not None and attention_mask.dim() > 2:
+        return implementation if implementation == "eager" else "sdpa"
+    return "sdpa" if implementation == PACKED and (caching or transforms_active()) else implementation

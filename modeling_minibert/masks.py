@@ -12,6 +12,7 @@ from transformers import Cache
 from transformers.masking_utils import create_bidirectional_mask, create_causal_mask
 
 from .packing import Packing
+from .transformers_internals import can_read
 
 
 def prepare_attention_mask(
@@ -143,8 +144,7 @@ def _kernel_knows_the_mask(length: int, attention_mask: torch.Tensor | None, pas
     On accelerators a given mask counts as one with pads: looking at its values would stall the device.
     """
     if attention_mask is not None:
-        hidden = torch.compiler.is_compiling() or torch.jit.is_tracing() or attention_mask.device.type != "cpu"
-        if hidden or not attention_mask.all():
+        if not can_read(attention_mask) or not attention_mask.all():
             return False
     if past_key_values is None:
         return True

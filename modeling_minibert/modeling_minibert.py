@@ -138,7 +138,7 @@ class MiniBertModel(MiniBertPreTrainedModel):
         position_ids: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
         output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
+        output_hidden_states: bool | int | list[int] | None = None,
         cu_seq_lens_q: torch.Tensor | None = None,
         max_length_q: int | None = None,
         **kwargs,
@@ -171,7 +171,7 @@ class MiniBertModel(MiniBertPreTrainedModel):
         mask = prepare_attention_mask(self.config, hidden_states, attention_mask, batch.implementation, batch.packing)
         kwargs |= batch.layer_arguments
         for layer in self.layers:
-            batch.record(states=hidden_states)
+            hidden_states = batch.record(states=hidden_states)
             hidden_states, weights = layer(hidden_states, mask, **kwargs)
             batch.record(weights=weights)
         hidden_states = batch.restore(self.final_norm(hidden_states))

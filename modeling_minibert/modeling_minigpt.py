@@ -133,7 +133,7 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
         token_type_ids: torch.Tensor | None = None,
         use_cache: bool | None = None,
         output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
+        output_hidden_states: bool | int | list[int] | None = None,
         cu_seq_lens_q: torch.Tensor | None = None,
         max_length_q: int | None = None,
         **kwargs,
@@ -171,7 +171,7 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
         rotary = self._rotary_angles(batch.inputs["position_ids"])
         kwargs |= {**batch.layer_arguments, "past_key_values": batch.cache, "rotary": rotary}
         for layer in self.layers:
-            batch.record(states=hidden_states)
+            hidden_states = batch.record(states=hidden_states)
             hidden_states, weights = layer(hidden_states, mask, **kwargs)
             batch.record(weights=weights)
         hidden_states = batch.restore(self.final_norm(hidden_states))

@@ -28,6 +28,7 @@ from .linear_attention import gated_linear_attention
 from .masks import prepare_causal_mask
 from .normalization import NORMS
 from .packing import Packing
+from .transformers_internals import can_read
 
 # A larger block means fewer steps in Python and more memory: (block, block) weights are held for every feature.
 AFT_BLOCK = 32
@@ -221,27 +222,29 @@ class AFTFull(TokenMixer):
         super().__init__(config, layer_index)
         # An embedding, so that its initial weights are those of the model's other tables: row t holds w_t1, w_t2, …
         self.position_bias = nn.Embedding(config.max_position_embeddings, config.max_position_embeddings)
+        self.max_positions = config.max_position_embeddings
 
     def mix(self, projected, mask, past_key_values):
         query, key, value = projected
         if past_key_values is not None:  # (B, 1, S, W): one head, in a cache made for several
             kept = past_key_values.update(key[:, None], value[:, None], self.layer_index)
             key, value = (tensor[:, 0] for tensor in kept)
-        bias = self._bias(query.shape[1], key.shape[1], mask).to(key.dtype)
+        bias = self._bias(query.shape[1], key.shape[1], mask, key.device).to(key.dtype)
         key, value = hide_pads(key, mask, torch.finfo(key.dtype).min), hide_pads(value, mask)
         return query.sigmoid() * aft_full(key, value, bias)
 
-    def _bias(self, length: int, keys: int, mask: torch.Tensor | None) -> torch.Tensor:
+    def _bias(self, length: int, keys: int, mask: torch.Tensor | None, device: torch.device) -> torch.Tensor:
         """w for the last `length` of `keys` tokens: (B or 1, L, S)."""
-        table = self.position_bias.weight
-        limit = len(table)
+        limit = self.max_positions
         # With pads behind the text, if any, all rows share one part of the table.
-        if mask is None or (keys <= limit and bool((mask[:, 1:] <= mask[:, :-1]).all())):
+        if mask is None or (keys <= limit and can_read(mask) and bool((mask[:, 1:] <= mask[:, :-1]).all())):
             self._check_length(keys, limit)
-            return table[keys - length : keys, :keys][None]
+            return self.position_bias(torch.arange(keys - length, keys, device=device))[None, :, :keys]
         places = (mask.long().cumsum(dim=1) - 1).clamp(min=0)
-        self._check_length(int(places.max()) + 1, limit)
-        return table[places[:, -length:, None], places[:, None, :]]
+        if can_read(places):
+            self._check_length(int(places.max()) + 1, limit)
+        rows = self.position_bias(places[:, -length:])  # (B, L, positions)
+        return rows.gather(2, places[:, None].expand(-1, length, -1))
 
     def _check_length(self, tokens: int, limit: int) -> None:
         if tokens > limit:
