@@ -35,6 +35,7 @@ class Batch:
         source_packing: the packing of the source.
         states, weights, source_weights: what `record` has kept; None where it was not asked for.
         selected: the numbers of the hidden states to keep; None for all.
+        paged_arguments: the lengths that continuous batching gives to its attention function; None elsewhere.
     """
 
     implementation: str
@@ -49,6 +50,7 @@ class Batch:
     weights: list[torch.Tensor] | None = None
     source_weights: list[torch.Tensor] = field(default_factory=list)
     selected: set[int] | None = None
+    paged_arguments: dict | None = None
     tokens: int = 0  # without the rows that `embed` adds
 
     @classmethod
@@ -65,6 +67,7 @@ class Batch:
         use_cache: bool | None = False,
         source: torch.Tensor | None = None,
         source_mask: torch.Tensor | None = None,
+        paged: bool = False,
     ) -> "Batch":
         """Prepare a call of `stack`, a module with a `config` and a method `place_tokens` for position ids.
 
@@ -77,6 +80,8 @@ class Batch:
             cache, use_cache: the cache of earlier calls, and whether a new one is made where there is none; None: as
                 the configuration says, but not while training, and not on packed batches.
             source, source_mask: (B, S, E) and (B, S), what a decoder attends to.
+            paged: whether `generate_batch` calls: its packed batch, mask and cache go to the attention function as
+                they are.
 
         Raises:
             ValueError: both or neither of input_ids and inputs_embeds; no tokens, or too many; a mask of another
@@ -86,13 +91,20 @@ class Batch:
         output_attentions = config.output_attentions if output_attentions is None else output_attentions
         output_hidden_states = config.output_hidden_states if output_hidden_states is None else output_hidden_states
         check_mask_length(attention_mask, given.shape[1], cache)
+        if is_checkpointing(stack):
+            cache, use_cache = None if cache is None else _without_cache(cache), False
         has_cache = bool(use_cache) or cache is not None
-        implementation = choose_implementation(config, attention_mask, output_attentions, has_cache)
+        implementation = config._attn_implementation
+        if not paged:
+            implementation = choose_implementation(config, attention_mask, output_attentions, has_cache)
         batch = cls(implementation, inputs, attention_mask, given.shape[1], cache=cache, source=source)
         batch.weights = [] if output_attentions else None
         if output_hidden_states or output_hidden_states == 0 and output_hidden_states is not False:
             batch.states, batch.selected = [], select_hidden_states(output_hidden_states, len(stack.layers) + 1)
-        batch._pack(given, cu_seq_lens, max_length, source_mask, stack.embeddings.word_embeddings)
+        if paged:
+            batch.paged_arguments = {"cu_seq_lens_q": cu_seq_lens, "max_length_q": max_length}
+        else:
+            batch._pack(given, cu_seq_lens, max_length, source_mask, stack.embeddings.word_embeddings)
         if use_cache is None:
             use_cache = config.use_cache and not stack.training and batch.packing is None
         if use_cache and cache is None:
@@ -123,7 +135,7 @@ class Batch:
     def layer_arguments(self) -> dict:
         """The keyword arguments of every self-attention."""
         packed = {} if self.packing is None else self.packing.attention_arguments()
-        return {"implementation": self.implementation, **packed}
+        return {"implementation": self.implementation, **packed, **(self.paged_arguments or {})}
 
     @property
     def source_arguments(self) -> dict:
@@ -187,6 +199,31 @@ class Batch:
         if self.source is not None:
             outputs["cross_attentions"] = None if self.weights is None else tuple(self.source_weights)
         return outputs
+
+
+def refuse_cross_attention(model: nn.Module, encoder_hidden_states: torch.Tensor | None) -> None:
+    """Raise a ValueError for `encoder_hidden_states`, and for configurations that ask for cross-attention."""
+    config = model.config
+    if encoder_hidden_states is not None or getattr(config, "add_cross_attention", False):
+        raise ValueError(
+            f"{type(model).__name__} has no cross-attention, so that encoder_hidden_states and add_cross_attention would "
+            f"have no effect; use MiniSeq2SeqForConditionalGeneration for an encoder with a decoder"
+        )
+
+
+def is_checkpointing(stack: nn.Module) -> bool:
+    """Whether the backward pass will run the layers again: a cache would then hold their keys twice."""
+    training = stack.training and torch.is_grad_enabled()
+    return training and any(getattr(layer, "gradient_checkpointing", False) for layer in stack.layers)
+
+
+def _without_cache(cache: Cache) -> None:
+    """Refuse a filled cache under gradient checkpointing; an empty one is left out."""
+    if cache.get_seq_length():
+        raise ValueError(
+            f"gradient checkpointing computes every layer twice and cannot be used with past_key_values that hold "
+            f"{cache.get_seq_length()} tokens; switch it off, or leave past_key_values out"
+        )
 
 
 def select_hidden_states(asked: bool | int | list[int], count: int) -> set[int] | None:

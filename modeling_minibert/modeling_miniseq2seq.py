@@ -42,8 +42,8 @@ class MiniSeq2SeqPreTrainedModel(PreTrainedModel):
     _supports_flex_attn = True
     _supports_attention_backend = True
     _can_compile_fullgraph = True
-    _no_split_modules = ["Embeddings", "MiniSeq2SeqEncoderLayer", "MiniSeq2SeqDecoderLayer"]
-    _skip_keys_device_placement = "past_key_values"
+    _no_split_modules = ["MiniSeq2SeqEncoderLayer", "MiniSeq2SeqDecoderLayer"]
+    _skip_keys_device_placement = ["past_key_values"]
 
     def __init__(self, config: MiniSeq2SeqConfig, *args, **kwargs):
         config.check()

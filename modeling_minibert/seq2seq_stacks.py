@@ -17,7 +17,7 @@ from transformers.modeling_outputs import BaseModelOutput, BaseModelOutputWithPa
 from transformers.utils.generic import can_return_tuple
 
 from .attention import MultiHeadAttention
-from .batch import Batch
+from .batch import Batch, is_checkpointing
 from .caches import encoder_decoder_cache, share_source
 from .dropout import Dropout
 from .embeddings import Embeddings
@@ -39,8 +39,15 @@ class MiniSeq2SeqEncoderLayer(GradientCheckpointingLayer):
         self.feed_forward_norm = build_norm(config)
         self.pre_norm = config.norm_position == "pre"
 
-    def forward(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs):
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        position_bias: torch.Tensor | None = None,
+        **kwargs,
+    ):
         """(B, S, E) → (B, S, E), and the attention weights (B, H, S, S) if the implementation computes them."""
+        kwargs["position_bias"] = position_bias
         if self.pre_norm:
             mixed, weights = self.attention(self.attention_norm(hidden_states), attention_mask, **kwargs)
             hidden_states = hidden_states + mixed
@@ -196,10 +203,11 @@ class MiniSeq2SeqEncoder(_Stack):
         hidden_states = batch.embed(self.embeddings)
         mask = prepare_attention_mask(self.config, hidden_states, attention_mask, batch.implementation, batch.packing)
         bias = self.position_bias(batch, hidden_states)
-        kwargs |= {**batch.layer_arguments, "position_bias": bias}
+        kwargs |= batch.layer_arguments
         for layer in self.layers:
             hidden_states = batch.record(states=hidden_states)
-            hidden_states, weights = layer(hidden_states, mask, **kwargs)
+            # The bias by position: reentrant checkpointing gives no gradient to arguments by name.
+            hidden_states, weights = layer(hidden_states, mask, bias, **kwargs)
             batch.record(weights=weights)
         hidden_states = batch.restore(self.final_dropout(self.final_norm(hidden_states)))
         return BaseModelOutput(hidden_states, **batch.recorded(hidden_states))
@@ -286,8 +294,8 @@ class MiniSeq2SeqDecoder(_Stack):
 
     def _cache(self, past_key_values: EncoderDecoderCache | None, use_cache: bool | None) -> EncoderDecoderCache | None:
         """The cache of this call, if it has one."""
-        if self.training and torch.is_grad_enabled() and any(layer.gradient_checkpointing for layer in self.layers):
-            return None  # the backward pass would write each layer's keys a second time
+        if is_checkpointing(self):
+            use_cache = False
         if use_cache is None:
             use_cache = self.config.use_cache and not self.training
         if use_cache and past_key_values is None:
