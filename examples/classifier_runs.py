@@ -118,7 +118,7 @@ def save_rows(rows: Dataset, folder: Path, name: str) -> str:
 
 
 def check_finished(runs: list[Run]) -> None:
-    """Check that the finished runs had the flags of now.
+    """Check that the finished runs had the same flags.
 
     Raises:
         ValueError: a finished run had other flags; names its folder and both lists of flags.

@@ -49,7 +49,7 @@ class LabArguments:
 
     prompt: str | None = HfArg(default=None, help="none: the first sentence of a story of examples/data")
     human_text: str | None = HfArg(
-        default=None, help="how a human went on, to compare with; none: for the story, how it goes on"
+        default=None, help="continuation by a human, to compare with; none: that of the story"
     )
     max_new_tokens: int | None = HfArg(default=None, help="none: 100, where the model has room")
     num_samples: int = HfArg(default=3, help="texts per strategy that draws")

@@ -109,7 +109,7 @@ class DataArguments(base.TaskFileArguments):
 
 @dataclass
 class ClassifierTrainingArguments(base.FineTuningRunArguments, AnyDeviceArguments):
-    """How to train it."""
+    """Training arguments with the defaults of this script."""
 
     output_dir: str = "out/classifier"
     logging_steps: float = 0.1

@@ -102,7 +102,7 @@ class DataArguments(base.TaskFileArguments):
 
 @dataclass
 class QuestionTrainingArguments(base.FineTuningRunArguments, AnyDeviceArguments):
-    """How to train it."""
+    """Training arguments with the defaults of this script."""
 
     output_dir: str = "out/qa"
     learning_rate: float | None = HfArg(default=None, help="none: 1e-3 from scratch, 3e-5 otherwise")

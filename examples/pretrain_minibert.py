@@ -91,7 +91,7 @@ class DataArguments(base.TextArguments):
 
     train_split: str = HfArg(default="train", help="split of the data set; several as train+unsupervised")
     leave_out: str | None = HfArg(
-        default=None, help="split (such as test) or file whose documents are removed from training"
+        default=None, help="split (for example test) or file whose documents are removed from training"
     )
     objective: str = HfArg(default="mlm", help="mlm: masked words; nsp or sop: and pairs of sentences")
     max_seq_length: int = HfArg(default=64, help="tokens of an example; short ones teach sooner")
@@ -99,13 +99,12 @@ class DataArguments(base.TextArguments):
         default=0.2, help="share of the tokens to predict; BERT took 0.15, more teaches sooner"
     )
     whole_words: bool = HfArg(default=False, help="mask whole words")
-    streaming: bool = HfArg(default=False, help="read the corpus during training, for one larger than memory; needs "
-                            "--max_steps")  # fmt: skip
+    streaming: bool = HfArg(default=False, help="read the corpus during training, to save memory; needs --max_steps")
 
 
 @dataclass
 class PretrainingArguments(base.PretrainingRunArguments, PackedTrainingArguments):
-    """How to train it."""
+    """Training arguments with the defaults of this script."""
 
     output_dir: str = "out/pretrained"
     num_train_epochs: float = 25

@@ -76,7 +76,7 @@ class DataArguments(base.TextArguments):
 
 @dataclass
 class PretrainingArguments(base.PretrainingRunArguments, PackedTrainingArguments):
-    """How to train it."""
+    """Training arguments with the defaults of this script."""
 
     output_dir: str = "out/minigpt"
     max_steps: int = HfArg(default=200, help="updates; -1: as many as num_train_epochs needs")
@@ -197,7 +197,7 @@ def main():
     if trainer.is_world_process_zero():
         save_tokenizer(tokenizer, args.output_dir)
         print("\n" + write(args.output_dir, data_args.prompt) + "\n")
-        print(f"saved to {args.output_dir}; go on: python examples/generate.py --model_name_or_path {args.output_dir}")
+        print(f"saved to {args.output_dir}; use it: python examples/generate.py --model_name_or_path {args.output_dir}")
     end_processes()
 
 

@@ -86,7 +86,7 @@ class DataArguments(base.TestedFileArguments):
 
 @dataclass
 class TranslationTrainingArguments(base.LongRunArguments, BatchPerItemArguments, Seq2SeqTrainingArguments):
-    """How to train it."""
+    """Training arguments with the defaults of this script."""
 
     output_dir: str = "out/translator"
     max_tokens: int = HfArg(default=512, help="tokens in a batch, both sides together, on each device")

@@ -77,8 +77,8 @@ class SourceLayer(DynamicLayer):
 
 def share_source(cache: EncoderDecoderCache | None, *tensors: torch.Tensor | None) -> tuple:
     """Keep one row per source: (B · beams, …) → (B, …), for each tensor given."""
-    layers = () if cache is None else cache.cross_attention_cache.layers
-    beams = max((getattr(layer, "beams", 1) for layer in layers), default=1)
+    layers = [] if cache is None else cache.cross_attention_cache.layers
+    beams = getattr(layers[0], "beams", 1) if len(layers) else 1
     return tuple(tensor if tensor is None or beams == 1 else tensor[::beams] for tensor in tensors)
 
 

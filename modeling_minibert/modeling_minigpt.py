@@ -170,12 +170,14 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
             ValueError: both or neither of input_ids and inputs_embeds; an input too long, an id out of range, or an
                 attention mask of another length than the texts.
         """
-        past_key_values = kwargs.pop("cache", past_key_values)  # the name since transformers 5.24
+        paged = kwargs.get("read_index") is not None  # `generate_batch`, whose cache goes to the attention function
+        if not paged:
+            past_key_values = kwargs.pop("cache", past_key_values)  # the name since transformers 5.24
         inputs = {"input_ids": input_ids, "token_type_ids": token_type_ids,
                   "position_ids": position_ids, "inputs_embeds": inputs_embeds}  # fmt: skip
         refuse_cross_attention(self, encoder_hidden_states)
         asked = (output_attentions, output_hidden_states)
-        packed, paged = (cu_seq_lens_q, max_length_q), kwargs.get("read_index") is not None
+        packed = (cu_seq_lens_q, max_length_q)
         batch = Batch.of(self, inputs, attention_mask, *asked, *packed, past_key_values, use_cache, paged=paged)
         hidden_states = batch.embed(self.embeddings)
         mask = prepare_decoder_mask(self.config, hidden_states, batch)

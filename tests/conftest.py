@@ -23,8 +23,13 @@ atexit.register(shutil.rmtree, CACHES, ignore_errors=True)
 for cache in ("HF_DATASETS_CACHE", "HF_METRICS_CACHE", "HF_MODULES_CACHE"):
     os.environ[cache] = str(CACHES / cache)
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+
+# No test fails because the machine is busy.
+hypothesis.settings.register_profile("no clock", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("no clock")
 
 NEEDS_FOLDER = {"data": "MINIBERT_DATA", "pretrained": "MINIBERT_PRETRAINED"}
 ROWS_PER_DOCUMENT = {"S1": 41, "S2": 40, "S3": 48, "S4": 26, "S5": 77}
@@ -48,6 +53,21 @@ class _ProvenRows:
     def pytest_runtest_logreport(self, report):
         if report.when == "call" and report.passed:
             self.config.proven_rows.update(row for name, row in report.user_properties if name == "lecture")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config):
+    """Run the whole suite in parallel processes where pytest-xdist is installed; `-n 0` runs it in one."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return  # one of those processes
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and getattr(config.option, "numprocesses", 0) is None:
+        config.option.numprocesses, config.option.dist = "auto", "loadfile"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """One process per core, but not more memory than a small machine has."""
+    return min(os.cpu_count() or 1, 4)
 
 
 def pytest_collection_modifyitems(items):

@@ -87,7 +87,6 @@ def words_only(rows):
 
 
 @pytest.mark.lecture("S1-02", "S1-03")
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 @pytest.mark.parametrize("rows", [SIX, FOUR], ids=["six", "four"])
 def test_the_toy_sentences_are_learned_in_seconds(rows):
     accuracy, loss, losses, seconds = learn(rows)
@@ -117,7 +116,6 @@ def pretrain(model, tokenizer, texts, steps=200):
 
 @pytest.mark.slow
 @pytest.mark.lecture("S1-01", "S1-19")
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 def test_the_notebooks_road_from_the_stack_over_pretraining_to_a_prediction(tmp_path):
     # 1. Data and the stack.
     texts, classes = zip(*SIX, strict=True)
@@ -148,7 +146,6 @@ def test_the_notebooks_road_from_the_stack_over_pretraining_to_a_prediction(tmp_
 
 
 @pytest.mark.lecture("S1-03")
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 def test_word_order_is_learned_where_a_mean_of_words_cannot():
     share, means = words_only(ORDER)
     # To a mean of words, each pair is one and the same point; any model of it is right on half.
@@ -161,7 +158,6 @@ def test_word_order_is_learned_where_a_mean_of_words_cannot():
 
 
 @pytest.mark.lecture("S4-05")
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 @pytest.mark.parametrize("positions, learns", [("learned", True), ("sinusoidal", True), ("none", False)])
 def test_learned_and_sinusoidal_positions_both_learn_word_order_and_none_does_not(positions, learns):
     accuracy, loss, _, _ = learn(ORDER, steps=150, position_embedding_type=positions, classifier_pooling="mean")
@@ -363,7 +359,6 @@ class ThreatDataset(torch.utils.data.Dataset):
 
 
 @pytest.mark.lecture("S3-34")
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 def test_a_plain_torch_data_set_trains_with_trainer(tmp_path):
     tokenizer = toy_tokenizer(ThreatDataset.LINES)
     names = {"id2label": {0: "normal", 1: "threat"}, "label2id": {"normal": 0, "threat": 1}}

@@ -45,7 +45,7 @@ def test_the_learning_rate_rises_then_falls_to_zero_and_never_rises_again(script
     )
     trainer = Trainer(torch.nn.Linear(1, 1), args)
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(total=st.integers(2, 400), warmup=st.one_of(st.none(), st.floats(0.01, 0.9)))
     def check(total, warmup):
         args.warmup_steps = 0.1 if warmup is None else warmup  # the scripts' default is a tenth
@@ -120,7 +120,6 @@ def test_the_classifier_shuffles_holds_text_out_and_learns_its_words_from_train_
 
 
 @pytest.mark.lecture("S5-73")
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 def test_pretraining_shuffles_holds_text_out_and_learns_its_words_from_train_alone(load_example, tmp_path, monkeypatch):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
     script = load_example("pretrain_minibert")
@@ -137,7 +136,6 @@ def test_pretraining_shuffles_holds_text_out_and_learns_its_words_from_train_alo
 
 @pytest.mark.slow
 @pytest.mark.lecture("S2-25")
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 def test_the_commands_of_the_readme_pretrain_then_finetune_then_are_used(
     repository, load_example, tmp_path, monkeypatch
 ):

@@ -90,7 +90,7 @@ def test_ci_runs_the_install_and_the_test_command_of_the_readme(readme, reposito
     ci = (repository / ".ci" / "run").read_text(encoding="utf-8")
     assert "pip install -c constraints.txt -e" in "\n".join(commands(readme))
     assert "python -m pytest" in commands(readme) and "python -m pytest" in ci
-    assert "-c constraints.txt -e" in ci
+    assert "new_environment .venv constraints.txt" in ci and '-c "$2" -e' in ci
 
 
 @pytest.mark.lecture("S4-10", "S4-26")

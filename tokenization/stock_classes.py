@@ -133,7 +133,7 @@ def wordpiece_from_vocab(
 
 def _pieces_by_id(vocab: Mapping[str, int]) -> list[str]:
     """Return the pieces by id; raise if ids have holes, which would leave untrained embeddings."""
-    pieces = sorted(vocab, key=vocab.get)
+    pieces = sorted(vocab, key=lambda piece: vocab[piece])
     for expected, piece in enumerate(pieces):
         if vocab[piece] != expected:
             raise ValueError(

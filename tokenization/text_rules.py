@@ -27,7 +27,7 @@ def build_normalizer(kind: str, lowercase: bool, strip_accents: bool | None, str
         strip_html: replace tags (`<br />`) by a space; entities (`&amp;`) stay.
         punctuation: with "remove", every mark but ! and ? becomes a space.
     """
-    steps = []
+    steps: list[normalizers.Normalizer] = []
     if strip_html:
         steps.append(normalizers.Replace(Regex(_HTML_TAG), " "))
     if punctuation == "remove":

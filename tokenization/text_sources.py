@@ -115,7 +115,7 @@ def _open_table(path: Path, text_column: str) -> Texts:
 
     reader = _TABLE_READERS[path.suffix.lower()]
     # By default pandas reads the words "None" and "NA" as missing cells, too.
-    options = {"keep_default_na": False} if reader == "csv" else {}
+    options: dict = {"keep_default_na": False} if reader == "csv" else {}
     if path.suffix.lower() == ".tsv":
         options["sep"] = "\t"
     return _open_dataset(load_dataset(reader, data_files=str(path), split="train", **options), text_column)

@@ -30,7 +30,7 @@ BATCHES = 3  # one measurement runs all three, as their lengths differ
 
 
 class Variant(NamedTuple):
-    """A way to train."""
+    """A variant of training."""
 
     ours: bool
     bf16: bool = False

@@ -25,7 +25,7 @@ BATCHES = 3  # one measurement runs all three, as their lengths differ
 
 
 class Variant(NamedTuple):
-    """A way to train. `batching` is "padded to 512", "padded to the longest", "alike lengths" or "packed"."""
+    """A variant of training; `batching` is "padded to 512", "padded to the longest", "alike lengths" or "packed"."""
 
     ours: bool
     batching: str

@@ -65,7 +65,7 @@ def check(path: Path) -> bool:
         print(f"  · not written yet: {error}")
     except WrongAnswerError as hint:
         print(f"  ✗ {title}\n      {hint}")
-    except Exception as error:  # whatever the student's code may raise
+    except Exception as error:  # the student's code may raise any error
         print(f"  ✗ {title}\n      {explain_error(error, path)}")
     else:
         return True

@@ -7,6 +7,7 @@ moved is reported on the screen.
 import math
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 
 from datasets import ClassLabel, Dataset, DatasetDict
 
@@ -16,7 +17,7 @@ from .splits import SPLITS, check_columns, check_text, check_train, load_splits,
 def load_text_classification(
     dataset_name: str | None = None,
     dataset_config_name: str | None = None,
-    data_files: dict[str, str] | None = None,
+    data_files: Mapping[str, str] | None = None,
     text_column: str = "text",
     text_pair_column: str | None = None,
     label_column: str = "label",

@@ -9,7 +9,7 @@ Text files may have the layout of Google's BERT: one sentence per line, a blank 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -36,7 +36,7 @@ _LAST_WORD = re.compile(r"[\w.]*\w(?=\.$)")
 def load_documents(
     dataset_name: str | None = None,
     dataset_config_name: str | None = None,
-    data_files: dict[str, str | list[str]] | None = None,
+    data_files: Mapping[str, str | list[str]] | None = None,
     text_column: str = "text",
     streaming: bool = False,
 ) -> DatasetDict | IterableDatasetDict:
@@ -92,11 +92,11 @@ def load_pretraining_text(
     Raises:
         ValueError: a missing split (names the splits), or as `load_documents`.
     """
-    files = {split: path for split, path in (files or {}).items() if path}
+    paths: dict[str, str | list[str]] = {split: path for split, path in (files or {}).items() if path}
     unwanted = leave_out
     if leave_out and Path(leave_out).is_file():
-        files, unwanted = files | {"leave_out": leave_out}, "leave_out"
-    splits = load_documents(dataset_name, None, files or None, text_column, streaming)
+        paths, unwanted = paths | {"leave_out": leave_out}, "leave_out"
+    splits = load_documents(dataset_name, None, paths or None, text_column, streaming)
     names = train_split.split("+") if dataset_name else ["train"]
     missing = sorted({*names, *filter(None, [unwanted])} - set(splits))
     if missing:

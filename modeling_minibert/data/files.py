@@ -1,5 +1,6 @@
 """Read tables (csv, tsv, json lines, parquet) through `datasets`, with errors that say what to do."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from datasets import Dataset, IterableDataset, load_dataset
@@ -8,7 +9,7 @@ from datasets.exceptions import DatasetGenerationError
 READERS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
-def as_paths(paths: str | Path | list[str | Path]) -> list[str]:
+def as_paths(paths: str | Path | Sequence[str | Path]) -> list[str]:
     """Return one path or several as a list."""
     return [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
 
@@ -53,7 +54,7 @@ def read_table(paths: str | list[str], split: str, streaming: bool = False) -> D
         for path in paths:
             check_utf8(path)
     # By default pandas reads the words "None", "null" and "NA" as missing cells, too.
-    options = {"keep_default_na": False} if reader == "csv" else {}
+    options: dict = {"keep_default_na": False} if reader == "csv" else {}
     if Path(paths[0]).suffix.lower() == ".tsv":
         options["sep"] = "\t"
     try:

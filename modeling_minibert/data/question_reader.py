@@ -10,7 +10,7 @@ Sources: Rajpurkar et al. 2016 and 2018 (SQuAD v1.1 and v2).
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,7 @@ FEATURES = Features(
 def load_question_answering(
     dataset_name: str | None = None,
     dataset_config_name: str | None = None,
-    data_files: dict[str, str] | None = None,
+    data_files: Mapping[str, str] | None = None,
     validation_fraction: float = 0.1,
     test_fraction: float = 0.1,
     skip_bad_rows: bool = False,

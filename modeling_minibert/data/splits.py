@@ -1,6 +1,6 @@
 """The splits of a data set: load them, check their columns, drop rows that another split repeats."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from datasets import Dataset, IterableDataset, load_dataset
@@ -13,7 +13,7 @@ SPLITS = ("train", "validation", "test")
 def load_splits(
     dataset_name: str | None,
     dataset_config_name: str | None,
-    data_files: dict[str, str | list[str]] | None,
+    data_files: Mapping[str, str | list[str]] | None,
     read: Callable = read_table,
     streaming: bool = False,
 ) -> dict[str, Dataset | IterableDataset]:
@@ -32,7 +32,7 @@ def load_splits(
         raise ValueError("give either dataset_name or data_files, and not both")
     if dataset_name:
         return load_dataset(dataset_name, dataset_config_name, streaming=streaming)
-    return {split: read(files, split) for split, files in data_files.items()}
+    return {split: read(files, split) for split, files in (data_files or {}).items()}
 
 
 def check_train(splits: dict) -> None:
@@ -73,7 +73,7 @@ def without_texts_of(
     """
     if isinstance(dataset, IterableDataset):
         return dataset.filter(partial(_is_new, {row["text"] for row in other}))
-    columns = [name for name in columns if name in dataset.column_names]
+    columns = tuple(name for name in columns if name in dataset.column_names)
 
     def rows(split):
         return zip(*(split[column] for column in columns), strict=True)

@@ -7,6 +7,8 @@
 Read the functions in that order; `PairCollator` then makes the batches.
 """
 
+from collections.abc import Mapping
+
 from datasets import Dataset, DatasetDict
 from transformers import DataCollatorForSeq2Seq
 
@@ -18,7 +20,7 @@ VALIDATION_SHARE = 0.05
 
 def load_text_pairs(
     dataset_name: str | None = None,
-    data_files: dict[str, str] | None = None,
+    data_files: Mapping[str, str] | None = None,
     source_column: str = "source",
     target_column: str = "target",
     seed: int = 0,

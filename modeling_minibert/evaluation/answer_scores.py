@@ -148,7 +148,7 @@ def _mean_of_first(values: np.ndarray, _, sample_weight: np.ndarray | None = Non
 
 def _subset_means(scores: np.ndarray, has_answer: np.ndarray) -> dict:
     """Return the means over all questions, HasAns and NoAns, in percent; scores (N, 2), has_answer (N,)."""
-    results = {}
+    results: dict[str, float] = {}
     for prefix, chosen in (("", has_answer | True), ("HasAns_", has_answer), ("NoAns_", ~has_answer)):
         if chosen.any():
             exact, overlap = 100 * scores[chosen].mean(axis=0)

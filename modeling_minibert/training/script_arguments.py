@@ -28,12 +28,12 @@ class InheritedHelp:
 
 
 def tokenizer_argument() -> Field:
-    """The field --tokenizer_name of the scripts that take a trained tokenizer."""
+    """Make the field --tokenizer_name, for scripts that take a trained tokenizer."""
     return HfArg(default=None, help="from scratch: a trained tokenizer; none: train one on the train split")
 
 
 def overrides_argument(from_scratch: str) -> Field:
-    """The field --config_overrides of a script whose own options for random weights are `from_scratch`."""
+    """Make the field --config_overrides, whose help shows the script's overrides for random weights."""
     text = "configuration fields to change, as name=value,name=value; from scratch, if none are given: "
     return HfArg(default=None, help=text + from_scratch)
 
@@ -60,7 +60,7 @@ class CheckpointArguments(InheritedHelp):
     )
 
     def parse_overrides(self, from_scratch: str) -> dict:
-        """The fields of --config_overrides; without a checkpoint and if none are given, those of `from_scratch`."""
+        """Parse --config_overrides; if it is not given and there is no checkpoint, parse `from_scratch`."""
         default = from_scratch if self.model_name_or_path is None else None
         return parse_options(default if self.config_overrides is None else self.config_overrides)
 
@@ -74,7 +74,7 @@ class FileArguments(InheritedHelp):
     validation_file: str | None = HfArg(default=None, help="none: a part of train is set apart")
 
     def files(self, bundled: dict[str, str]) -> dict[str, str | list[str]]:
-        """Split → path of each file that was given; `bundled` if neither a file nor a data set was."""
+        """Collect split → path of the files that were given; `bundled` if neither a file nor a data set was."""
         paths = {split: getattr(self, f"{split}_file", None) for split in ("train", "validation", "test")}
         given = {split: path for split, path in paths.items() if path}
         return given or ({} if self.dataset_name else bundled)
@@ -110,7 +110,7 @@ class TextArguments(FileArguments):
 
 @dataclass
 class RunArguments(InheritedHelp):
-    """Short help texts and our defaults for arguments of `TrainingArguments`; list it before the class it changes."""
+    """Defaults and short help texts for `TrainingArguments`; as a base class it comes before the one it changes."""
 
     output_dir: str = HfArg(default="out", help="where everything is saved")
     learning_rate: float = HfArg(default=2e-3, help="the highest; small models bear large ones")
@@ -160,7 +160,7 @@ class FineTuningRunArguments(RunArguments):
 
 
 def token_fields(tokenizer, *names: str) -> dict[str, int | None]:
-    """Configuration fields that depend on the tokenizer: `vocab_size`, and the id of each special token named."""
+    """Build the configuration fields of a tokenizer: `vocab_size`, and the id of each named special token."""
     return {"vocab_size": len(tokenizer)} | {
         f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in names
     }
@@ -172,7 +172,7 @@ def sizes(splits: dict) -> str:
 
 
 def settle_length(tokenizer, model, max_length: int | None) -> int:
-    """Tokens of the longest input; saved with the tokenizer, so that pipelines cut as the training did.
+    """Set the longest input of the tokenizer in tokens, and return it; pipelines then cut texts as in training.
 
     Args:
         max_length: the length asked for; None: as many tokens as the model reads.

@@ -12,10 +12,6 @@ from modeling_minibert import MiniGPTConfig, MiniGPTForCausalLM
 from tokenization import train_tokenizer
 
 ROLES = {"pad_token": "[PAD]", "unk_token": "[UNK]", "eos_token": "[EOS]"}
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:the vocabulary has"),
-    pytest.mark.filterwarnings("ignore:the validation"),
-]
 
 
 @pytest.fixture

@@ -8,8 +8,6 @@ from transformers import BertConfig, pipeline
 from modeling_minibert import MiniBertConfig, MiniBertForMaskedLM, MiniBertForQuestionAnswering
 from tokenization import train_tokenizer
 
-pytestmark = pytest.mark.filterwarnings("ignore:the vocabulary has")
-
 CONTEXT = "Rome is the capital of Italy. The capital city of France is Paris, said Pierre in Bordeaux."
 QUESTION = "What is the capital of France?"
 

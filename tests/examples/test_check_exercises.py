@@ -138,7 +138,7 @@ MISTAKES = [  # of which exercise, what is exchanged, and a piece of the hint
     ("exercise_4", "return input_ids\n", "return input_ids[:, prompt.shape[1]:]\n", "return the prompt too"),
     ("exercise_4", "logits[:, -1]", "logits[:, 0]", "this is the first"),
     ("exercise_4", "model(input_ids)", "model(prompt)", "always the same token"),
-    ("exercise_4", "next_id.item() == eos_token_id", "False", "goes on after the end token"),
+    ("exercise_4", "next_id.item() == eos_token_id", "False", "continues after the end token"),
     ("exercise_4", "logits / temperature", "logits * temperature", "multiplied by the temperature"),
     ("exercise_4", "return logits.softmax(dim=-1)", "return logits", "the softmax is missing"),
     ("exercise_4", "logits < smallest, -torch.inf", "logits < smallest, 0.0", "which still is exp(0)"),

@@ -21,7 +21,6 @@ from transformers import (
 from modeling_minibert import MiniBertConfig, MiniBertModel
 from tokenization import train_tokenizer
 
-pytestmark = pytest.mark.filterwarnings("ignore:the vocabulary has", "ignore:the warm-up")
 SHAPE = {"hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 32}
 KINDS = {
     "bert": lambda size: BertModel(BertConfig(vocab_size=size, max_position_embeddings=24, **SHAPE)),

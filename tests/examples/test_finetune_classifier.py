@@ -30,7 +30,6 @@ from modeling_minibert.evaluation import bootstrap_interval, classification
 from tokenization import save_tokenizer, train_tokenizer
 
 # Tiny texts have fewer words than any vocabulary asks for.
-pytestmark = pytest.mark.filterwarnings("ignore:the vocabulary has")
 
 SUBJECTS = "filmnya bukunya kopinya hotelnya kelasnya lagunya keretanya sepatunya".split()
 JUDGEMENTS = {
@@ -439,7 +438,6 @@ def imdb_rows(data_dir, tmp_path, count):
     ],
     ids=["S2", "S3"],
 )
-@pytest.mark.filterwarnings("ignore:the warm-up")
 def test_the_lectures_fine_tuning_runs_on_imdb_with_its_own_arguments(lecture, script, data_dir, tmp_path):
     arguments = imdb_rows(data_dir, tmp_path, {"train": 80, "test": 40})
     start = stock_checkpoint(tmp_path / "start", [("a good film", 1), ("a bad film", 0)], BertModel)

@@ -25,8 +25,6 @@ from modeling_minibert import MiniBertForQuestionAnswering, MiniGPTConfig, MiniG
 from modeling_minibert.evaluation import QuestionAnsweringMetrics
 from tokenization import save_tokenizer, train_tokenizer
 
-pytestmark = pytest.mark.filterwarnings("ignore:the vocabulary has")
-
 NAMES = "Ayu Bayu Citra Dewi Eko Fajar Gita Hadi".split()
 CITIES = "Bandung Medan Padang Solo Ambon Bogor Paris Lima".split()
 SIZES = "hidden_size=16,num_attention_heads=2,intermediate_size=32,num_hidden_layers=1,max_position_embeddings=64"

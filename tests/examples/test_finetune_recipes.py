@@ -13,8 +13,6 @@ from modeling_minibert import MiniBertForSequenceClassification
 from modeling_minibert.training import load_checkpoint
 from tokenization import train_tokenizer
 
-pytestmark = pytest.mark.filterwarnings("ignore:the vocabulary has")
-
 NO_DROPOUT = "hidden_dropout_prob=0,attention_probs_dropout_prob=0"
 QUICK = ["--num_train_epochs", "2", "--per_device_train_batch_size", "8", "--logging_steps", "1"]
 

@@ -36,7 +36,6 @@ def files(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 @pytest.mark.lecture("S3-17")
 def test_both_starts_run_on_the_same_labels_with_their_own_learning_rates(curve, files, tmp_path, capsys, monkeypatch):
     options = []
@@ -107,7 +106,6 @@ def test_any_number_of_labels_holds_the_classes_in_their_shares_and_the_fewer_ar
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 def test_a_real_run_of_both_sides(curve, files, tmp_path, capsys):
     curve.run(*files, "--labels", 40, "--seeds", 1, "--max_steps", 2)
     assert "run 2 of 2: scratch-40-0   test macro_f1" in capsys.readouterr().out

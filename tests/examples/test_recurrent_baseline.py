@@ -6,11 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:the vocabulary has"),
-    pytest.mark.filterwarnings("ignore:the validation"),
-]
-
 
 @pytest.fixture
 def script(load_runs_script):

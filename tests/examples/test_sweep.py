@@ -13,7 +13,6 @@ from transformers import BertConfig, BertModel
 
 from tokenization import train_tokenizer
 
-pytestmark = pytest.mark.filterwarnings("ignore:the vocabulary has")
 SIZES = "hidden_size=16,num_attention_heads=2,intermediate_size=32,num_hidden_layers=1,max_position_embeddings=32"
 TINY = [
     "--config_overrides",

@@ -17,10 +17,6 @@ from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGenera
 from modeling_minibert.data import PairCollator
 
 FOLDER = Path(__file__).parents[2] / "examples" / "data" / "translation"
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:the vocabulary has"),
-    pytest.mark.filterwarnings("ignore:the warm-up"),
-]
 
 
 def read(split):
@@ -269,7 +265,7 @@ def test_two_processes_give_the_losses_and_the_scores_of_one_with_the_same_globa
     [
         (["--num_beams", "0"], r"num_beams \(0\) must be at least 1"),
         (["--generation_num_beams", "0"], r"generation_num_beams \(0\) must be at least 1"),
-        (["--target_column", "fr"], "no column 'fr' for the target"),
+        (["--target_column", "fr"], "no column 'fr'; its columns"),
         (["--dataset_name", "x", "--train_file", "y.csv"], "exclude each other"),
     ],
 )

@@ -10,7 +10,6 @@ from transformers import get_cosine_schedule_with_warmup
 
 @pytest.mark.slow
 @pytest.mark.lecture("S5-26", "S5-30")
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 def test_norms_before_need_no_warm_up_and_norms_after_do(load_example, monkeypatch, repository, tmp_path, capsys):
     monkeypatch.syspath_prepend(str(repository / "examples"))
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))

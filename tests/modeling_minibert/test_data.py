@@ -329,7 +329,6 @@ def windows_of(texts, max_length=8, stride=2, **options):
     return [window[1:-1] for window in words], window_to_text, encoding
 
 
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 @pytest.mark.parametrize("max_length, stride", [(8, 2), (8, 0), (8, 5), (5, 1), (3, 0), (17, 3), (100, 9)])
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_windows_cover_every_token_and_share_exactly_the_stride(max_length, stride, side):
@@ -349,14 +348,12 @@ def test_windows_cover_every_token_and_share_exactly_the_stride(max_length, stri
         assert joined == text.split()
 
 
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 def test_a_short_text_is_one_window_and_equals_the_plain_encoding():
     texts = ["satu dua", "", " ".join(LONG)]
     windows, window_to_text, _ = windows_of(texts, max_length=30)
     assert windows == [text.split() for text in texts] and window_to_text == [0, 1, 2]
 
 
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 @pytest.mark.parametrize("stride", [6, 7, -1])
 def test_a_stride_that_leaves_no_room_is_refused(stride):
     with pytest.raises(ValueError, match=rf"stride \({stride}\) must be at least 0 and below 6"):

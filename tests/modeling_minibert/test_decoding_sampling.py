@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from helpers.pairs import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
@@ -66,9 +67,10 @@ def test_sampling_at_a_tiny_temperature_is_greedy_search():
 
 
 @pytest.mark.lecture("S5-55", "S5-56", "S5-57")
-@pytest.mark.parametrize("temperature", [0.3, 0.7, 1.0, 2.5])
-@pytest.mark.parametrize("top_k", [1, 5, 36, 37, 640])
-@pytest.mark.parametrize("top_p", [1e-9, 0.5, 0.92, 0.95, 1.0])
+@pytest.mark.parametrize(
+    ("top_k", "top_p", "temperature"),
+    pairwise([1, 5, 36, 37, 640], [1e-9, 0.5, 0.92, 0.95, 1.0], [0.3, 0.7, 1.0, 2.5]),
+)
 def test_filtered_distributions_equal_those_of_transformers(temperature, top_k, top_p):
     """The settings of Holtzman's table among them (k = 640 and 40, t = 0.7 and 0.9, p = 0.95)."""
     logits = random_logits(7)
@@ -80,7 +82,7 @@ def test_filtered_distributions_equal_those_of_transformers(temperature, top_k, 
 
 
 @pytest.mark.lecture("S5-56")
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.floats(-30, 30), min_size=1, max_size=30), st.integers(1, 40))
 def test_top_k_keeps_exactly_k_and_shares_the_rest_out(logits, top_k):
     """Also where values are equal; transformers' warper then keeps more than k."""
@@ -100,7 +102,7 @@ def test_equal_logits_are_where_transformers_keeps_more_than_k():
 
 
 @pytest.mark.lecture("S5-57")
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(st.floats(-8, 8), min_size=1, max_size=30), st.floats(0.001, 1))
 def test_top_p_keeps_the_smallest_set_that_reaches_p(logits, top_p):
     """Its sum is at least p, without its least likely token it is below (1e-12: sums in another order)."""

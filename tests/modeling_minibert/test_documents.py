@@ -148,7 +148,7 @@ def test_sentences_end_where_a_reader_says(text, sentences):
     assert split_sentences(text) == sentences
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(st.one_of(st.sampled_from("aB1 .!?…\n\"')("), st.characters(exclude_categories=["Cs"])), max_size=60))
 def test_no_character_is_lost_but_spaces_and_line_breaks(text):
     sentences = split_sentences(text)

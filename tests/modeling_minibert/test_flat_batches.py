@@ -23,7 +23,7 @@ def rows_of(lengths, **columns):
 
 
 @pytest.mark.parametrize("as_dataset", [True, False])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lengths=LENGTHS, max_tokens=st.integers(40, 200), bucket=st.sampled_from([1, 4, 8, 64]), epoch=st.integers(0, 9))
 def test_every_row_comes_once_an_epoch_within_the_budget(as_dataset, lengths, max_tokens, bucket, epoch):
     rows = rows_of(lengths)

@@ -220,7 +220,7 @@ def test_where_chance_chose_none_the_nearest_token_or_word_is_chosen():
     assert labels.tolist() == [-100, 6, 7, 8, -100, -100]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lengths=st.lists(st.integers(3, 30), min_size=1, max_size=8), multiple=st.sampled_from([None, 8]))
 def test_padded_and_flattened_batches_hold_the_same_rows(lengths, multiple):
     tokenizer = wordpiece_from_vocab([*SPECIALS, *(f"w{i}" for i in range(1000))])

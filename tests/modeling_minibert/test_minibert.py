@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.checkpointing import enable_checkpointing
 from helpers.compare import assert_same_outputs
 from helpers.minibert import CLASSES, HEADS, LAYERS, VARIANTS, B, E, H, L, V, random_batch, random_model, small_config
 from torch.testing import assert_close
@@ -206,8 +207,8 @@ def test_gradient_checkpointing_gives_the_same_gradients(variant):
     model(**batch).loss.backward()
     expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
     model.zero_grad()
-    model.gradient_checkpointing_enable()
-    assert model.is_gradient_checkpointing and all(layer.gradient_checkpointing for layer in model.minibert.layers)
+    enable_checkpointing(model)
+    assert all(layer.gradient_checkpointing for layer in model.minibert.layers)
     model(**batch).loss.backward()
     for name, parameter in model.named_parameters():
         assert_close(parameter.grad, expected[name], rtol=0, atol=1e-12, msg=lambda m, name=name: f"{name}: {m}")

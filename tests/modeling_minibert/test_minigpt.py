@@ -9,6 +9,7 @@ import math
 
 import pytest
 import torch
+from helpers.checkpointing import enable_checkpointing
 from helpers.compare import assert_same_outputs, assert_same_weights
 from helpers.minigpt import (
     EXACT,
@@ -27,6 +28,7 @@ from helpers.minigpt import (
     random_ids,
     small_gpt_config,
 )
+from helpers.pairs import pairwise
 from safetensors import safe_open
 from torch.testing import assert_close
 from transformers import AutoModelForCausalLM, DynamicCache, StaticCache
@@ -88,9 +90,7 @@ def test_the_cache_remembers_which_tokens_were_padding(static):
 
 
 @pytest.mark.lecture("S3-36")
-@pytest.mark.parametrize("side", ["left", "right"])
-@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(("variant", "implementation", "side"), pairwise(VARIANTS, IMPLEMENTATIONS, ["left", "right"]))
 def test_a_padded_batch_gives_what_its_rows_give_alone(variant, implementation, side):
     model = random_gpt(attn_implementation=implementation, **VARIANTS[variant])
     rows = [torch.randint(1, V, (length,)) for length in (7, 4, 1)]
@@ -168,7 +168,7 @@ def test_gradient_checkpointing_gives_the_same_gradients(variant, implementation
     batch["labels"] = batch["input_ids"].where(batch["attention_mask"] == 1, -100)
     model(**batch).loss.backward()
     expected = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
-    model.activation_checkpointing_enable()
+    enable_checkpointing(model)
     assert all(layer.gradient_checkpointing for layer in model.minigpt.layers)
     for use_cache in (None, True):
         model.zero_grad()

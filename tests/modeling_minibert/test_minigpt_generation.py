@@ -179,6 +179,7 @@ def test_scores_and_attentions_of_each_step_can_be_had():
 
 
 @pytest.mark.lecture("S5-48")
+@pytest.mark.filterwarnings("ignore:Using the model-agnostic default `max_length`")  # the case that is tested
 def test_a_short_model_writes_up_to_its_last_position_unless_told_otherwise(caplog):
     model, prompt = random_gpt(max_position_embeddings=23), random_ids()
     assert model.generate(prompt).shape == (3, 23)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch._dynamo.testing
+from helpers.checkpointing import enable_checkpointing
 from helpers.packing import EXACT, HEADS, LENGTHS, PER_TOKEN, B, L, T, V, build, padded_batch
 from torch.testing import assert_close
 from transformers import BertConfig, BertModel, DataCollatorWithFlattening
@@ -281,7 +282,7 @@ def test_gradient_checkpointing_gives_the_same_gradients(fields):
     model = build(MiniBertForMaskedLM, "packed", **fields)
     torch.manual_seed(3)
     _, expected = loss_and_gradients(model, batch)
-    model.gradient_checkpointing_enable()
+    enable_checkpointing(model)
     torch.manual_seed(3)
     _, gradients = loss_and_gradients(model, batch)
     for name, gradient in gradients.items():

@@ -7,6 +7,7 @@ through three layers stay below 1e-5, float64 below 1e-10.
 
 import pytest
 import torch
+from helpers.pairs import pairwise
 from torch import nn
 from transformers import AlbertConfig, AlbertModel, AutoTokenizer, BertModel
 
@@ -146,9 +147,7 @@ def backward(output, mask):
     total.backward()
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
-@pytest.mark.parametrize("padded", [True, False], ids=["padded", "unpadded"])
-@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+@pytest.mark.parametrize(("attention", "padded", "dtype"), pairwise(["eager", "sdpa"], [True, False], TOLERANCE))
 @pytest.mark.parametrize("name", NAMES)
 def test_outputs_and_gradients_are_those_of_stock_bert(name, attention, padded, dtype):
     ours, stock = make_pair(name, dtype, attention, num_labels=2 if "Question" in name else C)

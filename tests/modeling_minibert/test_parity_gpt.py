@@ -12,6 +12,7 @@ import transformers
 from helpers.compare import assert_same_weights
 from helpers.gpt_twins import FIELDS, C, E, H, L, V, make_ours, make_stock
 from helpers.minigpt import pad_rows
+from helpers.pairs import pairwise
 from torch import nn
 from torch.testing import assert_close
 from transformers import GPT2Config, GPT2LMHeadModel, OpenAIGPTConfig
@@ -58,9 +59,7 @@ def named_gradients(model, weights_of):
 
 
 @pytest.mark.lecture("S5-45")
-@pytest.mark.parametrize("side", ["right", "left"])
-@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
-@pytest.mark.parametrize("implementation", ["eager", "sdpa"])
+@pytest.mark.parametrize(("implementation", "side", "dtype"), pairwise(["eager", "sdpa"], ["right", "left"], TOLERANCE))
 @pytest.mark.parametrize(("family", "name"), PAIRS)
 def test_outputs_and_losses_are_those_of_the_stock_model(family, name, implementation, dtype, side):
     if family == "openai-gpt" and side == "left" and name.endswith("Model"):

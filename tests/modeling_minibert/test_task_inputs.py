@@ -117,7 +117,6 @@ def test_a_stock_gpt2_and_a_tokenizer_without_any_special_token():
     assert model(torch.tensor([ids])).logits.isfinite().all()
 
 
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 def test_a_pipeline_on_the_saved_folder_writes_the_same_sequence(tmp_path):
     tokenizer = word_tokenizer()
     model = small_model(MiniGPTForSequenceClassification, len(tokenizer), num_labels=3)

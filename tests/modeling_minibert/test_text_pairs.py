@@ -12,7 +12,6 @@ from modeling_minibert.data import PairCollator, TokenBudgetBatches, encode_pair
 from modeling_minibert.evaluation import GenerationMetrics
 from tokenization import train_tokenizer
 
-pytestmark = pytest.mark.filterwarnings("ignore:the vocabulary has")
 ROLES = {"pad_token": "[PAD]", "bos_token": "[SOS]", "eos_token": "[EOS]", "unk_token": "[UNK]"}
 PAIRS = [("saya datang", "i come"), ("kamu pergi ke depok", "you go to depok"), ("kamu datang", "you come")]
 

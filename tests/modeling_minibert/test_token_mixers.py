@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.checkpointing import enable_checkpointing
 from transformers import DynamicCache, StaticCache, Trainer, TrainingArguments
 
 from modeling_minibert import MiniGPTConfig, MiniGPTForCausalLM, MiniGPTForSequenceClassification, MiniGPTModel
@@ -100,7 +101,7 @@ def test_gradients_reach_every_weight_and_none_is_lost_in_pads(name):
     assert without <= {f"minigpt.layers.{i}.attention.key.bias" for i in (0, 1)}  # adds the same to all logits of AFT
     expected = {n: p.grad.clone() for n, p in model.named_parameters()}
     model.zero_grad()
-    model.gradient_checkpointing_enable()
+    enable_checkpointing(model)
     model(ids, attention_mask=mask, labels=ids.where(mask.bool(), -100)).loss.backward()
     for n, p in model.named_parameters():
         torch.testing.assert_close(p.grad, expected[n], **CLOSE)

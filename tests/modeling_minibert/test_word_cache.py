@@ -60,7 +60,7 @@ def test_ids_and_word_numbers_are_those_of_the_tokenizer_for_any_text(kind, vari
     tokenizer, cached = trained(kind, variant), warm_cache(kind, variant)
     assert cached.exact_by_words
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(text=TEXT)
     def search(text):
         assert_same(tokenizer, cached, text)

@@ -93,7 +93,6 @@ def tokenizer(request):
         )
 
 
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 def test_phrases_are_taken_whole_wherever_they_stand(tokenizer):
     assert tokenizer.tokenize("Film ini TIDAK bagus!")[-2:] == ["tidak bagus", "!"]
     assert tokenizer.tokenize("buang buang waktu")[:1] == ["buang buang waktu"]  # the longest
@@ -104,7 +103,6 @@ def test_phrases_are_taken_whole_wherever_they_stand(tokenizer):
     assert tokenizer.decode(found["input_ids"], skip_special_tokens=True).startswith("lagu itu tidak bagus")
 
 
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 def test_the_ids_are_dense_and_survive_saving_and_the_word_cache(tokenizer, tmp_path):
     assert sorted(tokenizer.get_vocab().values()) == list(range(len(tokenizer)))
     assert "tidak bagus" in tokenizer.get_added_vocab() and "tidak bagus" not in tokenizer.all_special_tokens
@@ -115,7 +113,6 @@ def test_the_ids_are_dense_and_survive_saving_and_the_word_cache(tokenizer, tmp_
     assert WordCache(tokenizer).encode_batch(texts) == expected
 
 
-@pytest.mark.filterwarnings("ignore:the vocabulary has")
 def test_the_pieces_are_those_of_a_tokenizer_without_phrases():
     texts = make_texts()
     plain, more = (

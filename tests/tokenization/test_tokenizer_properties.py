@@ -22,7 +22,7 @@ def normalised(tokenizer, text):
 
 
 @pytest.mark.parametrize("kind", ["bpe+bytes", "unigram+bytes"])
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=TEXT)
 def test_with_bytes_decoding_gives_back_the_normalised_text(trained, kind, text):
     assume(not spells_a_special_token(text))
@@ -33,7 +33,7 @@ def test_with_bytes_decoding_gives_back_the_normalised_text(trained, kind, text)
 
 
 @pytest.mark.parametrize("kind", ["bpe", "unigram"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyz0123456789 ABC.,!?()-'<>"), max_size=40))
 def test_ascii_survives_the_round_trip_without_bytes(trained, kind, text):
     tokenizer = trained[kind]
@@ -44,7 +44,7 @@ def test_ascii_survives_the_round_trip_without_bytes(trained, kind, text):
 
 
 @pytest.mark.lecture("S1-04")
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_any_sequence_of_known_words_survives_the_round_trip(trained, data):
     tokenizer = trained["wordlevel"]
@@ -55,7 +55,7 @@ def test_any_sequence_of_known_words_survives_the_round_trip(trained, data):
 
 @pytest.mark.lecture("S1-05", "S1-27")
 @pytest.mark.parametrize("kind", ["wordpiece", "bpe", "unigram", "wordlevel"])
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(text=TEXT, length=st.integers(3, 12))
 def test_no_text_escapes_its_limits(trained, kind, text, length):
     tokenizer = trained[kind]

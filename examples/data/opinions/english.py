@@ -7,7 +7,7 @@ which is why adjectives fit their nouns and articles stand in the filling.
 
 import frames
 
-# One template on few lines reads as a table; the formatter would give every string a line of its own.
+# A template on few lines reads as a table; the formatter would put every string on a separate line.
 # fmt: off
 
 # These topics occur in test only.

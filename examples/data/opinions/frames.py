@@ -221,25 +221,25 @@ COMPARATIVES = {"terrible": "worse", "great": "better", "funny": "funnier", "noi
 
 
 def slots(topic, judgement, opposite):
-    """Give everything a frame may ask for as one filling."""
+    """Build the filling with all slots that a frame may use."""
     article = "an" if judgement[0] in "aeiou" and not judgement.startswith("use") else "a"
     comparative = COMPARATIVES.get(judgement, f"more {judgement}")
     return "/".join((topic, judgement, f"{article} {judgement}", opposite, comparative))
 
 
 class Turns:
-    """Hand out the topics and the pairs of the domains in turn."""
+    """Iterate over the topics and judgement pairs of the domains in turn."""
 
     def __init__(self, domains):
         self.domains = {name: [words.split(", ") for words in lists] for name, lists in domains.items()}
         self.cycles = {}
 
     def next(self, words, *key):
-        """Give the next of these words to this user of them."""
+        """Return the next of these words for this user."""
         return next(self.cycles.setdefault(key, cycle(words)))
 
     def fillings(self, kind, domains, label):
-        """Join the fillings with which a frame of this kind has this label."""
+        """Join the fillings that give a frame of this kind this label."""
         found, size, kind = [], PER_LABEL[kind], kind.strip("+-")
         for domain, _ in zip(cycle(domains.split()), range(size), strict=False):
             topics, pairs = self.domains[domain]
@@ -255,7 +255,7 @@ class Turns:
 
 
 def templates(frames, domains):
-    """Fill all frames; the result has the form of the templates written by hand."""
+    """Fill all frames; returns templates in the form of the hand-written ones."""
     turns = Turns(domains)
     return [
         (

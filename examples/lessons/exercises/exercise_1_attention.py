@@ -12,7 +12,7 @@ def attention(query, key, value, mask=None):
     """Average the values, each weighted by how well its key matches the query.
 
     Args:
-        query: (…, L, D), any number of axes in front, such as a batch and heads.
+        query: (…, L, D), with any number of leading axes, for example batch and heads.
         key: (…, S, D).
         value: (…, S, E).
         mask: (L, S) bool, True where a query may look at a key; None: everywhere.

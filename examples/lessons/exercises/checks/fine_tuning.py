@@ -25,9 +25,7 @@ def check_fine_tuning(student):
     found = student.predict(model, tokenizer, texts)
     check_calls(calls, "predict")
     if not isinstance(found, list) or not all(isinstance(label, int) for label in found) or len(found) != len(texts):
-        raise WrongAnswerError(
-            f"predict should return a list of {len(texts)} ints, such as logits.argmax(dim=-1).tolist()"
-        )
+        raise WrongAnswerError(f"predict should return a list of {len(texts)} ints: logits.argmax(dim=-1).tolist()")
     accuracy = accuracy_score(labels, found)
     if accuracy < 0.9:
         raise WrongAnswerError(

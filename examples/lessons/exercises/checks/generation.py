@@ -59,7 +59,7 @@ def check_end_of_text(student):
         raise WrongAnswerError("generate: the token that ends the text is left out; add it, then stop")
     if len(found) > len(right):
         raise WrongAnswerError(
-            f"generate: goes on after the end token: {len(found)} tokens, and should be {len(right)}"
+            f"generate: continues after the end token: {len(found)} tokens, and should be {len(right)}"
         )
     if found != right:
         raise WrongAnswerError(f"generate: gives {found} with eos_token_id={end}, model.generate {right}")

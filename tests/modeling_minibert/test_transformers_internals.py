@@ -1,0 +1,139 @@
+"""The private parts of transformers and torch that the package uses: one test for each row of the table in
+`transformers_internals.py`, which fails where a release takes the part away or gives it another meaning."""
+
+import json
+import re
+
+import pytest
+import torch
+from helpers.minigpt import random_gpt, random_ids, small_gpt_config
+from helpers.questions import random_pipeline
+from safetensors.torch import load_file, save_file
+from torch.testing import assert_close
+from transformers import (
+    GenerationMixin,
+    StaticCache,
+    TrainingArguments,
+    cache_utils,
+    models,
+    pipeline,
+    pipelines,
+    trainer,
+)
+
+from modeling_minibert import MiniGPTForCausalLM, MiniGPTModel, QuestionAnsweringPipeline, transformers_internals
+from modeling_minibert.transformers_internals import (
+    allow_removed_task,
+    is_loaded,
+    is_registered_task,
+    look_up_task,
+    name_causal_lm,
+    softmax_backward,
+    use_one_gpu,
+)
+
+
+def test_each_row_of_the_table_has_a_test():
+    rows = re.findall(r"^\| `([^`]+)`", transformers_internals.__doc__, flags=re.MULTILINE)
+    assert rows == [
+        "PIPELINE_REGISTRY.check_task",
+        "pipelines.REMOVED_TASKS",
+        "Pipeline._registered_impl",
+        "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
+        "cache_utils.STATIC_LAYER_TYPE_MAPPING",
+        "GenerationMixin._prepare_…",
+        "Parameter._is_hf_initialized",
+        "TrainingArguments._n_gpu",
+        "torch._softmax_backward_data",
+    ]
+
+
+def test_check_task_of_the_registry_looks_every_task_up():
+    name, entry, options = look_up_task("fill-mask")
+    assert name == "fill-mask" and "FillMaskPipeline" in str(entry["impl"]) and options is None
+    assert is_registered_task("fill-mask") and not is_registered_task("no-such-task")
+    assert pipelines.check_task("translation_de_to_en")[2] == ("de", "en")  # ours is asked, on the registry's instance
+
+
+def test_removed_tasks_are_a_dict_that_pipeline_consults(monkeypatch):
+    assert "image-to-image" in pipelines.REMOVED_TASKS
+    monkeypatch.setitem(pipelines.REMOVED_TASKS, "fill-mask", "use another")
+    with pytest.raises(KeyError, match="fill-mask has been removed"):
+        pipeline("fill-mask")
+    allow_removed_task("fill-mask")
+    assert "fill-mask" not in pipelines.REMOVED_TASKS
+
+
+def test_registered_impl_names_the_tasks_of_a_saved_pipeline(tmp_path):
+    pipe = random_pipeline("bert")
+    pipe.task = "answers"
+    pipe.save_pretrained(tmp_path)
+    named = json.loads((tmp_path / "config.json").read_text())["custom_pipelines"]
+    impl = f"pipeline_question_answering.{QuestionAnsweringPipeline.__name__}"
+    assert {task: entry["impl"] for task, entry in named.items()} == {"question-answering": impl, "answers": impl}
+
+
+def test_causal_lm_mapping_names_are_the_ones_that_trainer_reads(monkeypatch):
+    names = models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    assert trainer.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES is names and "MiniGPTForCausalLM" in names.values()
+    monkeypatch.setitem(names, "probe", "")
+    name_causal_lm("probe", "ProbeForCausalLM")
+    assert names["probe"] == "ProbeForCausalLM"
+
+
+def test_static_layer_type_mapping_gives_a_static_cache_its_layers():
+    config = small_gpt_config(token_mixer="linear")
+    (kind,) = set(config.layer_types)
+    layers = StaticCache(config, max_cache_len=5).layers
+    assert {type(layer) for layer in layers} == {cache_utils.STATIC_LAYER_TYPE_MAPPING[kind]}
+    assert type(layers[0]).__module__ == "modeling_minibert.caches"
+
+
+@pytest.mark.parametrize("steps", ["generation_config", "cache_for_generation", "generated_length"])
+def test_prepare_steps_of_generate_call_our_hooks(steps, monkeypatch):
+    assert hasattr(GenerationMixin, f"_prepare_{steps}")
+    hook = {
+        "generation_config": "check_generation_config",
+        "cache_for_generation": "new_generation_cache",
+        "generated_length": "check_generation_length",
+    }[steps]
+    model, calls = random_gpt(), []
+    before = getattr(model, hook)
+    monkeypatch.setattr(model, hook, lambda *args: calls.append(args) or before(*args))
+    model.generate(random_ids(), max_new_tokens=3, do_sample=False)
+    assert len(calls) == 1
+    if hook == "check_generation_length":
+        assert calls[0][1:] == (7, 10)
+
+
+def test_is_hf_initialized_marks_the_weights_of_a_checkpoint(tmp_path):
+    class Probe(MiniGPTModel):
+        def _init_weights(self, module):
+            if module is self.layers[0].attention.query:
+                seen.update({name: is_loaded(parameter) for name, parameter in module.named_parameters()})
+            super()._init_weights(module)
+
+    seen = {}
+    random_gpt(MiniGPTModel).save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["layers.0.attention.query.bias"]
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    Probe.from_pretrained(tmp_path)
+    assert seen == {"weight": True, "bias": False}
+    assert not any(is_loaded(parameter) for parameter in MiniGPTForCausalLM(small_gpt_config()).parameters())
+
+
+def test_n_gpu_of_the_training_arguments_is_what_trainer_reads(tmp_path):
+    args = TrainingArguments(str(tmp_path), use_cpu=True, report_to="none")
+    args.device  # noqa: B018  (counts the GPUs, once)
+    args._n_gpu = 3
+    assert args.n_gpu == 3
+    use_one_gpu(args)
+    assert args.n_gpu == 1
+
+
+def test_softmax_backward_data_is_the_derivative_of_softmax():
+    scores = torch.randn(2, 3, 5, dtype=torch.float64, requires_grad=True)
+    probabilities, upstream = scores.softmax(-1), torch.randn(2, 3, 5, dtype=torch.float64)
+    (expected,) = torch.autograd.grad(probabilities, scores, upstream)
+    assert_close(softmax_backward(upstream, probabilities.detach()), expected, rtol=0, atol=1e-15)
