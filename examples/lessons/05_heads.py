@@ -79,7 +79,7 @@ def main():
     print(f"the output is a sum of what each head adds: the same to 12 digits: {close}")
 
     cat_dog = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    one, two = (not torch.equal(look(cat_dog, heads), look(cat_dog.flip(0), heads)) for heads in (1, 2))
+    one, two = (not torch.allclose(look(cat_dog, heads), look(cat_dog.flip(0), heads)) for heads in (1, 2))
     print(f"cat and dog swapped: one head, half on each, notices: {one}; two heads, one on each, notice: {two}")
 
 

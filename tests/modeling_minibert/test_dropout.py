@@ -84,7 +84,7 @@ def test_compiled_it_is_torchs():
     assert result.unique().tolist() == pytest.approx([0.0, 1 / 0.9], abs=1e-12)
 
 
-@pytest.mark.filterwarnings("ignore:.torch.jit.trace. is deprecated")
+@pytest.mark.filterwarnings("ignore:.torch.jit.trace")
 def test_traced_it_is_torchs():
     traced = torch.jit.trace(Dropout(0.1), torch.ones(100, 100, dtype=torch.float64), check_trace=False)
     result = traced(torch.ones(100, 100, dtype=torch.float64))
