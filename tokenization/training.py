@@ -111,7 +111,7 @@ def train_tokenizer(
     """
     roles = dict(BERT_SPECIAL_TOKENS if special_tokens is None else special_tokens)
     specials = special_token_strings(roles)
-    _check_choices(kind, punctuation, byte_fallback, vocab_size, min_frequency, phrases)
+    _check_choices(kind, punctuation, byte_fallback, vocab_size, min_frequency, limit_alphabet, phrases)
     source = open_texts(texts, text_column)
 
     backend = Tokenizer(_EMPTY_MODELS[kind](roles["unk_token"]))
@@ -164,7 +164,7 @@ _TRAINERS = {
 }
 
 
-def _check_choices(kind, punctuation, byte_fallback, vocab_size, min_frequency, phrases) -> None:
+def _check_choices(kind, punctuation, byte_fallback, vocab_size, min_frequency, limit_alphabet, phrases) -> None:
     """Validate the arguments before any text is read."""
     if kind not in KINDS:
         raise ValueError(f"unknown kind {kind!r}; choose one of {list(KINDS)}")
@@ -174,8 +174,9 @@ def _check_choices(kind, punctuation, byte_fallback, vocab_size, min_frequency, 
         raise ValueError(f"byte_fallback is for the kinds {list(KINDS_WITH_BYTE_FALLBACK)}; kind is {kind!r}")
     if phrases and kind not in KINDS_WITH_PHRASES:
         raise ValueError(f"phrases are for the kinds {list(KINDS_WITH_PHRASES)}; kind is {kind!r}")
-    if phrases < 0:
-        raise ValueError(f"phrases ({phrases}) must be 0 or more")
+    for name, value in (("phrases", phrases), ("limit_alphabet", limit_alphabet)):
+        if value < 0:
+            raise ValueError(f"{name} ({value}) must be 0 or more")
     if vocab_size < 1 or min_frequency < 0:
         raise ValueError(f"vocab_size ({vocab_size}) must be at least 1 and min_frequency ({min_frequency}) at least 0")
 
