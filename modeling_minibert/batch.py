@@ -206,8 +206,8 @@ def refuse_cross_attention(model: nn.Module, encoder_hidden_states: torch.Tensor
     config = model.config
     if encoder_hidden_states is not None or getattr(config, "add_cross_attention", False):
         raise ValueError(
-            f"{type(model).__name__} has no cross-attention, so that encoder_hidden_states and add_cross_attention would "
-            f"have no effect; use MiniSeq2SeqForConditionalGeneration for an encoder with a decoder"
+            f"{type(model).__name__} has no cross-attention: encoder_hidden_states and add_cross_attention would have "
+            f"no effect; use MiniSeq2SeqForConditionalGeneration for an encoder with a decoder"
         )
 
 
