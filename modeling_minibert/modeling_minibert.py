@@ -49,6 +49,7 @@ from .packed_attention import PACKED
 from .packing import find_packing
 from .pipeline_common import SavedWithPipelines
 from .pipeline_question_answering import QuestionAnsweringPipeline
+from .transformers_internals import forget_key_mapping, register_with_peft
 
 
 class MiniBertLayer(GradientCheckpointingLayer):
@@ -88,6 +89,7 @@ class MiniBertPreTrainedModel(PreTrainedModel):
 
     def __init__(self, config: MiniBertConfig, *args, **kwargs):
         config.check()
+        register_with_peft()
         super().__init__(config, *args, **kwargs)
 
     @torch.no_grad()
@@ -441,6 +443,13 @@ class MiniBertForTokenClassification(_LabelledModel):
         return self.classifier(outputs.last_hidden_state)
 
 
+def _rename_span_head(module: nn.Module, state_dict: dict, prefix: str, *args) -> None:
+    """Give weights of an older state dict the name of today."""
+    for leaf in ("weight", "bias"):
+        if f"{prefix}span_head.{leaf}" in state_dict:
+            state_dict[f"{prefix}qa_outputs.{leaf}"] = state_dict.pop(f"{prefix}span_head.{leaf}")
+
+
 class MiniBertForQuestionAnswering(SavedWithPipelines, MiniBertPreTrainedModel):
     """Predict the first and the last token of an answer in a text; `pipeline("question-answering")`."""
 
@@ -449,8 +458,17 @@ class MiniBertForQuestionAnswering(SavedWithPipelines, MiniBertPreTrainedModel):
     def __init__(self, config: MiniBertConfig):
         super().__init__(config)
         self.minibert = MiniBertModel(config, add_pooling_layer=False)
-        self.span_head = nn.Linear(config.hidden_size, 2)
+        self.qa_outputs = nn.Linear(config.hidden_size, 2)  # the name by which PEFT finds it
+        self.register_load_state_dict_pre_hook(_rename_span_head)
         self.post_init()
+
+    @classmethod
+    def from_pretrained(cls, *args, key_mapping: dict[str, str] | None = None, **kwargs):
+        """Load a checkpoint, also one that was saved when the head was called `span_head`."""
+        key_mapping = {"^span_head": "qa_outputs", **(key_mapping or {})}
+        loaded = super().from_pretrained(*args, key_mapping=key_mapping, **kwargs)
+        forget_key_mapping(loaded[0] if isinstance(loaded, tuple) else loaded)
+        return loaded
 
     @can_return_tuple
     def forward(
@@ -475,7 +493,7 @@ class MiniBertForQuestionAnswering(SavedWithPipelines, MiniBertPreTrainedModel):
         outputs = self.minibert(
             input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, return_dict=True, **kwargs
         )
-        logits = self.span_head(outputs.last_hidden_state)
+        logits = self.qa_outputs(outputs.last_hidden_state)
         packing = find_packing(logits, attention_mask, position_ids, cu_seq_lens_q, max_length_q, pack_padded=False)
         lowest = torch.finfo(logits.dtype).min
         if packing is not None:  # it came packed: one row for each sequence again, positions count within it

@@ -38,6 +38,7 @@ from .losses import check_labels, cross_entropy, next_token_labels, problem_type
 from .normalization import build_norm
 from .packing import find_packing
 from .token_mixers import build_token_mixer, prepare_decoder_mask
+from .transformers_internals import register_with_peft
 
 # pipeline("text-generation") asks for 256 new tokens unless the model sets max_length. Models with at most this many
 # positions set it, so that the text ends at the last position.
@@ -91,6 +92,7 @@ class MiniGPTPreTrainedModel(PreTrainedModel):
 
     def __init__(self, config: MiniGPTConfig, *args, **kwargs):
         config.check()
+        register_with_peft()
         super().__init__(config, *args, **kwargs)
 
     @torch.no_grad()

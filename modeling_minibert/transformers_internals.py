@@ -10,6 +10,8 @@
 | `GenerationMixin._prepare_…` | the steps of `generate` before its first forward have no public hooks | 4.56 |
 | `past_key_values` or `cache` | the name of the cache in `generate` and in outputs; `cache` since 5.24 | 4.0 |
 | `Parameter._is_hf_initialized` | whether a weight came from a checkpoint and must keep its value | 5.0 |
+| `PreTrainedModel._weight_conversions` | a save would undo the renaming of old keys | 5.0 |
+| `peft.utils.constants.…_MAPPING` | PEFT looks up default target modules by model type there | peft 0.18 |
 | `TrainingArguments._n_gpu` | `DataParallel` is switched off by this field only | 3.2 |
 | `torch._C._are_functorch_transforms_active`, `forward_ad._current_level` | torch.func needs plain operations | 2.0 |
 | `Module._forward_hooks` and the like | a short cut past a module must not skip its hooks | 1.0 |
@@ -18,6 +20,7 @@
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 
 import torch
@@ -74,6 +77,24 @@ def register_cache_layer(layer_type: str, layer_class: type) -> None:
 def is_loaded(parameter: nn.Parameter) -> bool:
     """Whether a weight was read from a checkpoint."""
     return getattr(parameter, "_is_hf_initialized", False)
+
+
+def forget_key_mapping(model) -> None:
+    """Save a model by its own names of weights, also one that was loaded by older names."""
+    vars(model).pop("_weight_conversions", None)
+
+
+def register_with_peft() -> None:
+    """Give PEFT default target modules for our model types, if it is imported; models call it when they are built."""
+    constants = sys.modules.get("peft.utils.constants")
+    for name, mapping in vars(constants).items() if constants else ():
+        if not name.endswith("_MODULES_MAPPING") or not isinstance(mapping, dict):
+            continue
+        targets = ["query", "value"] if mapping.get("bert") == ["query", "value"] else None
+        if "IA3" in name:
+            targets = ["down"] if "FEEDFORWARD" in name else ["key", "value", "down"]
+        for model_type in ("minibert", "minigpt", "miniseq2seq") if targets else ():
+            mapping.setdefault(model_type, targets)
 
 
 def use_one_gpu(args: TrainingArguments) -> None:
