@@ -270,6 +270,8 @@ def choose_implementation(config, attention_mask: torch.Tensor | None, output_at
     if output_attentions:
         return "eager"
     # Masks per query are made for eager and sdpa; packed attention has no cache, and no transforms of torch.func.
+    if implementation == PACKED and transforms_active():
+        return "eager"  # the kernels of sdpa have no derivatives in forward mode
     if attention_mask is not None and attention_mask.dim() > 2:
         return implementation if implementation == "eager" else "sdpa"
-    return "sdpa" if implementation == PACKED and (caching or transforms_active()) else implementation
+    return "sdpa" if implementation == PACKED and caching else implementation

@@ -253,7 +253,6 @@ class MiniGPTForCausalLM(MiniGPTPreTrainedModel, MiniGenerationMixin):
         num_items_in_batch: torch.Tensor | int | None = None,
         return_logits: bool | None = None,
         cu_seq_lens_q: torch.Tensor | None = None,
-        shift_labels: torch.Tensor | None = None,
         **kwargs,
     ) -> CausalLMOutputWithPast:
         """Read a batch, and score the vocabulary for the token after each: logits (B, L, V).
@@ -262,7 +261,7 @@ class MiniGPTForCausalLM(MiniGPTPreTrainedModel, MiniGenerationMixin):
             labels: (B, L), the input_ids themselves, -100 for tokens that are not to be learned; position i is scored
                 on label i + 1.
             shift_labels: (B, L), the label that each position predicts, in place of `labels`: for sequences that are
-                divided among devices.
+                divided among devices. Among `kwargs`, as in stock models: `Trainer` asks data for every named label.
             logits_to_keep: only the last so many positions, or those of these indices; 0 for all. Not with labels.
             num_items_in_batch: number of labels, first ones not counted, in the whole optimizer step.
             return_logits: whether to compute the logits. Where not given: not while training with labels, when the
@@ -270,6 +269,7 @@ class MiniGPTForCausalLM(MiniGPTPreTrainedModel, MiniGenerationMixin):
 
         The other arguments are those of `MiniGPTModel`.
         """
+        shift_labels = kwargs.pop("shift_labels", None)
         outputs = self.minigpt(
             input_ids, attention_mask, position_ids, past_key_values, inputs_embeds,
             use_cache=use_cache, cu_seq_lens_q=cu_seq_lens_q, return_dict=True, **kwargs,

@@ -3,17 +3,17 @@
 from functools import partial
 
 import torch
+
 from helpers.minibert import random_model
 from helpers.minigpt import NO_DROPOUT, random_gpt
 from helpers.seq2seq import random_seq2seq
-
 from modeling_minibert import MiniBertForMaskedLM, MiniBertForPreTraining
 
 MAKERS = {
     "encoder": partial(random_model, MiniBertForMaskedLM, **NO_DROPOUT),
     "encoder, pretraining": partial(random_model, MiniBertForPreTraining, **NO_DROPOUT),
     "decoder": partial(random_gpt, **NO_DROPOUT),
-    "encoder-decoder": random_seq2seq,
+    "encoder-decoder": partial(random_seq2seq, label_smoothing=0.0),
 }
 FAMILIES = ("encoder", "decoder", "encoder-decoder")
 VOCABULARY = 83
@@ -50,8 +50,3 @@ def batch_of(model, rows=3, length=7):
 def logits_of(outputs):
     """The scores of the vocabulary, by either name."""
     return outputs.get("logits", outputs.get("prediction_logits"))
-
-
-def layers_of(model):
-    """The decoder of the vocabulary: the linear layer that gives the logits."""
-    return model.get_output_embeddings()
