@@ -7,6 +7,6 @@ test:
 quick:
 	python -m pytest -m "not gpu and not slow"
 lint:
-	ruff check . && ruff format --check . && typos
+	ruff check . && ruff check --preview --select PLW1514 . && ruff format --check . && typos
 types:
 	mypy

@@ -15,6 +15,7 @@ from transformers import AutoConfig, BertConfig, HfArgumentParser
 from transformers.hf_argparser import HfArg
 
 from modeling_minibert.stock import FAMILIES, from_stock
+from tokenization.console import prepare_console
 
 ODD_SIZES = BertConfig(
     vocab_size=101, hidden_size=20, num_hidden_layers=3, num_attention_heads=4, intermediate_size=37,
@@ -93,6 +94,7 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     transformers.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()
     main()

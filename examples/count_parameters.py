@@ -27,6 +27,7 @@ from transformers.hf_argparser import HfArg
 import modeling_minibert
 from modeling_minibert import MiniBertConfig, MiniBertForSequenceClassification, MiniBertModel, MultiHeadAttention
 from modeling_minibert.modeling_minibert import MiniBertLayer
+from tokenization.console import prepare_console
 
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
 ROBERTA = {"vocab_size": 50_265, "max_position_embeddings": 514, "type_vocab_size": 1}
@@ -91,4 +92,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

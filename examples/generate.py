@@ -86,7 +86,7 @@ def main():
     if "streamer" not in arguments:
         for number, text in enumerate(tokenizer.batch_decode(output, skip_special_tokens=True)):
             which = f"prompt {number // texts + 1}, text {number % texts + 1}: " if len(output) > 1 else ""
-            print(which + text)
+            print(which + text.removeprefix(" "))
 
 
 if __name__ == "__main__":

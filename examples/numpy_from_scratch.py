@@ -25,6 +25,7 @@ from modeling_minibert.numpy_twin.encoder import model_forward
 from modeling_minibert.numpy_twin.training import adamw_step, loss_and_gradients
 from modeling_minibert.numpy_twin.weights import initial_weights, load_weights, save_weights
 from tokenization import train_tokenizer
+from tokenization.console import prepare_console
 
 NEGATIVE, POSITIVE = 0, 1
 LABELS = {NEGATIVE: "negatif", POSITIVE: "positif"}
@@ -212,4 +213,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

@@ -160,7 +160,7 @@ def write(folder: str, prompt: str | None) -> str:
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     ids = tokenizer(prompt or "", return_tensors="pt")["input_ids"].long()
     output = model.generate(ids, max_length=model.config.max_position_embeddings, do_sample=True, temperature=0.8)
-    return tokenizer.decode(output[0], skip_special_tokens=True)
+    return tokenizer.decode(output[0], skip_special_tokens=True).removeprefix(" ")
 
 
 def main():

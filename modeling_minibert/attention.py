@@ -89,7 +89,7 @@ class MultiHeadAttention(nn.Module):
         super().__init__()
         self.config = config
         self.is_causal = is_causal  # read by the fused attention functions
-        self.layer_index = layer_index
+        self.layer_idx = layer_index  # read by continuous batching
         self.head_dim = config.attention_head_size
         width = config.num_attention_heads * self.head_dim
         self.query = nn.Linear(config.hidden_size, width, bias=config.attention_bias)
@@ -105,12 +105,12 @@ class MultiHeadAttention(nn.Module):
 
     def _keys_of_source(self, source: torch.Tensor, cache: EncoderDecoderCache) -> tuple[torch.Tensor, torch.Tensor]:
         """Keys and values of a source: computed for the first target token, kept for all others."""
-        if cache.is_updated.get(self.layer_index):
-            layer = cache.cross_attention_cache.layers[self.layer_index]
+        if cache.is_updated.get(self.layer_idx):
+            layer = cache.cross_attention_cache.layers[self.layer_idx]
             return layer.keys, layer.values
-        cache.is_updated[self.layer_index] = True
+        cache.is_updated[self.layer_idx] = True
         key, value = self._split_heads(self.key(source)), self._split_heads(self.value(source))
-        return cache.cross_attention_cache.update(key, value, self.layer_index)
+        return cache.cross_attention_cache.update(key, value, self.layer_idx)
 
     def forward(
         self,
@@ -145,7 +145,7 @@ class MultiHeadAttention(nn.Module):
             if rotary is not None:
                 query, key = rotate(query, *rotary), rotate(key, *rotary)
             if past_key_values is not None:
-                key, value = past_key_values.update(key, value, self.layer_index)
+                key, value = past_key_values.update(key, value, self.layer_idx)
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(
             implementation or self.config._attn_implementation, eager_attention_forward
         )

@@ -17,6 +17,7 @@ from .masks import check_mask_length
 from .packed_attention import PACKED
 from .packing import Packing, find_packing, pack_pairs, rows_to_round_up
 from .precision import autocast_dtype
+from .transformers_internals import has_hooks, transforms_active
 
 
 @dataclass
@@ -33,6 +34,8 @@ class Batch:
         source: the vectors that cross-attention reads, (B, S, E), or (1, T, E) where packed.
         source_packing: the packing of the source.
         states, weights, source_weights: what `record` has kept; None where it was not asked for.
+        selected: the numbers of the hidden states to keep; None for all.
+        paged_arguments: the lengths that continuous batching gives to its attention function; None elsewhere.
     """
 
     implementation: str
@@ -46,6 +49,8 @@ class Batch:
     states: list[torch.Tensor] | None = None
     weights: list[torch.Tensor] | None = None
     source_weights: list[torch.Tensor] = field(default_factory=list)
+    selected: set[int] | None = None
+    paged_arguments: dict | None = None
     tokens: int = 0  # without the rows that `embed` adds
 
     @classmethod
@@ -62,6 +67,7 @@ class Batch:
         use_cache: bool | None = False,
         source: torch.Tensor | None = None,
         source_mask: torch.Tensor | None = None,
+        paged: bool = False,
     ) -> "Batch":
         """Prepare a call of `stack`, a module with a `config` and a method `place_tokens` for position ids.
 
@@ -74,6 +80,8 @@ class Batch:
             cache, use_cache: the cache of earlier calls, and whether a new one is made where there is none; None: as
                 the configuration says, but not while training, and not on packed batches.
             source, source_mask: (B, S, E) and (B, S), what a decoder attends to.
+            paged: whether `generate_batch` calls: its packed batch, mask and cache go to the attention function as
+                they are.
 
         Raises:
             ValueError: both or neither of input_ids and inputs_embeds; no tokens, or too many; a mask of another
@@ -83,12 +91,20 @@ class Batch:
         output_attentions = config.output_attentions if output_attentions is None else output_attentions
         output_hidden_states = config.output_hidden_states if output_hidden_states is None else output_hidden_states
         check_mask_length(attention_mask, given.shape[1], cache)
+        if is_checkpointing(stack):
+            cache, use_cache = None if cache is None else _without_cache(cache), False
         has_cache = bool(use_cache) or cache is not None
-        implementation = choose_implementation(config, attention_mask, output_attentions, has_cache)
+        implementation = config._attn_implementation
+        if not paged:
+            implementation = choose_implementation(config, attention_mask, output_attentions, has_cache)
         batch = cls(implementation, inputs, attention_mask, given.shape[1], cache=cache, source=source)
-        batch.states = [] if output_hidden_states else None
         batch.weights = [] if output_attentions else None
-        batch._pack(given, cu_seq_lens, max_length, source_mask)
+        if output_hidden_states or output_hidden_states == 0 and output_hidden_states is not False:
+            batch.states, batch.selected = [], select_hidden_states(output_hidden_states, len(stack.layers) + 1)
+        if paged:
+            batch.paged_arguments = {"cu_seq_lens_q": cu_seq_lens, "max_length_q": max_length}
+        else:
+            batch._pack(given, cu_seq_lens, max_length, source_mask, stack.embeddings.word_embeddings)
         if use_cache is None:
             use_cache = config.use_cache and not stack.training and batch.packing is None
         if use_cache and cache is None:
@@ -97,7 +113,7 @@ class Batch:
             batch.inputs["position_ids"] = stack.place_tokens(given, batch)
         return batch
 
-    def _pack(self, given, cu_seq_lens, max_length, source_mask) -> None:
+    def _pack(self, given, cu_seq_lens, max_length, source_mask, word_embeddings) -> None:
         """Set the packing of the batch, and remove the pads from its inputs."""
         pack_padded = self.implementation == PACKED
         if self.source is None:
@@ -107,13 +123,19 @@ class Batch:
             self.packing, self.source_packing = pack_pairs(given, self.attention_mask, self.source, source_mask)
             self.source = _round_up(self.source_packing.remove_pads(self.source))
         if self.packing is not None:
+            if self.inputs["input_ids"] is not None and has_hooks(word_embeddings):
+                # A hook sees rows of texts, as without packing: NEFTune scales its noise by their length.
+                rows = self.inputs["input_ids"]
+                vectors = word_embeddings(rows if self.packing.came_padded else self.packing.split(rows))
+                vectors = vectors if self.packing.came_padded else self.packing.join(vectors)
+                self.inputs = self.inputs | {"input_ids": None, "inputs_embeds": vectors}
             self.inputs = {name: self.packing.remove_pads(tensor) for name, tensor in self.inputs.items()}
 
     @property
     def layer_arguments(self) -> dict:
         """The keyword arguments of every self-attention."""
         packed = {} if self.packing is None else self.packing.attention_arguments()
-        return {"implementation": self.implementation, **packed}
+        return {"implementation": self.implementation, **packed, **(self.paged_arguments or {})}
 
     @property
     def source_arguments(self) -> dict:
@@ -141,13 +163,27 @@ class Batch:
         states: torch.Tensor | None = None,
         weights: torch.Tensor | None = None,
         source_weights: torch.Tensor | None = None,
-    ) -> None:
-        """Collect the hidden states before a layer, or its attention weights, if the caller asked for them."""
-        if self.states is not None and states is not None:
-            self.states.append(self.restore(states))
+    ) -> torch.Tensor | None:
+        """Collect the hidden states before a layer, or its attention weights, if the caller asked for them.
+
+        Returns:
+            The hidden states to go on with: computed from the collected ones, so that these have gradients.
+        """
         if self.weights is not None and weights is not None:
             self.weights.append(weights)
             self.source_weights.append(source_weights)
+        if self.states is None or states is None:
+            return states
+        if self.selected is not None and len(self.states) not in self.selected:
+            self.states.append(None)
+            return states
+        self.states.append(self.restore(states))
+        return states if self.packing is None else self._pack_again(self.states[-1], states.shape[1])
+
+    def _pack_again(self, restored: torch.Tensor, rows: int) -> torch.Tensor:
+        """Undo `restore`: (1, T, E) with the empty rows that `embed` has added."""
+        packed = self.packing.remove_pads(restored)
+        return nn.functional.pad(packed, (0, 0, 0, rows - packed.shape[1]))
 
     def restore(self, states: torch.Tensor) -> torch.Tensor:
         """Undo the packing: (B, L, E) with zeros for pads, or (1, T, E) if the batch came packed."""
@@ -155,13 +191,50 @@ class Batch:
 
     def recorded(self, last: torch.Tensor) -> dict[str, tuple | None]:
         """The collected results, by the field names of the model's output; `last` is the output of the stack."""
+        last_states = last if self.selected is None or len(self.states) in self.selected else None
         outputs = {
-            "hidden_states": None if self.states is None else (*self.states, last),
+            "hidden_states": None if self.states is None else (*self.states, last_states),
             "attentions": None if self.weights is None else tuple(self.weights),
         }
         if self.source is not None:
             outputs["cross_attentions"] = None if self.weights is None else tuple(self.source_weights)
         return outputs
+
+
+def refuse_cross_attention(model: nn.Module, encoder_hidden_states: torch.Tensor | None) -> None:
+    """Raise a ValueError for `encoder_hidden_states`, and for configurations that ask for cross-attention."""
+    config = model.config
+    if encoder_hidden_states is not None or getattr(config, "add_cross_attention", False):
+        raise ValueError(
+            f"{type(model).__name__} has no cross-attention: encoder_hidden_states and add_cross_attention would have "
+            f"no effect; use MiniSeq2SeqForConditionalGeneration for an encoder with a decoder"
+        )
+
+
+def is_checkpointing(stack: nn.Module) -> bool:
+    """Whether the backward pass will run the layers again: a cache would then hold their keys twice."""
+    training = stack.training and torch.is_grad_enabled()
+    return training and any(getattr(layer, "gradient_checkpointing", False) for layer in stack.layers)
+
+
+def _without_cache(cache: Cache) -> None:
+    """Refuse a filled cache under gradient checkpointing; an empty one is left out."""
+    if cache.get_seq_length():
+        raise ValueError(
+            f"gradient checkpointing computes every layer twice and cannot be used with past_key_values that hold "
+            f"{cache.get_seq_length()} tokens; switch it off, or leave past_key_values out"
+        )
+
+
+def select_hidden_states(asked: bool | int | list[int], count: int) -> set[int] | None:
+    """The numbers that `output_hidden_states` selects of `count` hidden states; negative ones count from the end.
+
+    Returns:
+        Numbers from 0 to count - 1, those out of range left out as in transformers; None for all (True).
+    """
+    if isinstance(asked, bool):
+        return None
+    return {number % count for number in ([asked] if isinstance(asked, int) else asked) if -count <= number < count}
 
 
 def _given(inputs: dict[str, torch.Tensor | None], prefix: str) -> torch.Tensor:
@@ -196,5 +269,9 @@ def choose_implementation(config, attention_mask: torch.Tensor | None, output_at
         )
     if output_attentions:
         return "eager"
-    has_mask = attention_mask is not None and attention_mask.dim() > 2
-    return "sdpa" if implementation == PACKED and (caching or has_mask) else implementation
+    # Masks per query are made for eager and sdpa; packed attention has no cache, and no transforms of torch.func.
+    if implementation == PACKED and transforms_active():
+        return "eager"  # the kernels of sdpa have no derivatives in forward mode
+    if attention_mask is not None and attention_mask.dim() > 2:
+        return implementation if implementation == "eager" else "sdpa"
+    return "sdpa" if implementation == PACKED and caching else implementation

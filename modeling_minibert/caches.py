@@ -58,7 +58,21 @@ class SourceLayer(DynamicLayer):
         self.beams = beams
 
     def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
-        """Leave the rows as they are."""
+        """Follow the rows; beams that stay in their sentence leave the shared source as it is."""
+        sentences = beam_idx // self.beams
+        stays = torch.arange(len(beam_idx), device=beam_idx.device) // self.beams
+        if not (len(beam_idx) == len(self.keys) * self.beams and torch.equal(sentences, stays)):
+            self.batch_select_indices(beam_idx)
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Select rows of the batch; each has a source for itself afterwards."""
+        if self.get_seq_length():
+            self.keys, self.values = self.keys[indices // self.beams], self.values[indices // self.beams]
+        self.beams = 1
+
+    def batch_repeat_interleave(self, repeats: int) -> None:
+        """Repeat every row: more rows share the same source."""
+        self.beams *= repeats
 
 
 def share_source(cache: EncoderDecoderCache | None, *tensors: torch.Tensor | None) -> tuple:
@@ -103,11 +117,6 @@ def growing_cache(config) -> DynamicCache:
     cache = DynamicCache(config=config)
     cache.layers = [GrowingLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
     return cache
-
-
-def recomputes(layers) -> bool:
-    """Whether the backward pass runs these layers again (gradient checkpointing), which would fill a cache twice."""
-    return torch.is_grad_enabled() and any(layer.training and layer.gradient_checkpointing for layer in layers)
 
 
 def encoder_decoder_cache(config, beams: int = 1) -> EncoderDecoderCache:

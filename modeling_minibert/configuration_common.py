@@ -56,6 +56,20 @@ class CommonConfig:
             kwargs["custom_pipelines"] = saved
         super().__post_init__(**kwargs)
         self.check()
+        if self.head_dim is None:
+            self.head_dim = self.attention_head_size
+
+    def __setattr__(self, name: str, value) -> None:
+        """Set a field; a head_dim that follows from hidden_size and num_attention_heads keeps following.
+
+        It is None where the heads do not divide the hidden size, which `check` refuses.
+        """
+        follows = name in ("hidden_size", "num_attention_heads") and "head_dim" in vars(self)
+        follows = follows and self.head_dim in (None, self.hidden_size // self.num_attention_heads)
+        super().__setattr__(name, value)
+        if follows:
+            size, rest = divmod(self.hidden_size, self.num_attention_heads)
+            super().__setattr__("head_dim", None if rest else size)
 
     @classmethod
     def from_preset(cls, name: str, **overrides):

@@ -10,6 +10,8 @@ same features.
 import torch
 from torch import nn
 
+from .transformers_internals import can_read
+
 NUMBERS = 2**16  # different random numbers
 
 
@@ -41,7 +43,7 @@ class Dropout(nn.Dropout):
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         if not self.training or not self.p:
             return hidden_states
-        if hidden_states.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():
+        if not can_read(hidden_states):
             return super().forward(hidden_states)
         factors = torch.empty(hidden_states.shape, dtype=hidden_states.dtype)
         torch.ge(random_numbers(factors.shape, factors.device), drop_limit(self.p), out=factors)  # zeros and ones

@@ -14,6 +14,7 @@ from torch import nn
 
 from .dropout import Dropout
 from .normalization import build_norm
+from .transformers_internals import can_read
 
 
 def sinusoidal_positions(
@@ -52,6 +53,7 @@ class SinusoidalPositions(nn.Module):
     def __init__(self, num_positions: int, size: int, sines_first: bool = False):
         super().__init__()
         self.sines_first = sines_first
+        self.num_embeddings = num_positions
         table = sinusoidal_positions(num_positions, size, sines_first=sines_first)
         self.register_buffer("table", table, persistent=False)
 
@@ -89,12 +91,10 @@ def rotate(vectors: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> t
     return torch.cat([first * cosine - second * sine, second * cosine + first * sine], dim=-1)
 
 
-def _check_range(ids: torch.Tensor, size: int, what: str, advice: str) -> None:
-    """Raise a ValueError that names the id which is out of range.
-
-    Skipped on accelerators, where looking at a value would stall the device, and under `torch.compile`.
-    """
-    if torch.compiler.is_compiling() or torch.jit.is_tracing() or ids.device.type != "cpu" or ids.numel() == 0:
+def _check_range(ids: torch.Tensor, table: nn.Module, what: str, advice: str) -> None:
+    """Raise a ValueError that names the id which is out of range of an embedding table, where values can be read."""
+    size = getattr(table, "num_embeddings", None)  # an adapter around the table may not have it
+    if size is None or not can_read(ids) or ids.numel() == 0:
         return
     low, high = ids.aminmax()
     if low < 0 or high >= size:
@@ -154,19 +154,29 @@ class Embeddings(nn.Module):
             ValueError: an id outside its table, or more tokens than positions; both numbers are named.
         """
         if inputs_embeds is None:
-            _check_range(input_ids, self.word_embeddings.num_embeddings, "input id",
+            _check_range(input_ids, self.word_embeddings, "input id",
                          "was the text encoded by another model's tokenizer?")  # fmt: skip
-            inputs_embeds = self.word_embeddings(input_ids)
-        if self.training and self.word_dropout > 0.0:
-            dropped = torch.rand(inputs_embeds.shape[:2], device=inputs_embeds.device) < self.word_dropout
-            mask_vector = self.word_embeddings.weight[self.mask_token_id]
-            inputs_embeds = torch.where(dropped[:, :, None], mask_vector, inputs_embeds)
+            inputs_embeds = self.word_embeddings(self._drop_words(input_ids))
+        elif self._drops_words:
+            mask_vector = self.word_embeddings(torch.full((1, 1), self.mask_token_id, device=inputs_embeds.device))
+            inputs_embeds = torch.where(self._dropped(inputs_embeds)[:, :, None], mask_vector, inputs_embeds)
         embedded = inputs_embeds * self.scale if self.scale != 1.0 else inputs_embeds
         if self.position_embeddings is not None:
             embedded = embedded + self._positions(position_ids, embedded)
         if self.token_type_embeddings is not None:
             embedded = embedded + self._segments(token_type_ids, embedded)
         return self.dropout(self.norm(embedded))
+
+    @property
+    def _drops_words(self) -> bool:
+        return self.training and self.word_dropout > 0.0
+
+    def _dropped(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Draw the words to replace by [MASK]: (B, L) bool."""
+        return torch.rand(inputs.shape[:2], device=inputs.device) < self.word_dropout
+
+    def _drop_words(self, input_ids: torch.Tensor) -> torch.Tensor:
+        return input_ids.masked_fill(self._dropped(input_ids), self.mask_token_id) if self._drops_words else input_ids
 
     def check_length(self, length: int) -> None:
         """Raise a ValueError for an input with more tokens than positions."""
@@ -183,13 +193,14 @@ class Embeddings(nn.Module):
             self.check_length(length)
             position_ids = torch.arange(length, device=embedded.device)[None]
         else:
-            _check_range(position_ids, self.max_positions, "position id", "raise max_position_embeddings, or truncate")
+            advice = "raise max_position_embeddings, or truncate"
+            _check_range(position_ids, self.position_embeddings, "position id", advice)
         # The table of waves is float32 also in a half-precision model.
         return self.position_embeddings(position_ids).to(embedded.dtype)
 
     def _segments(self, token_type_ids: torch.Tensor | None, embedded: torch.Tensor) -> torch.Tensor:
         if token_type_ids is None:
-            return self.token_type_embeddings.weight[0]
-        _check_range(token_type_ids, self.token_type_embeddings.num_embeddings, "token type id",
+            token_type_ids = torch.zeros(embedded.shape[:2], dtype=torch.long, device=embedded.device)
+        _check_range(token_type_ids, self.token_type_embeddings, "token type id",
                      "raise type_vocab_size before training")  # fmt: skip
         return self.token_type_embeddings(token_type_ids)

@@ -18,6 +18,7 @@ from .linear_cross_entropy import linear_cross_entropy
 from .losses import IGNORE_INDEX, cross_entropy
 from .normalization import build_norm
 from .packing import rows_to_round_up
+from .transformers_internals import has_hooks, is_called_plainly, transforms_active
 
 
 def mean_pooling(hidden_states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -119,19 +120,22 @@ def score_vocabulary(
     """Compute logits (B, L, V) and loss, or the loss without the logits.
 
     Args:
-        model: for its mode: where `return_logits` is None, there are no logits while it trains with labels.
+        model: for its mode. Where `return_logits` is None there are no logits while it trains with labels and
+            `num_items_in_batch`: `Trainer`'s own loss passes that, and looks at nothing but the loss.
         head: a linear layer, or a `MaskedLanguageModelHead`.
         hidden_states: (B, L, E).
         labels: (B, L), -100 where there is none; or None.
         num_items_in_batch, label_smoothing: as in `cross_entropy`.
     """
     if return_logits is None:
-        return_logits = labels is None or not model.training
-    logits = head(hidden_states) if return_logits else None
+        return_logits = labels is None or not model.training or num_items_in_batch is None
+    # Hooks, and transforms of torch.func, want every module called with a whole batch (B, L, E).
+    seen = transforms_active() or any(has_hooks(module) for module in head.modules())
+    logits = head(hidden_states) if return_logits or seen else None
     if labels is None:
         return logits, None
     how = {"num_items_in_batch": num_items_in_batch, "label_smoothing": label_smoothing}
-    if return_logits:
+    if logits is not None:
         return logits, cross_entropy(logits, labels, **how)
     if isinstance(head, MaskedLanguageModelHead):
         return None, vocabulary_loss(head.decoder, hidden_states, labels, transform=head.transform, **how)
@@ -167,10 +171,10 @@ def vocabulary_loss(
     features = hidden_states[nn.functional.pad(places, (0, more))]
     features = features if transform is None else transform(features)
     labels = nn.functional.pad(labels[places], (0, more), value=IGNORE_INDEX)
-    if type(decoder) is nn.Linear:
+    if is_called_plainly(decoder):
         parameters = (decoder.weight, decoder.bias)
         return linear_cross_entropy(features, *parameters, labels, num_items_in_batch, label_smoothing)
-    # The decoder is wrapped, for example by an adapter: its weight alone is not the whole map.
+    # The decoder is more than its weight and bias (an adapter, a parametrization, offloaded or sharded weights).
     return cross_entropy(decoder(features), labels, num_items_in_batch, label_smoothing=label_smoothing)
 
 

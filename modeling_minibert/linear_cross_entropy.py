@@ -15,6 +15,7 @@ import torch
 
 from .losses import IGNORE_INDEX, divisor
 from .precision import autocast_dtype
+from .transformers_internals import can_read
 
 # Tokens whose gradients of the logits are kept for one large product with the hidden states.
 ROWS_OF_GRADIENTS = 512
@@ -94,6 +95,18 @@ def loss_and_gradients(hidden_states, weight, bias, labels, count, label_smoothi
     return total * share, d_hidden, d_weight, (d_bias * share).to(bias.dtype)
 
 
+def differentiable_gradients(hidden_states, weight, bias, labels, count, label_smoothing):
+    """The same gradients as functions that autograd can follow, for second derivatives; holds all logits at once."""
+    precise = torch.promote_types(hidden_states.dtype, torch.float32)
+    decoder, offset = weight.to(hidden_states.dtype), bias.to(hidden_states.dtype)
+    probabilities = torch.softmax(hidden_states @ decoder.t() + offset, dim=-1, dtype=precise)
+    targets = torch.full_like(probabilities, label_smoothing / len(weight))
+    targets.scatter_add_(1, labels[:, None].clamp(min=0), targets.new_full((len(labels), 1), 1.0 - label_smoothing))
+    share = (labels != IGNORE_INDEX).to(precise)[:, None] / count.to(precise)
+    d_logits = ((probabilities - targets) * share).to(hidden_states.dtype)
+    return [d_logits @ decoder, (d_logits.t() @ hidden_states).to(weight.dtype), d_logits.sum(dim=0).to(bias.dtype)]
+
+
 @torch.library.custom_op("minibert::linear_cross_entropy", mutates_args=())
 def _linear_cross_entropy(
     hidden_states: torch.Tensor,
@@ -115,7 +128,8 @@ def _(hidden_states, weight, bias, labels, count, label_smoothing=0.0):
 
 def _keep_for_backward(ctx, inputs, output):
     _, *gradients = output
-    ctx.save_for_backward(*gradients)
+    hidden_states, weight, bias, labels, count, ctx.label_smoothing = inputs
+    ctx.save_for_backward(hidden_states, weight, bias, labels, count, *gradients)
     ctx.mark_non_differentiable(*gradients)
     ctx.set_materialize_grads(False)  # no zeros in the size of the vocabulary for gradients of gradients
 
@@ -123,9 +137,12 @@ def _keep_for_backward(ctx, inputs, output):
 def _backward(ctx, d_total, *_):
     if d_total is None:
         return (None,) * 6
-    gradients = ctx.saved_tensors
+    *inputs, d_hidden, d_weight, d_bias = ctx.saved_tensors
+    gradients = [d_hidden, d_weight, d_bias]
+    if torch.is_grad_enabled():  # create_graph=True: somebody asks for second derivatives
+        gradients = differentiable_gradients(*inputs, ctx.label_smoothing)
     # The loss itself is what is usually differentiated: d_total is 1, and the largest gradients need no other pass.
-    if torch.compiler.is_compiling() or d_total.device.type != "cpu" or d_total != 1:
+    if torch.is_grad_enabled() or not can_read(d_total) or d_total != 1:
         gradients = [gradient * d_total.to(gradient.dtype) for gradient in gradients]
     return *gradients, None, None, None
 

@@ -8,6 +8,8 @@ ignores it gives gradients that are too large by the number of accumulation step
 import torch
 import torch.nn.functional as F
 
+from .transformers_internals import can_read
+
 IGNORE_INDEX = -100  # the label of a position where no prediction is asked, as everywhere in Hugging Face
 
 
@@ -16,7 +18,7 @@ def check_labels(labels: torch.Tensor, num_labels: int, what: str = "label", ign
 
     Looks only at CPU tensors: reading a value back from an accelerator would stall it.
     """
-    if labels.device.type != "cpu" or torch.compiler.is_compiling():
+    if not can_read(labels):
         return
     wrong = labels[((labels < 0) | (labels >= num_labels)) & (labels != ignore_index)]
     if wrong.numel():

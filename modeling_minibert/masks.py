@@ -12,6 +12,7 @@ from transformers import Cache
 from transformers.masking_utils import create_bidirectional_mask, create_causal_mask
 
 from .packing import Packing
+from .transformers_internals import can_read
 
 
 def prepare_attention_mask(
@@ -20,6 +21,7 @@ def prepare_attention_mask(
     attention_mask: torch.Tensor | None,
     implementation: str,
     packing: Packing | None = None,
+    past_key_values: Cache | None = None,
 ) -> torch.Tensor | None:
     """Convert a padding mask for the attention function `implementation`.
 
@@ -33,15 +35,19 @@ def prepare_attention_mask(
             (B or 1, H or 1, L, S); or None.
         implementation: name of the attention function.
         packing: of a packed batch; the tokens of a sequence then see each other and no others.
+        past_key_values: keys in front of these tokens, which the mask covers too: S = past + L.
 
     Raises:
         ValueError: a packed batch for flex attention; a mask of any other number of dimensions, or a float mask with
-            more than two.
+            more than two that holds anything but 0 and the lowest number; a cache for another implementation than
+            eager and sdpa.
     """
     if packing is not None:
         if implementation == "flex_attention":
             raise ValueError("packed batches are not for flex_attention; use packed, sdpa, eager or flash attention")
         return packing.block_diagonal_mask(hidden_states.shape[1]) if implementation in ("eager", "sdpa") else None
+    if past_key_values is not None and implementation not in ("eager", "sdpa"):
+        raise ValueError(f"an encoder takes past_key_values under eager and sdpa attention, not {implementation}")
     if attention_mask is None:
         return create_bidirectional_mask(config, hidden_states, None) if implementation == "flex_attention" else None
     if attention_mask.dim() not in (2, 3, 4):
@@ -50,14 +56,11 @@ def prepare_attention_mask(
             f"or (batch, heads, queries, keys)"
         )
     if attention_mask.dim() > 2:
-        _refuse_additive(attention_mask)
-    if attention_mask.dim() == 3:
-        attention_mask = attention_mask[:, None]
-    if attention_mask.dim() == 2 and implementation != "eager":
-        return create_bidirectional_mask(config, hidden_states, attention_mask)
-    if attention_mask.dim() == 2:
-        attention_mask = attention_mask[:, None, None, :]
-    return attention_mask.bool()
+        mask = allowed(attention_mask)
+        return mask[:, None] if mask.dim() == 3 else mask
+    if implementation == "eager" or past_key_values is not None:
+        return attention_mask[:, None, None, :].bool()
+    return create_bidirectional_mask(config, hidden_states, attention_mask)
 
 
 def prepare_cross_mask(
@@ -86,12 +89,23 @@ def prepare_cross_mask(
     return attention_mask[:, None, None, :].bool()
 
 
-def _refuse_additive(attention_mask: torch.Tensor) -> None:
-    if attention_mask.is_floating_point():
+def allowed(attention_mask: torch.Tensor) -> torch.Tensor:
+    """Convert a mask per query to bool, True where attention is allowed: bools, integers, or floats 0 and lowest.
+
+    Raises:
+        ValueError: a float mask with other numbers, which would be added to the scores.
+    """
+    if not attention_mask.is_floating_point():
+        return attention_mask.bool()
+    lowest = torch.finfo(attention_mask.dtype).min / 2  # two masks may have been added
+    keep = attention_mask == 0
+    if can_read(attention_mask) and not (keep | (attention_mask <= lowest)).all():
+        other = attention_mask[~keep & (attention_mask > lowest)][0].item()
         raise ValueError(
-            f"an attention_mask with {attention_mask.dim()} dimensions must be bool or integer (True: attend), got "
-            f"{attention_mask.dtype}; an additive mask of 0 and -inf becomes one by `mask == 0`"
+            f"a float attention_mask is added to the scores and may hold 0 (attend) and {2 * lowest:.3g} or -inf (do "
+            f"not), got {other:g}; give a bool mask, True where attention is allowed"
         )
+    return keep
 
 
 def prepare_causal_mask(
@@ -111,7 +125,7 @@ def prepare_causal_mask(
 
     Raises:
         ValueError: a packed batch for flex attention or with a cache; a mask of any number of dimensions but 2 or 4, or
-            a float mask with 4.
+            a float mask with 4 that holds anything but 0 and the lowest number.
     """
     if packing is not None:
         if implementation == "flex_attention" or past_key_values is not None:
@@ -126,8 +140,7 @@ def prepare_causal_mask(
             f"(batch, heads, queries, keys)"
         )
     if attention_mask is not None and attention_mask.dim() == 4:
-        _refuse_additive(attention_mask)
-        return attention_mask.bool()  # the caller's own, or from `causal_mask` in the course of `generate`
+        return allowed(attention_mask)  # the caller's own, or from `causal_mask` in the course of `generate`
     if implementation not in ("eager", "sdpa"):
         return create_causal_mask(config, hidden_states, attention_mask, past_key_values)
     length = hidden_states.shape[1]
@@ -143,8 +156,7 @@ def _kernel_knows_the_mask(length: int, attention_mask: torch.Tensor | None, pas
     On accelerators a given mask counts as one with pads: looking at its values would stall the device.
     """
     if attention_mask is not None:
-        hidden = torch.compiler.is_compiling() or torch.jit.is_tracing() or attention_mask.device.type != "cpu"
-        if hidden or not attention_mask.all():
+        if not can_read(attention_mask) or not attention_mask.all():
             return False
     if past_key_values is None:
         return True

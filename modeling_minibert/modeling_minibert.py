@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel
+from transformers import Cache, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import (
@@ -29,7 +29,7 @@ from transformers.utils import ModelOutput
 from transformers.utils.generic import can_return_tuple
 
 from .attention import MultiHeadAttention
-from .batch import Batch
+from .batch import Batch, refuse_cross_attention
 from .configuration_minibert import MiniBertConfig
 from .embeddings import Embeddings, SinusoidalPositions, sinusoidal_positions
 from .feed_forward import FeedForward
@@ -49,14 +49,15 @@ from .packed_attention import PACKED
 from .packing import find_packing
 from .pipeline_common import SavedWithPipelines
 from .pipeline_question_answering import QuestionAnsweringPipeline
+from .transformers_internals import forget_key_mapping, register_with_peft
 
 
 class MiniBertLayer(GradientCheckpointingLayer):
     """One encoder layer: self-attention and feed-forward, each with a residual connection and a norm."""
 
-    def __init__(self, config):
+    def __init__(self, config, layer_index: int):
         super().__init__()
-        self.attention = MultiHeadAttention(config)
+        self.attention = MultiHeadAttention(config, layer_index=layer_index)
         self.attention_norm = build_norm(config)
         self.feed_forward = FeedForward(config)
         self.feed_forward_norm = build_norm(config)
@@ -83,10 +84,12 @@ class MiniBertPreTrainedModel(PreTrainedModel):
     _supports_flash_attn = True
     _supports_flex_attn = True
     _supports_attention_backend = True
-    _no_split_modules = ["Embeddings", "MiniBertLayer"]
+    _no_split_modules = ["MiniBertLayer"]
+    _skip_keys_device_placement = ["past_key_values"]
 
     def __init__(self, config: MiniBertConfig, *args, **kwargs):
         config.check()
+        register_with_peft()
         super().__init__(config, *args, **kwargs)
 
     @torch.no_grad()
@@ -116,7 +119,7 @@ class MiniBertModel(MiniBertPreTrainedModel):
     def __init__(self, config: MiniBertConfig, add_pooling_layer: bool = True):
         super().__init__(config)
         self.embeddings = Embeddings(config, padding_idx=config.pad_token_id)
-        self.layers = nn.ModuleList([MiniBertLayer(config) for _ in range(config.num_hidden_layers)])
+        self.layers = nn.ModuleList([MiniBertLayer(config, index) for index in range(config.num_hidden_layers)])
         # With norms before each sub-layer nothing has normalized the last sum yet.
         self.final_norm = build_norm(config) if config.norm_position == "pre" else nn.Identity()
         self.pooler = Pooler(config) if add_pooling_layer else None
@@ -138,9 +141,11 @@ class MiniBertModel(MiniBertPreTrainedModel):
         position_ids: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
         output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
+        output_hidden_states: bool | int | list[int] | None = None,
         cu_seq_lens_q: torch.Tensor | None = None,
         max_length_q: int | None = None,
+        past_key_values: Cache | None = None,
+        encoder_hidden_states: torch.Tensor | None = None,
         **kwargs,
     ) -> BaseModelOutputWithPooling:
         """Encode a batch.
@@ -156,6 +161,9 @@ class MiniBertModel(MiniBertPreTrainedModel):
             output_hidden_states: return the embeddings and the output of every layer, each (B, L, E).
             cu_seq_lens_q, max_length_q: of a packed batch: input_ids, token_type_ids and position_ids are (1, T), all
                 sequences in one row; see `packing.py`. `last_hidden_state` is (1, T, E) then.
+            past_key_values: keys and values for all tokens to attend to, in front of their own; attention_mask covers
+                both. For prefix tuning (Li and Liang 2021); every call adds its own keys and values.
+            encoder_hidden_states: not supported; cross-attention is in `MiniSeq2Seq`.
 
         Returns:
             `last_hidden_state` (B, L, E), `pooler_output` (B, E), `hidden_states`, `attentions`.
@@ -166,12 +174,14 @@ class MiniBertModel(MiniBertPreTrainedModel):
         inputs = {"input_ids": input_ids, "token_type_ids": token_type_ids,
                   "position_ids": position_ids, "inputs_embeds": inputs_embeds}  # fmt: skip
         asked = (output_attentions, output_hidden_states)
-        batch = Batch.of(self, inputs, attention_mask, *asked, cu_seq_lens_q, max_length_q)
+        refuse_cross_attention(self, encoder_hidden_states)
+        batch = Batch.of(self, inputs, attention_mask, *asked, cu_seq_lens_q, max_length_q, past_key_values)
         hidden_states = batch.embed(self.embeddings)
-        mask = prepare_attention_mask(self.config, hidden_states, attention_mask, batch.implementation, batch.packing)
-        kwargs |= batch.layer_arguments
+        how = (batch.implementation, batch.packing, batch.cache)
+        mask = prepare_attention_mask(self.config, hidden_states, attention_mask, *how)
+        kwargs |= {**batch.layer_arguments, "past_key_values": batch.cache}
         for layer in self.layers:
-            batch.record(states=hidden_states)
+            hidden_states = batch.record(states=hidden_states)
             hidden_states, weights = layer(hidden_states, mask, **kwargs)
             batch.record(weights=weights)
         hidden_states = batch.restore(self.final_norm(hidden_states))
@@ -180,6 +190,10 @@ class MiniBertModel(MiniBertPreTrainedModel):
 
     def place_tokens(self, given: torch.Tensor, batch: Batch) -> torch.Tensor | None:
         """Position ids by column, pads included, as in BERT; None where `Embeddings` counts them."""
+        if batch.cache is not None and batch.cache.get_seq_length():
+            past = batch.cache.get_seq_length()
+            self.embeddings.check_length(past + given.shape[1])
+            return torch.arange(past, past + given.shape[1], device=given.device)[None]
         if batch.packing is None:
             return None
         if not batch.packing.came_padded:
@@ -189,6 +203,8 @@ class MiniBertModel(MiniBertPreTrainedModel):
 
     def _pool(self, hidden_states: torch.Tensor, batch: Batch) -> torch.Tensor:
         packing, mask = batch.packing, batch.attention_mask
+        if mask is not None and mask.dim() == 2:
+            mask = mask[:, -batch.length :]  # without the tokens in a cache
         if packing is not None and not packing.came_padded:
             return self.pooler(packing.split(hidden_states), packing.mask())
         if packing is not None and self.pooler.pooling == "cls" and mask is not None:
@@ -348,6 +364,7 @@ class _LabelledModel(MiniBertPreTrainedModel):
         inputs_embeds: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | int | None = None,
+        past_key_values: Cache | None = None,
         **kwargs,
     ) -> ModelOutput:
         """Encode and score: `logits` and `labels` have the shapes that the class names.
@@ -358,9 +375,8 @@ class _LabelledModel(MiniBertPreTrainedModel):
 
         The other arguments are those of `MiniBertModel`.
         """
-        outputs = self.minibert(
-            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, return_dict=True, **kwargs
-        )
+        inputs = (input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+        outputs = self.minibert(*inputs, past_key_values=past_key_values, return_dict=True, **kwargs)
         logits = self.score(outputs)
         loss = self.loss(logits, labels, num_items_in_batch) if labels is not None else None
         return self.output_class(
@@ -427,6 +443,13 @@ class MiniBertForTokenClassification(_LabelledModel):
         return self.classifier(outputs.last_hidden_state)
 
 
+def _rename_span_head(module: nn.Module, state_dict: dict, prefix: str, *args) -> None:
+    """Give weights of an older state dict the name of today."""
+    for leaf in ("weight", "bias"):
+        if f"{prefix}span_head.{leaf}" in state_dict:
+            state_dict[f"{prefix}qa_outputs.{leaf}"] = state_dict.pop(f"{prefix}span_head.{leaf}")
+
+
 class MiniBertForQuestionAnswering(SavedWithPipelines, MiniBertPreTrainedModel):
     """Predict the first and the last token of an answer in a text; `pipeline("question-answering")`."""
 
@@ -435,8 +458,17 @@ class MiniBertForQuestionAnswering(SavedWithPipelines, MiniBertPreTrainedModel):
     def __init__(self, config: MiniBertConfig):
         super().__init__(config)
         self.minibert = MiniBertModel(config, add_pooling_layer=False)
-        self.span_head = nn.Linear(config.hidden_size, 2)
+        self.qa_outputs = nn.Linear(config.hidden_size, 2)  # the name by which PEFT finds it
+        self.register_load_state_dict_pre_hook(_rename_span_head)
         self.post_init()
+
+    @classmethod
+    def from_pretrained(cls, *args, key_mapping: dict[str, str] | None = None, **kwargs):
+        """Load a checkpoint, also one that was saved when the head was called `span_head`."""
+        key_mapping = {"^span_head": "qa_outputs", **(key_mapping or {})}
+        loaded = super().from_pretrained(*args, key_mapping=key_mapping, **kwargs)
+        forget_key_mapping(loaded[0] if isinstance(loaded, tuple) else loaded)
+        return loaded
 
     @can_return_tuple
     def forward(
@@ -461,7 +493,7 @@ class MiniBertForQuestionAnswering(SavedWithPipelines, MiniBertPreTrainedModel):
         outputs = self.minibert(
             input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, return_dict=True, **kwargs
         )
-        logits = self.span_head(outputs.last_hidden_state)
+        logits = self.qa_outputs(outputs.last_hidden_state)
         packing = find_packing(logits, attention_mask, position_ids, cu_seq_lens_q, max_length_q, pack_padded=False)
         lowest = torch.finfo(logits.dtype).min
         if packing is not None:  # it came packed: one row for each sequence again, positions count within it

@@ -26,8 +26,8 @@ from transformers.modeling_outputs import (
 )
 from transformers.utils.generic import can_return_tuple
 
-from .batch import Batch
-from .caches import growing_cache, recomputes
+from .batch import Batch, refuse_cross_attention
+from .caches import growing_cache
 from .configuration_minigpt import MiniGPTConfig
 from .dropout import Dropout
 from .embeddings import Embeddings, SinusoidalPositions, rotary_angles, sinusoidal_positions
@@ -38,6 +38,7 @@ from .losses import check_labels, cross_entropy, next_token_labels, problem_type
 from .normalization import build_norm
 from .packing import find_packing
 from .token_mixers import build_token_mixer, prepare_decoder_mask
+from .transformers_internals import register_with_peft
 
 # pipeline("text-generation") asks for 256 new tokens unless the model sets max_length. Models with at most this many
 # positions set it, so that the text ends at the last position.
@@ -57,8 +58,15 @@ class MiniGPTLayer(GradientCheckpointingLayer):
         for projection in (self.attention.output, self.feed_forward.down):
             projection.ends_residual_branch = self.pre_norm  # see `_init_weights`
 
-    def forward(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs):
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+        **kwargs,
+    ):
         """(B, L, E) → (B, L, E), and the attention weights (B, H, L, S) if the implementation computes them."""
+        kwargs["past_key_values"] = past_key_values
         if self.pre_norm:
             mixed, weights = self.attention(self.attention_norm(hidden_states), attention_mask, **kwargs)
             hidden_states = hidden_states + mixed
@@ -79,11 +87,12 @@ class MiniGPTPreTrainedModel(PreTrainedModel):
     _supports_flex_attn = True
     _supports_attention_backend = True
     _can_compile_fullgraph = True
-    _no_split_modules = ["Embeddings", "MiniGPTLayer"]
-    _skip_keys_device_placement = "past_key_values"
+    _no_split_modules = ["MiniGPTLayer"]
+    _skip_keys_device_placement = ["past_key_values"]
 
     def __init__(self, config: MiniGPTConfig, *args, **kwargs):
         config.check()
+        register_with_peft()
         super().__init__(config, *args, **kwargs)
 
     @torch.no_grad()
@@ -133,9 +142,10 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
         token_type_ids: torch.Tensor | None = None,
         use_cache: bool | None = None,
         output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
+        output_hidden_states: bool | int | list[int] | None = None,
         cu_seq_lens_q: torch.Tensor | None = None,
         max_length_q: int | None = None,
+        encoder_hidden_states: torch.Tensor | None = None,
         **kwargs,
     ) -> BaseModelOutputWithPast:
         """Read a batch of texts, or the next tokens of texts whose beginning is in the cache.
@@ -153,6 +163,7 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
                 implementation, which has none to give, this call computes them with the eager formula.
             output_hidden_states: return the embeddings and the output of every layer, each (B, L, E).
             cu_seq_lens_q, max_length_q: of a packed batch, all sequences in one row (1, T); see `packing.py`.
+            encoder_hidden_states: not supported; cross-attention is in `MiniSeq2Seq`.
 
         Returns:
             `last_hidden_state` (B, L, E), `past_key_values`, `hidden_states`, `attentions`.
@@ -161,20 +172,23 @@ class MiniGPTModel(MiniGPTPreTrainedModel):
             ValueError: both or neither of input_ids and inputs_embeds; an input too long, an id out of range, or an
                 attention mask of another length than the texts.
         """
-        past_key_values = kwargs.pop("cache", past_key_values)  # the name since transformers 5.24
-        if recomputes(self.layers):
-            past_key_values, use_cache = None, False
+        paged = kwargs.get("read_index") is not None  # `generate_batch`, whose cache goes to the attention function
+        if not paged:
+            past_key_values = kwargs.pop("cache", past_key_values)  # the name since transformers 5.24
         inputs = {"input_ids": input_ids, "token_type_ids": token_type_ids,
                   "position_ids": position_ids, "inputs_embeds": inputs_embeds}  # fmt: skip
+        refuse_cross_attention(self, encoder_hidden_states)
         asked = (output_attentions, output_hidden_states)
-        batch = Batch.of(self, inputs, attention_mask, *asked, cu_seq_lens_q, max_length_q, past_key_values, use_cache)
+        packed = (cu_seq_lens_q, max_length_q)
+        batch = Batch.of(self, inputs, attention_mask, *asked, *packed, past_key_values, use_cache, paged=paged)
         hidden_states = batch.embed(self.embeddings)
         mask = prepare_decoder_mask(self.config, hidden_states, batch)
         rotary = self._rotary_angles(batch.inputs["position_ids"])
-        kwargs |= {**batch.layer_arguments, "past_key_values": batch.cache, "rotary": rotary}
+        kwargs |= {**batch.layer_arguments, "rotary": rotary}
         for layer in self.layers:
-            batch.record(states=hidden_states)
-            hidden_states, weights = layer(hidden_states, mask, **kwargs)
+            hidden_states = batch.record(states=hidden_states)
+            # The cache by position: by name, transformers would drop it from a checkpointed layer in `generate`.
+            hidden_states, weights = layer(hidden_states, mask, batch.cache, **kwargs)
             batch.record(weights=weights)
         hidden_states = batch.restore(self.final_norm(hidden_states))
         return BaseModelOutputWithPast(hidden_states, batch.cache, **batch.recorded(hidden_states))
@@ -246,6 +260,8 @@ class MiniGPTForCausalLM(MiniGPTPreTrainedModel, MiniGenerationMixin):
         Args:
             labels: (B, L), the input_ids themselves, -100 for tokens that are not to be learned; position i is scored
                 on label i + 1.
+            shift_labels: (B, L), the label that each position predicts, in place of `labels`: for sequences that are
+                divided among devices. Among `kwargs`, as in stock models: `Trainer` asks data for every named label.
             logits_to_keep: only the last so many positions, or those of these indices; 0 for all. Not with labels.
             num_items_in_batch: number of labels, first ones not counted, in the whole optimizer step.
             return_logits: whether to compute the logits. Where not given: not while training with labels, when the
@@ -253,18 +269,22 @@ class MiniGPTForCausalLM(MiniGPTPreTrainedModel, MiniGenerationMixin):
 
         The other arguments are those of `MiniGPTModel`.
         """
+        shift_labels = kwargs.pop("shift_labels", None)
         outputs = self.minigpt(
             input_ids, attention_mask, position_ids, past_key_values, inputs_embeds,
             use_cache=use_cache, cu_seq_lens_q=cu_seq_lens_q, return_dict=True, **kwargs,
         )  # fmt: skip
         hidden_states = outputs.last_hidden_state
-        if labels is not None:
+        if shift_labels is None and labels is not None:
             check_labels(labels, self.config.vocab_size)
-            labels = next_token_labels(labels, attention_mask, position_ids, cu_seq_lens_q)
+            shift_labels = next_token_labels(labels, attention_mask, position_ids, cu_seq_lens_q)
+        elif shift_labels is not None:
+            check_labels(shift_labels, self.config.vocab_size)
         else:
             keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
             hidden_states = hidden_states[:, keep]
-        logits, loss = score_vocabulary(self, self.lm_head, hidden_states, labels, num_items_in_batch, return_logits)
+        how = (shift_labels, num_items_in_batch, return_logits)
+        logits, loss = score_vocabulary(self, self.lm_head, hidden_states, *how)
         return CausalLMOutputWithPast(loss, logits, outputs.past_key_values, outputs.hidden_states, outputs.attentions)
 
     def new_generation_cache(self, generation_config: GenerationConfig) -> Cache:

@@ -28,7 +28,7 @@ from .pipeline_summarization import SummarizationPipeline
 from .pipeline_text2text_generation import Text2TextGenerationPipeline
 from .pipeline_translation import TranslationPipeline
 from .seq2seq_stacks import MiniSeq2SeqDecoder, MiniSeq2SeqEncoder
-from .transformers_internals import is_loaded
+from .transformers_internals import is_loaded, register_with_peft
 
 
 class MiniSeq2SeqPreTrainedModel(PreTrainedModel):
@@ -42,11 +42,12 @@ class MiniSeq2SeqPreTrainedModel(PreTrainedModel):
     _supports_flex_attn = True
     _supports_attention_backend = True
     _can_compile_fullgraph = True
-    _no_split_modules = ["Embeddings", "MiniSeq2SeqEncoderLayer", "MiniSeq2SeqDecoderLayer"]
-    _skip_keys_device_placement = "past_key_values"
+    _no_split_modules = ["MiniSeq2SeqEncoderLayer", "MiniSeq2SeqDecoderLayer"]
+    _skip_keys_device_placement = ["past_key_values"]
 
     def __init__(self, config: MiniSeq2SeqConfig, *args, **kwargs):
         config.check()
+        register_with_peft()
         super().__init__(config, *args, **kwargs)
 
     @torch.no_grad()
@@ -93,6 +94,16 @@ class MiniSeq2SeqModel(MiniSeq2SeqPreTrainedModel):
         self.encoder.embeddings.word_embeddings = value
         if self.config.decoder_vocab_size is None and self.config.tie_word_embeddings:
             self.decoder.embeddings.word_embeddings = value
+
+    def get_decoder_input_embeddings(self) -> nn.Embedding:
+        """The word embeddings of the target."""
+        return self.decoder.embeddings.word_embeddings
+
+    def set_decoder_input_embeddings(self, value: nn.Embedding) -> None:
+        """Replace the word embeddings of the target; of a shared vocabulary both sides are replaced."""
+        if self.config.decoder_vocab_size is None and self.config.tie_word_embeddings:
+            self.set_input_embeddings(value)
+        self.decoder.embeddings.word_embeddings = value
 
     @can_return_tuple
     def forward(

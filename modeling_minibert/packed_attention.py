@@ -223,7 +223,15 @@ def _backward(ctx, d_mixed, *_):
     return *gradients, None, None, None, None, None, None, None if bias is None else d_bias
 
 
+def _refuse_second_derivatives(ctx, *_):
+    raise RuntimeError(
+        "packed attention has no second derivatives; take attn_implementation='eager', for example with "
+        "model.set_attn_implementation('eager')"
+    )
+
+
 packed_attention.register_autograd(_backward, setup_context=_keep_for_backward)
+_packed_attention_backward.register_autograd(_refuse_second_derivatives)
 
 
 def _has_flash_kernel(query: torch.Tensor) -> bool:

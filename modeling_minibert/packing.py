@@ -164,6 +164,11 @@ class Packing:
         rows = packed.new_full((len(self.cu_seq_lens) - 1, self.max_length, *packed.shape[2:]), fill)
         return rows.index_put((self.sequence_ids(tokens), self.position_ids(tokens)[0]), packed[0])
 
+    def join(self, rows: torch.Tensor) -> torch.Tensor:
+        """Undo `split`: (B, max_length, …) → (1, T, …)."""
+        tokens = int(self.cu_seq_lens[-1])
+        return rows[self.sequence_ids(tokens), self.position_ids(tokens)[0]][None]
+
     def mask(self) -> torch.Tensor:
         """The attention mask of the rows that `split` gives: (B, max_length) bool."""
         places = torch.arange(self.max_length, device=self.cu_seq_lens.device)

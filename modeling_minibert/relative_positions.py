@@ -47,17 +47,20 @@ class RelativePositions(nn.Module):
         super().__init__()
         self.scores = nn.Embedding(config.relative_buckets, config.num_attention_heads)
         self.is_causal = is_causal
+        self.num_buckets = config.relative_buckets
         self.max_distance = config.relative_max_distance
 
-    def forward(self, num_queries: int, num_keys: int, past: int | torch.Tensor = 0) -> torch.Tensor:
+    def forward(
+        self, num_queries: int, num_keys: int, past: int | torch.Tensor = 0, device: torch.device | None = None
+    ) -> torch.Tensor:
         """The bias of the attention scores: (1, H, L, S).
 
         Args:
             num_queries, num_keys: L and S.
             past: place of the first query among the keys.
+            device: where the hidden states are.
         """
-        device = self.scores.weight.device
         queries = torch.arange(num_queries, device=device) + past
         distances = torch.arange(num_keys, device=device) - queries[:, None]
-        buckets = distance_buckets(distances, self.is_causal, self.scores.num_embeddings, self.max_distance)
+        buckets = distance_buckets(distances, self.is_causal, self.num_buckets, self.max_distance)
         return self.scores(buckets).permute(2, 0, 1)[None]

@@ -17,14 +17,15 @@ from transformers.modeling_outputs import BaseModelOutput, BaseModelOutputWithPa
 from transformers.utils.generic import can_return_tuple
 
 from .attention import MultiHeadAttention
-from .batch import Batch
-from .caches import encoder_decoder_cache, recomputes, share_source
+from .batch import Batch, is_checkpointing
+from .caches import encoder_decoder_cache, share_source
 from .dropout import Dropout
 from .embeddings import Embeddings
 from .feed_forward import FeedForward
 from .masks import prepare_attention_mask, prepare_causal_mask, prepare_cross_mask
 from .normalization import build_norm
 from .relative_positions import RelativePositions
+from .transformers_internals import can_read
 
 
 class MiniSeq2SeqEncoderLayer(GradientCheckpointingLayer):
@@ -38,8 +39,15 @@ class MiniSeq2SeqEncoderLayer(GradientCheckpointingLayer):
         self.feed_forward_norm = build_norm(config)
         self.pre_norm = config.norm_position == "pre"
 
-    def forward(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs):
+    def forward(
+        self,
+        hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        position_bias: torch.Tensor | None = None,
+        **kwargs,
+    ):
         """(B, S, E) → (B, S, E), and the attention weights (B, H, S, S) if the implementation computes them."""
+        kwargs["position_bias"] = position_bias
         if self.pre_norm:
             mixed, weights = self.attention(self.attention_norm(hidden_states), attention_mask, **kwargs)
             hidden_states = hidden_states + mixed
@@ -151,14 +159,14 @@ class _Stack(nn.Module):
         position_ids = torch.arange(length, device=given.device)[None] + past
         return position_ids if batch.packing is None else batch.packing.remove_pads(position_ids)
 
-    def position_bias(self, batch: Batch, dtype: torch.dtype) -> torch.Tensor | None:
+    def position_bias(self, batch: Batch, hidden_states: torch.Tensor) -> torch.Tensor | None:
         """The bias of relative positions, (1, H, L, S); None for other kinds of positions."""
         if self.relative_positions is None:
             return None
         past, keys = 0, batch.length
         if batch.cache is not None:
             past, keys = batch.cache.get_seq_length(), batch.cache.get_mask_sizes(batch.length, 0)[0]
-        return self.relative_positions(batch.length, keys, past).to(dtype)
+        return self.relative_positions(batch.length, keys, past, hidden_states.device).to(hidden_states.dtype)
 
 
 class MiniSeq2SeqEncoder(_Stack):
@@ -175,7 +183,7 @@ class MiniSeq2SeqEncoder(_Stack):
         attention_mask: torch.Tensor | None = None,
         inputs_embeds: torch.Tensor | None = None,
         output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
+        output_hidden_states: bool | int | list[int] | None = None,
         **kwargs,
     ) -> BaseModelOutput:
         """Encode a batch of sources: `last_hidden_state` (B, S, E).
@@ -194,11 +202,12 @@ class MiniSeq2SeqEncoder(_Stack):
         batch = Batch.of(self, inputs, attention_mask, output_attentions, output_hidden_states)
         hidden_states = batch.embed(self.embeddings)
         mask = prepare_attention_mask(self.config, hidden_states, attention_mask, batch.implementation, batch.packing)
-        bias = self.position_bias(batch, hidden_states.dtype)
-        kwargs |= {**batch.layer_arguments, "position_bias": bias}
+        bias = self.position_bias(batch, hidden_states)
+        kwargs |= batch.layer_arguments
         for layer in self.layers:
-            batch.record(states=hidden_states)
-            hidden_states, weights = layer(hidden_states, mask, **kwargs)
+            hidden_states = batch.record(states=hidden_states)
+            # The bias by position: reentrant checkpointing gives no gradient to arguments by name.
+            hidden_states, weights = layer(hidden_states, mask, bias, **kwargs)
             batch.record(weights=weights)
         hidden_states = batch.restore(self.final_dropout(self.final_norm(hidden_states)))
         return BaseModelOutput(hidden_states, **batch.recorded(hidden_states))
@@ -207,7 +216,7 @@ class MiniSeq2SeqEncoder(_Stack):
 def _check_sources(attention_mask: torch.Tensor | None) -> None:
     """Raise a ValueError for a source without tokens; skipped on accelerators, where reading values stalls the
     device."""
-    if attention_mask is None or attention_mask.device.type != "cpu" or torch.compiler.is_compiling():
+    if attention_mask is None or not can_read(attention_mask):
         return
     if attention_mask.dim() != 2:
         raise ValueError(
@@ -241,7 +250,7 @@ class MiniSeq2SeqDecoder(_Stack):
         inputs_embeds: torch.Tensor | None = None,
         use_cache: bool | None = None,
         output_attentions: bool | None = None,
-        output_hidden_states: bool | None = None,
+        output_hidden_states: bool | int | list[int] | None = None,
         **kwargs,
     ) -> BaseModelOutputWithPastAndCrossAttentions:
         """Read the target so far: `last_hidden_state` (B, L, E), of which the last predicts the next token.
@@ -272,10 +281,10 @@ class MiniSeq2SeqDecoder(_Stack):
         source_mask = prepare_cross_mask(
             self.config, hidden_states, batch.source, source_mask, batch.implementation, batch.source_packing
         )
-        bias = self.position_bias(batch, hidden_states.dtype)
+        bias = self.position_bias(batch, hidden_states)
         kwargs |= batch.layer_arguments
         for layer in self.layers:
-            batch.record(states=hidden_states)
+            hidden_states = batch.record(states=hidden_states)
             hidden_states, weights, source_weights = layer(
                 hidden_states, batch.source, mask, source_mask, cache, bias, batch.source_arguments, **kwargs
             )
@@ -285,8 +294,8 @@ class MiniSeq2SeqDecoder(_Stack):
 
     def _cache(self, past_key_values: EncoderDecoderCache | None, use_cache: bool | None) -> EncoderDecoderCache | None:
         """The cache of this call, if it has one."""
-        if recomputes(self.layers):
-            return None
+        if is_checkpointing(self):
+            use_cache = False
         if use_cache is None:
             use_cache = self.config.use_cache and not self.training
         if use_cache and past_key_values is None:

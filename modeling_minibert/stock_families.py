@@ -82,7 +82,7 @@ BERT_HEADS = {
     "mlm_head.decoder": "cls.predictions.decoder",
     "nsp_head": "cls.seq_relationship",
     "classifier.output": "classifier",
-    "span_head": "qa_outputs",
+    "qa_outputs": "qa_outputs",
 }
 BERT_CLASSES = ("Model", "ForPreTraining", "ForMaskedLM", "ForNextSentencePrediction", "ForSequenceClassification",
                 "ForTokenClassification", "ForQuestionAnswering", "ForMultipleChoice")  # fmt: skip
@@ -106,7 +106,7 @@ def _bert_needs(model: PreTrainedModel) -> dict[str, tuple]:
         needs["classifier_pooling"] = ("cls",)
     if "classifier" in parts:
         needs["classifier_hidden_size"] = (None, 0)
-    if "span_head" in parts:
+    if "qa_outputs" in parts:
         needs["num_labels"] = (2,)
     return needs
 

@@ -28,6 +28,7 @@ from .linear_attention import gated_linear_attention
 from .masks import prepare_causal_mask
 from .normalization import NORMS
 from .packing import Packing
+from .transformers_internals import can_read
 
 # A larger block means fewer steps in Python and more memory: (block, block) weights are held for every feature.
 AFT_BLOCK = 32
@@ -186,9 +187,9 @@ class TokenMixer(MultiHeadAttention):
 
     def _state(self, past_key_values: Cache | None):
         """This layer's entry of the cache, if it holds earlier tokens."""
-        if past_key_values is None or past_key_values.get_seq_length(self.layer_index) == 0:
+        if past_key_values is None or past_key_values.get_seq_length(self.layer_idx) == 0:
             return None
-        return past_key_values.layers[self.layer_index]
+        return past_key_values.layers[self.layer_idx]
 
 
 def hide_pads(tensor: torch.Tensor, mask: torch.Tensor | None, fill: float = 0.0) -> torch.Tensor:
@@ -208,7 +209,7 @@ class AFTSimple(TokenMixer):
         log_weight, average = aft_simple(key, value)
         if past_key_values is not None:
             last = (log_weight[:, -1:].clone(), average[:, -1:].clone())  # a part would keep all of them in memory
-            past_key_values.update(*last, self.layer_index, length)
+            past_key_values.update(*last, self.layer_idx, length)
         return query.sigmoid() * average[:, -length:]
 
 
@@ -221,27 +222,29 @@ class AFTFull(TokenMixer):
         super().__init__(config, layer_index)
         # An embedding, so that its initial weights are those of the model's other tables: row t holds w_t1, w_t2, …
         self.position_bias = nn.Embedding(config.max_position_embeddings, config.max_position_embeddings)
+        self.max_positions = config.max_position_embeddings
 
     def mix(self, projected, mask, past_key_values):
         query, key, value = projected
         if past_key_values is not None:  # (B, 1, S, W): one head, in a cache made for several
-            kept = past_key_values.update(key[:, None], value[:, None], self.layer_index)
+            kept = past_key_values.update(key[:, None], value[:, None], self.layer_idx)
             key, value = (tensor[:, 0] for tensor in kept)
-        bias = self._bias(query.shape[1], key.shape[1], mask).to(key.dtype)
+        bias = self._bias(query.shape[1], key.shape[1], mask, key.device).to(key.dtype)
         key, value = hide_pads(key, mask, torch.finfo(key.dtype).min), hide_pads(value, mask)
         return query.sigmoid() * aft_full(key, value, bias)
 
-    def _bias(self, length: int, keys: int, mask: torch.Tensor | None) -> torch.Tensor:
+    def _bias(self, length: int, keys: int, mask: torch.Tensor | None, device: torch.device) -> torch.Tensor:
         """w for the last `length` of `keys` tokens: (B or 1, L, S)."""
-        table = self.position_bias.weight
-        limit = len(table)
+        limit = self.max_positions
         # With pads behind the text, if any, all rows share one part of the table.
-        if mask is None or (keys <= limit and bool((mask[:, 1:] <= mask[:, :-1]).all())):
+        if mask is None or (keys <= limit and can_read(mask) and bool((mask[:, 1:] <= mask[:, :-1]).all())):
             self._check_length(keys, limit)
-            return table[keys - length : keys, :keys][None]
+            return self.position_bias(torch.arange(keys - length, keys, device=device))[None, :, :keys]
         places = (mask.long().cumsum(dim=1) - 1).clamp(min=0)
-        self._check_length(int(places.max()) + 1, limit)
-        return table[places[:, -length:, None], places[:, None, :]]
+        if can_read(places):
+            self._check_length(int(places.max()) + 1, limit)
+        rows = self.position_bias(places[:, -length:])  # (B, L, positions)
+        return rows.gather(2, places[:, None].expand(-1, length, -1))
 
     def _check_length(self, tokens: int, limit: int) -> None:
         if tokens > limit:
@@ -279,7 +282,7 @@ class GatedLinearAttention(TokenMixer):
         mixed, state = gated_linear_attention(*heads, state=None if past is None else past.keys)
         if past_key_values is not None:
             no_second = state.new_empty(len(state), 0)
-            past_key_values.update(state, no_second, self.layer_index, query.shape[1])
+            past_key_values.update(state, no_second, self.layer_idx, query.shape[1])
         mixed = self.head_norm(mixed.to(self.head_norm.weight.dtype))
         return mixed.transpose(1, 2).flatten(2)
 
@@ -298,6 +301,10 @@ def build_token_mixer(config, layer_index: int) -> MultiHeadAttention:
 
 def prepare_decoder_mask(config, hidden_states: torch.Tensor, batch) -> torch.Tensor | None:
     """The mask that the layers of `config.token_mixer` expect, for a prepared `Batch`."""
+    if batch.paged_arguments is not None:
+        if config.token_mixer != "attention":
+            raise ValueError(f"token_mixer={config.token_mixer!r} has no paged cache; use generate, not generate_batch")
+        return batch.attention_mask
     if config.token_mixer != "attention":
         asks_weights = batch.weights is not None
         return prepare_mixer_mask(config.token_mixer, batch.attention_mask, batch.packing, batch.cache, asks_weights)

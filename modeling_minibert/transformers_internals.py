@@ -10,15 +10,23 @@
 | `GenerationMixin._prepare_…` | the steps of `generate` before its first forward have no public hooks | 4.56 |
 | `past_key_values` or `cache` | the name of the cache in `generate` and in outputs; `cache` since 5.24 | 4.0 |
 | `Parameter._is_hf_initialized` | whether a weight came from a checkpoint and must keep its value | 5.0 |
+| `PreTrainedModel._weight_conversions` | a save would undo the renaming of old keys | 5.0 |
+| `peft.utils.constants.…_MAPPING` | PEFT looks up default target modules by model type there | peft 0.18 |
 | `TrainingArguments._n_gpu` | `DataParallel` is switched off by this field only | 3.2 |
+| `torch._C._are_functorch_transforms_active`, `forward_ad._current_level` | torch.func needs plain operations | 2.0 |
+| `Module._forward_hooks` and the like | a short cut past a module must not skip its hooks | 1.0 |
 | `torch._softmax_backward_data` | the derivative of softmax from its result, without computing it again | 1.0 |
 """
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 
 import torch
+import torch.nn.modules.module as module_hooks
+from torch import nn
+from torch.autograd import forward_ad
 from transformers import GenerationConfig, GenerationMixin, TrainingArguments, cache_utils, models, pipelines
 from transformers.pipelines import PIPELINE_REGISTRY
 
@@ -66,14 +74,70 @@ def register_cache_layer(layer_type: str, layer_class: type) -> None:
     cache_utils.STATIC_LAYER_TYPE_MAPPING[layer_type] = layer_class
 
 
-def is_loaded(parameter: torch.nn.Parameter) -> bool:
+def is_loaded(parameter: nn.Parameter) -> bool:
     """Whether a weight was read from a checkpoint."""
     return getattr(parameter, "_is_hf_initialized", False)
+
+
+def forget_key_mapping(model) -> None:
+    """Save a model by its own names of weights, also one that was loaded by older names."""
+    vars(model).pop("_weight_conversions", None)
+
+
+def register_with_peft() -> None:
+    """Give PEFT default target modules for our model types, if it is imported; models call it when they are built."""
+    constants = sys.modules.get("peft.utils.constants")
+    for name, mapping in vars(constants).items() if constants else ():
+        if not name.endswith("_MODULES_MAPPING") or not isinstance(mapping, dict):
+            continue
+        targets = ["query", "value"] if mapping.get("bert") == ["query", "value"] else None
+        if "IA3" in name:
+            targets = ["down"] if "FEEDFORWARD" in name else ["key", "value", "down"]
+        for model_type in ("minibert", "minigpt", "miniseq2seq") if targets else ():
+            mapping.setdefault(model_type, targets)
 
 
 def use_one_gpu(args: TrainingArguments) -> None:
     """Keep `Trainer` from splitting batches over the GPUs of one process."""
     args._n_gpu = min(args.n_gpu, 1)
+
+
+def transforms_active() -> bool:
+    """Whether a transform of torch.func (grad, vmap, jvp, …) or forward-mode differentiation is running."""
+    if torch.compiler.is_compiling():
+        return False
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+
+
+def can_read(tensor: torch.Tensor) -> bool:
+    """Whether the values of a tensor may be looked at: a CPU tensor, and no tracing, compiling or transform."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return False
+    return tensor.device.type == "cpu" and not transforms_active()
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether a call of the module runs hooks, its own or those of all modules."""
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks,
+             module_hooks._global_forward_hooks, module_hooks._global_forward_pre_hooks,
+             module_hooks._global_backward_hooks, module_hooks._global_backward_pre_hooks)  # fmt: skip
+    return any(hooks)
+
+
+def is_called_plainly(module: nn.Module) -> bool:
+    """Whether calling a linear layer is the same as using its weight and bias directly.
+
+    False with hooks, pruning, parametrizations, adapters, offloaded or sharded weights, and under transforms.
+    """
+    return (
+        type(module) is nn.Linear
+        and "forward" not in vars(module)  # accelerate replaces it
+        and not has_hooks(module)
+        and all(parameter is None or type(parameter) is nn.Parameter for parameter in module._parameters.values())
+        and module._parameters.get("weight") is not None
+        and not module.weight.is_meta
+        and not transforms_active()
+    )
 
 
 def softmax_backward(d_probabilities: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor:

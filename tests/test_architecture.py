@@ -14,6 +14,7 @@ PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 # A part may import itself and parts of a lower level; "root" is the files at the root of modeling_minibert.
 LEVELS = {
     "root": 0,
+    "tokenization": 0,
     **dict.fromkeys(("data", "evaluation", "decoding"), 1),
     **dict.fromkeys(("training", "explain", "conversion", "pipelines"), 2),
 }

@@ -9,11 +9,14 @@ python -m tokenization inspect "Harga tiketnya 5.000 rupiah" --tokenizer my-toke
 import argparse
 import sys
 import time
+import unicodedata
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
 from .comparison import compare_tokenizers, format_reports
-from .inspection import format_pieces, inspect_text
+from .console import prepare_console
+from .inspection import format_pieces, inspect_text, removed_marks
 from .stock_classes import SIDES, save_tokenizer
 from .text_rules import PUNCTUATION_MODES
 from .text_sources import open_texts
@@ -23,19 +26,53 @@ SAMPLE_TEXTS = 1000  # training texts measured for the final report
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; user errors print one line and return 2."""
+    """Run one command; errors print one line and return 2, or raise with --traceback."""
+    prepare_console()
     options = build_parser().parse_args(arguments)
     try:
         options.run(options)
-    except (ValueError, TypeError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("stopped before the end", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if options.traceback:
+            raise
+        print(f"error: {describe(error)}", file=sys.stderr)
         return 2
     return 0
 
 
+def describe(error: Exception) -> str:
+    """Return the message of an error in one line, and for unexpected errors their type."""
+    while type(error).__module__.startswith("datasets.") and isinstance(error.__cause__, Exception):
+        error = error.__cause__  # datasets itself says only that reading failed
+    text = " ".join(str(error).split())
+    expected = isinstance(error, ValueError | TypeError | OSError) and text
+    return text if expected else f"{type(error).__name__}: {text}; --traceback shows where it happened"
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """A parser that reports mistakes in one line, and names the flag nearest to an unknown one."""
+
+    commands: dict[str, argparse.ArgumentParser] = {}
+
+    def parse_args(self, args=None, namespace=None):
+        """Parse as usual, but report what is unknown."""
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            known = sorted(flag for command in self.commands.values() for flag in command._option_string_actions)
+            near = get_close_matches(unknown[0].split("=")[0], known, n=1)
+            self.error(f"unknown argument {unknown[0]}" + (f", did you mean {near[0]}" if near else ""))
+        return options
+
+    def error(self, message: str):
+        """Print one line and exit with 2."""
+        self.exit(2, f"error: {message}; {self.prog} --help lists the arguments\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the three commands."""
-    parser = argparse.ArgumentParser(prog="python -m tokenization", description="Train, compare, inspect tokenizers.")
+    parser = OneLineParser(prog="python -m tokenization", description="Train, compare, inspect tokenizers.")
     commands = parser.add_subparsers(required=True, metavar="train|compare|inspect")
     _add_train_options(commands.add_parser("train", help="learn a vocabulary from text"))
     compare = commands.add_parser("compare", help="measure several tokenizers on the same text")
@@ -48,6 +85,9 @@ def build_parser() -> argparse.ArgumentParser:
     inspect.add_argument("text_pair", nargs="?", help="second text of a pair, e.g. question and passage")
     inspect.add_argument("--tokenizer", nargs="+", required=True, metavar="TOKENIZER_DIR")
     inspect.set_defaults(run=run_inspect)
+    parser.commands = commands.choices
+    for command in commands.choices.values():
+        command.add_argument("--traceback", action="store_true", help="show where an error happened")
     return parser
 
 
@@ -67,7 +107,12 @@ def _add_train_options(parser: argparse.ArgumentParser) -> None:
     add("--limit_alphabet", type=int, default=1000, help="number of most frequent characters to keep (1000)")
     add("--model_max_length", type=int, default=512, help="tokens, start and end included (512)")
     add("--lowercase", action=argparse.BooleanOptionalAction, default=True, help="convert to lower case (yes)")
-    add("--strip_accents", action=argparse.BooleanOptionalAction, default=None, help="é to e (follows lowercase)")
+    add(
+        "--strip_accents",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="é to e, not for vowel signs (follows lowercase)",
+    )
     add("--byte_fallback", action="store_true", help="encode unseen characters as bytes; bpe and unigram")
     add("--strip_html", action="store_true", help="replace tags, e.g. <br />, by spaces")
     add("--punctuation", default="isolate", help=f"one of {', '.join(PUNCTUATION_MODES)} (isolate)")
@@ -85,6 +130,8 @@ _TRAIN_OPTIONS = (
 
 def run_train(options: argparse.Namespace) -> None:
     """Train and save a tokenizer, and print a report."""
+    if Path(options.output_dir).is_file():
+        raise ValueError(f"--output_dir {options.output_dir} is a file; name a folder")
     texts = _training_texts(options)
     source = f"{options.dataset_name} ({options.dataset_split})" if options.dataset_name else texts.name
     print(f"training a {options.kind} vocabulary of {options.vocab_size:,} from {source}")
@@ -116,9 +163,11 @@ def _training_texts(options: argparse.Namespace):
         return open_texts(options.files, options.text_column)
     from datasets import load_dataset
 
-    dataset = load_dataset(
-        options.dataset_name, options.dataset_config_name, split=options.dataset_split, streaming=options.streaming
-    )
+    name, split = options.dataset_name, options.dataset_split
+    try:
+        dataset = load_dataset(name, options.dataset_config_name, split=split, streaming=options.streaming)
+    except Exception as error:  # the cause says what is wrong with the data
+        raise ValueError(f"cannot read the data set {name!r}: {error.__cause__ or error}") from error
     return open_texts(dataset, options.text_column)
 
 
@@ -135,7 +184,10 @@ def run_inspect(options: argparse.Namespace) -> None:
         pieces = inspect_text(options.text, tokenizer, options.text_pair)
         lost = sum(piece.note == "unknown" for piece in pieces)
         decoded = tokenizer.decode([piece.id for piece in pieces], skip_special_tokens=True)
-        print(f"{name}: {len(pieces)} tokens, {lost} unknown\n{format_pieces(pieces)}\ndecoded: {decoded}\n")
+        print(f"{name}: {len(pieces)} tokens, {lost} unknown\n{format_pieces(pieces)}\ndecoded: {decoded}")
+        removed = removed_marks(options.text + (options.text_pair or ""), tokenizer)
+        named = ", ".join(f"{count} x {unicodedata.name(mark, hex(ord(mark)))}" for mark, count in removed.items())
+        print(f"accents and marks removed: {named or 'none'}\n")
 
 
 def load_tokenizer(name: str):
@@ -148,7 +200,10 @@ def load_tokenizer(name: str):
     if not any((path / file).is_file() for file in ("tokenizer.json", "vocab.txt", "vocab.json")):
         raise ValueError(f"{path} holds no tokenizer: it has {sorted(p.name for p in path.iterdir())[:8]}")
     # The folder may contain a model with remote code, which the tokenizer does not need: do not ask, do not run it.
-    return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    try:
+        return AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+    except Exception as error:
+        raise ValueError(f"cannot load the tokenizer in {path}: {error}") from error
 
 
 if __name__ == "__main__":

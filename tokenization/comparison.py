@@ -90,7 +90,7 @@ def pieces_per_word(line: str, ids: list[int], offsets, unknown_id: int | None) 
         word_at[match.start() : match.end()] = [count - 1] * (match.end() - match.start())
     pieces, has_unknown = [0] * count, [False] * count
     for token, (start, end) in zip(ids, offsets, strict=True):
-        # The last character gives the word: a piece like "▁dan" begins at the space before its word.
+        # The last character gives the word: for some tokenizers a piece begins at the space before its word.
         word = word_at[max(end - 1, start)] if line else -1
         if word >= 0:
             pieces[word] += 1

@@ -1,6 +1,7 @@
 """List the pieces of an encoded text, with ids, words, character offsets and lost characters."""
 
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 
 
@@ -56,6 +57,17 @@ def format_pieces(pieces: list[Piece]) -> str:
     )
 
 
+def removed_marks(text: str, tokenizer) -> Counter[str]:
+    """Count the accents and other combining marks of a text that the tokenizer's normalizer removes."""
+    normalizer = tokenizer.backend_tokenizer.normalizer
+    return _marks(text) - _marks(normalizer.normalize_str(text) if normalizer else text)
+
+
+def _marks(text: str) -> Counter[str]:
+    return Counter(c for c in unicodedata.normalize("NFD", text) if unicodedata.category(c).startswith("M"))
+
+
 def display_width(text: str) -> int:
-    """Count terminal columns: wide characters (漢, most emoji) take two, combining marks none."""
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    """Count terminal columns: wide characters (漢, most emoji) take two, marks above or below a letter none."""
+    marks = ("Mn", "Me", "Cf")
+    return sum((unicodedata.category(c) not in marks) * (1 + (unicodedata.east_asian_width(c) in "WF")) for c in text)

@@ -13,6 +13,8 @@ normalised text, so a saved tokenizer needs none of this code.
 """
 
 import re
+import sys
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain, pairwise
@@ -23,9 +25,11 @@ from transformers.utils.logging import tqdm
 
 from .text_sources import open_texts
 
-_LETTERS = r"[^\W\d_]+"
+# Python's \w lacks the marks that spell vowels in Hindi, Thai and other scripts.
+_MARKS = "".join(c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(c) in ("Mn", "Mc"))
+_LETTERS = rf"[^\W\d_]+(?:[{_MARKS}]+[^\W\d_]*)*"
 _WORD = rf"{_LETTERS}(?:['’-]{_LETTERS})*"  # don't, bener-bener
-_RUN = re.compile(rf"(?<!\w){_WORD}(?: {_WORD})+(?!\w)")
+_RUN = re.compile(rf"(?<![\w{_MARKS}]){_WORD}(?: {_WORD})+(?![\w{_MARKS}])")
 
 
 def find_phrases(

@@ -3,8 +3,9 @@
 Only stock classes are saved, so `AutoTokenizer.from_pretrained(folder)` needs no remote code.
 
 - Plain wordpiece becomes `BertTokenizer`, which exists in transformers 4 and 5.
-- All other tokenizers become `PreTrainedTokenizerFast`, also wordpiece with `strip_html`, other `punctuation` or other
-  special tokens: BertTokenizer would lose these, as it rebuilds its normalizer from its arguments on loading.
+- All other tokenizers become `PreTrainedTokenizerFast`, also wordpiece with `strip_html`, other `punctuation`, other
+  special tokens or marks of other scripts: BertTokenizer would lose these, as it rebuilds its normalizer from its
+  arguments on loading.
 
 transformers 5 saves the second class as "TokenizersBackend", which transformers 4 cannot load. `save_tokenizer` writes
 the old name, which both versions load.
@@ -14,7 +15,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import BertTokenizer, PreTrainedTokenizerFast
 
 from .special_tokens import BERT_SPECIAL_TOKENS, special_token_strings, wrapping_template
@@ -59,7 +60,7 @@ def to_transformers(
         "truncation_side": truncation_side,
         "clean_up_tokenization_spaces": False,  # the decoder does this
     }
-    if wrap is True and _is_plain_bert(backend, special_tokens):
+    if wrap is True and is_plain_bert(backend, special_tokens, backend.normalizer):
         rules = json.loads(backend.to_str())["normalizer"]
         return BertTokenizer(
             vocab=dict(sorted(vocab.items(), key=lambda entry: entry[1])),
@@ -75,12 +76,11 @@ def to_transformers(
     return PreTrainedTokenizerFast(tokenizer_object=backend, model_input_names=names, **shared)
 
 
-def _is_plain_bert(backend: Tokenizer, special_tokens: Mapping) -> bool:
-    """Return whether BertTokenizer can rebuild this backend from its vocabulary and arguments."""
-    state = json.loads(backend.to_str())
+def is_plain_bert(backend: Tokenizer, special_tokens: Mapping, normalizer) -> bool:
+    """Return whether BertTokenizer can rebuild this backend, with this normalizer, from vocabulary and arguments."""
     return (
-        state["model"]["type"] == "WordPiece"
-        and state["normalizer"]["type"] == "BertNormalizer"
+        isinstance(backend.model, models.WordPiece)
+        and isinstance(normalizer, normalizers.BertNormalizer)
         and isinstance(backend.pre_tokenizer, pre_tokenizers.BertPreTokenizer)
         and set(BERT_SPECIAL_TOKENS) == set(special_tokens) - {"extra_special_tokens"}
     )

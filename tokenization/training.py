@@ -34,8 +34,8 @@ from transformers import PreTrainedTokenizerFast
 from .alphabet import choose_alphabet, continuations
 from .phrases import add_phrases, find_phrases
 from .special_tokens import BERT_SPECIAL_TOKENS, special_token_strings
-from .stock_classes import to_transformers
-from .text_rules import PUNCTUATION_MODES, build_decoder, build_normalizer, build_pre_tokenizer
+from .stock_classes import is_plain_bert, to_transformers
+from .text_rules import PUNCTUATION_MODES, build_decoder, build_normalizer, build_pre_tokenizer, strips_alike
 from .text_sources import Texts, open_texts
 from .unigram import finish_vocab, prepare_texts
 
@@ -76,7 +76,8 @@ def train_tokenizer(
         kind: "wordpiece", "bpe", "unigram", "wordlevel" or "character".
         vocab_size: number of ids, special tokens included.
         lowercase: convert to lower case.
-        strip_accents: é → e; None follows `lowercase`.
+        strip_accents: é → e, on Latin, Greek and Cyrillic letters (й → и); marks of other scripts stay, as they are
+            vowels in Thai, Hindi or Tamil. None follows `lowercase`.
         min_frequency: smallest count of a piece; for unigram, of a word that is a candidate piece as a whole.
         limit_alphabet: number of most frequent characters to keep (ignored by wordlevel and character).
         initial_alphabet: further characters of subword vocabularies. The default keeps ASCII text free of [UNK], for
@@ -85,7 +86,8 @@ def train_tokenizer(
         model_max_length: tokens, start and end included; `truncation=True` cuts to this length.
         special_tokens: role → token, in the order of their ids; the default is BERT's five, [PAD]=0 to [MASK]=4.
         wrap: True: put start and end tokens around each text ([CLS] … [SEP], or `bos_token` and `eos_token`); "start":
-            start token only, for prompts; False: neither.
+            start token only, for prompts; False: neither. Without an end token, decoded text begins with the space
+            before its first word, so that `pipeline("text-generation")` can append it to the prompt.
         padding_side, truncation_side: "right" or "left". Learned positions and [CLS] need padding on the right.
         strip_html: replace tags (`<br />`) by a space.
         punctuation: "isolate" (each mark is a separate piece), "remove" (all but ! and ?), "attached" (split at spaces
@@ -97,6 +99,8 @@ def train_tokenizer(
 
     Returns:
         A BertTokenizer for plain wordpiece, else a PreTrainedTokenizerFast. Ids are dense, 0 to len(tokenizer) - 1.
+        A BertTokenizer strips accents by removing all marks (category Mn); if the texts contain marks of other scripts
+        that would be lost, the result is a PreTrainedTokenizerFast.
 
     Raises:
         ValueError: an argument out of range, an empty corpus, or a `vocab_size` too small for the alphabet.
@@ -107,13 +111,15 @@ def train_tokenizer(
     """
     roles = dict(BERT_SPECIAL_TOKENS if special_tokens is None else special_tokens)
     specials = special_token_strings(roles)
-    _check_choices(kind, punctuation, byte_fallback, vocab_size, min_frequency, phrases)
+    _check_choices(kind, punctuation, byte_fallback, vocab_size, min_frequency, limit_alphabet, phrases)
     source = open_texts(texts, text_column)
 
     backend = Tokenizer(_EMPTY_MODELS[kind](roles["unk_token"]))
-    backend.normalizer = build_normalizer(kind, lowercase, strip_accents, strip_html, punctuation)
+    rules = (kind, lowercase, strip_accents, strip_html, punctuation)
+    backend.normalizer = build_normalizer(*rules)
     backend.pre_tokenizer = build_pre_tokenizer(kind, punctuation)
-    if decoder := build_decoder(kind):
+    unspaced = [token for token in specials if token not in (roles["unk_token"], roles.get("mask_token"))]
+    if decoder := build_decoder(kind, wrap is not True, unspaced):
         backend.decoder = decoder
     common = {"vocab_size": vocab_size, "show_progress": show_progress, "min_frequency": min_frequency}
     if phrases:
@@ -122,6 +128,10 @@ def train_tokenizer(
         _learn_words(backend, source, specials, common)
     else:
         source = source.readable_again()
+        bert = build_normalizer(*rules, bert=True)
+        if kind == "wordpiece" and wrap is True and is_plain_bert(backend, roles, bert):
+            if strips_alike(source, bert, backend.normalizer):
+                backend.normalizer = bert
         alphabet = choose_alphabet(source, backend, kind, initial_alphabet, limit_alphabet)
         backend = _learn_pieces(backend, kind, source, alphabet, roles, byte_fallback, common)
     if kind != "character":
@@ -154,7 +164,7 @@ _TRAINERS = {
 }
 
 
-def _check_choices(kind, punctuation, byte_fallback, vocab_size, min_frequency, phrases) -> None:
+def _check_choices(kind, punctuation, byte_fallback, vocab_size, min_frequency, limit_alphabet, phrases) -> None:
     """Validate the arguments before any text is read."""
     if kind not in KINDS:
         raise ValueError(f"unknown kind {kind!r}; choose one of {list(KINDS)}")
@@ -164,8 +174,9 @@ def _check_choices(kind, punctuation, byte_fallback, vocab_size, min_frequency, 
         raise ValueError(f"byte_fallback is for the kinds {list(KINDS_WITH_BYTE_FALLBACK)}; kind is {kind!r}")
     if phrases and kind not in KINDS_WITH_PHRASES:
         raise ValueError(f"phrases are for the kinds {list(KINDS_WITH_PHRASES)}; kind is {kind!r}")
-    if phrases < 0:
-        raise ValueError(f"phrases ({phrases}) must be 0 or more")
+    for name, value in (("phrases", phrases), ("limit_alphabet", limit_alphabet)):
+        if value < 0:
+            raise ValueError(f"{name} ({value}) must be 0 or more")
     if vocab_size < 1 or min_frequency < 0:
         raise ValueError(f"vocab_size ({vocab_size}) must be at least 1 and min_frequency ({min_frequency}) at least 0")
 

@@ -14,6 +14,7 @@ import torch
 from training_steps import OURS, Task, Variant, draw_ids, run
 
 from modeling_minibert import MiniGPTForCausalLM
+from tokenization.console import prepare_console
 
 VARIANTS = {
     "stock, as it comes": Variant(False, "padded to the longest"),
@@ -38,4 +39,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

@@ -22,6 +22,7 @@ from transformers.hf_argparser import HfArg
 
 from modeling_minibert.data import WordCache, load_documents
 from tokenization import train_tokenizer
+from tokenization.console import prepare_console
 
 STORIES = Path(__file__).parents[1] / "data" / "stories" / "train.txt"
 
@@ -53,7 +54,9 @@ def main():
     title = f"encoding {len(texts):,} texts ({source}) with {names}; same ids"
     numbers = report(f"\n{title}", "characters", rates)
     if args.output_file:
-        Path(args.output_file).write_text(json.dumps({"benchmark": title, "variants": numbers}, indent=1) + "\n")
+        Path(args.output_file).write_text(
+            json.dumps({"benchmark": title, "variants": numbers}, indent=1) + "\n", encoding="utf-8"
+        )
 
 
 def load_texts(args: EncodingArguments) -> list[str]:
@@ -114,4 +117,5 @@ def cut(texts: list[str]) -> Iterator[list[str]]:
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

@@ -15,6 +15,7 @@ import torch
 from training_steps import OURS, Task, Variant, draw_ids, run
 
 from modeling_minibert import MiniBertForSequenceClassification
+from tokenization.console import prepare_console
 
 VARIANTS = {
     "stock, padded to 512": Variant(False, "padded to 512"),
@@ -42,4 +43,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

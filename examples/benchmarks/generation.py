@@ -21,6 +21,7 @@ from transformers import HfArgumentParser, PreTrainedModel
 from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniGPTConfig, MiniGPTForCausalLM
+from tokenization.console import prepare_console
 
 
 @dataclass
@@ -51,7 +52,7 @@ def main():
         )
         results.append({"benchmark": title, "variants": report(f"\n{title}", "tokens", rates)})
     if args.output_file:
-        Path(args.output_file).write_text(json.dumps(results, indent=1) + "\n")
+        Path(args.output_file).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def build_models(args: GenerationArguments) -> dict[str, PreTrainedModel]:
@@ -86,4 +87,5 @@ def build_variants(
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

@@ -81,7 +81,7 @@ def _peak_mib() -> float:
     """The peak memory of this process; Linux's VmHWM, because getrusage includes the parent's peak."""
     status = Path("/proc/self/status")
     if status.exists():
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1024
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"))[1]) / 1024
     import resource  # not on Windows
 
     kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

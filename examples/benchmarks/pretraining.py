@@ -15,6 +15,7 @@ import torch
 from training_steps import OURS, Task, Variant, draw_ids, run
 
 from modeling_minibert import MiniBertForPreTraining
+from tokenization.console import prepare_console
 
 VARIANTS = {
     "stock, as it comes": Variant(False, "padded to 512"),
@@ -45,4 +46,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

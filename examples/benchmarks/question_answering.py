@@ -26,6 +26,7 @@ from transformers.hf_argparser import HfArg
 from modeling_minibert import MiniBertConfig, MiniBertForQuestionAnswering
 from modeling_minibert.data import load_documents
 from tokenization import train_tokenizer
+from tokenization.console import prepare_console
 
 STORIES = Path(__file__).parents[1] / "data" / "stories" / "train.txt"
 
@@ -64,7 +65,9 @@ def main():
     title = f"{len(examples)} questions and contexts ({source}), {tokens:.0f} tokens on average; {model}; same answers"
     numbers = report(f"\n{title}", "questions", rates)
     if args.output_file:
-        Path(args.output_file).write_text(json.dumps({"benchmark": title, "variants": numbers}, indent=1) + "\n")
+        Path(args.output_file).write_text(
+            json.dumps({"benchmark": title, "variants": numbers}, indent=1) + "\n", encoding="utf-8"
+        )
 
 
 def load_examples(args: BenchmarkArguments) -> list[dict[str, str]]:
@@ -102,4 +105,5 @@ def check_answers(variants: dict[str, Callable[[], list[dict]]]) -> None:
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

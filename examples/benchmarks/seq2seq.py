@@ -25,6 +25,7 @@ from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGeneration
 from modeling_minibert.training import prepare_cpu
+from tokenization.console import prepare_console
 
 BATCHES = 3  # one measurement runs all three, as their lengths differ
 
@@ -77,7 +78,7 @@ def main():
         title = f"4 beams, {shape}, {args.new_tokens} tokens, {together} at once; same tokens"
         results.append({"benchmark": title, "variants": report(f"\n{title}", "sentences", measure(steps, args.rounds))})
     if args.output_file:
-        Path(args.output_file).write_text(json.dumps(results, indent=1) + "\n")
+        Path(args.output_file).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def build_model(args: Seq2SeqBenchmarkArguments, **fields) -> MiniSeq2SeqForConditionalGeneration:
@@ -166,4 +167,5 @@ def build_writing_steps(args: Seq2SeqBenchmarkArguments, together: int) -> dict[
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

@@ -25,6 +25,7 @@ from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniGPTConfig, MiniGPTForCausalLM
 from modeling_minibert.configuration_common import shape
+from tokenization.console import prepare_console
 
 STORIES = Path(__file__).parents[1] / "data" / "stories"
 MIXERS = ("attention", "aft_full", "aft_simple", "linear")
@@ -66,7 +67,7 @@ def main():
         print_table(length, numbers[length])
     if args.output_file:
         results = {"steps": args.steps, "tokens_per_step": args.tokens_per_step, "lengths": numbers}
-        Path(args.output_file).write_text(json.dumps(results, indent=1) + "\n")
+        Path(args.output_file).write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def check(args: MixerArguments) -> None:
@@ -177,4 +178,5 @@ def print_table(length: int, numbers: dict) -> None:
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

@@ -101,7 +101,9 @@ def run(task: Task, variants: dict[str, Variant], **defaults) -> None:
     kernels = "oneDNN, as exact as the default" if float32[True] != default else "torch's default, as stock's"
     print(f"our float32 matrix products: {kernels} (training/machine.py)")
     if args.output_file:
-        Path(args.output_file).write_text(json.dumps({"benchmark": title, "variants": numbers}, indent=1) + "\n")
+        Path(args.output_file).write_text(
+            json.dumps({"benchmark": title, "variants": numbers}, indent=1) + "\n", encoding="utf-8"
+        )
 
 
 def without_repetitions(variants: dict[str, Variant]) -> dict[str, Variant]:

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from modeling_minibert import scaled_dot_product_attention
+from tokenization.console import prepare_console
 
 
 def main():
@@ -54,4 +55,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

@@ -29,6 +29,7 @@ import numpy as np
 import torch
 
 from modeling_minibert import scaled_dot_product_attention
+from tokenization.console import prepare_console
 
 WORDS = "Budi membeli buku lalu ia membaca nya".split()
 # query · key of the slide, for four of the seven words.
@@ -81,4 +82,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

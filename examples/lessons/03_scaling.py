@@ -24,6 +24,7 @@ import math
 import torch
 
 from modeling_minibert import scaled_dot_product_attention
+from tokenization.console import prepare_console
 
 QUERIES, KEYS = 20_000, 16
 
@@ -69,4 +70,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

@@ -24,6 +24,7 @@ import torch
 
 from modeling_minibert import MiniBertConfig, scaled_dot_product_attention
 from modeling_minibert.masks import causal_mask, prepare_attention_mask
+from tokenization.console import prepare_console
 
 WORDS = "robot must obey orders".split()
 # Before the mask, as on the slide. (Its numbers after the softmax, 0.48 0.52 and so on, do not follow from these.)
@@ -79,4 +80,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

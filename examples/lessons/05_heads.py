@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from modeling_minibert import MiniBertConfig, MultiHeadAttention, scaled_dot_product_attention
+from tokenization.console import prepare_console
 
 CONFIG = MiniBertConfig(hidden_size=64, num_attention_heads=8, attn_implementation="eager")
 
@@ -84,4 +85,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

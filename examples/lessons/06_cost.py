@@ -24,6 +24,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from modeling_minibert import scaled_dot_product_attention
+from tokenization.console import prepare_console
 
 
 def recurrent(length: int, size: int) -> torch.Tensor:
@@ -82,4 +83,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

@@ -32,6 +32,7 @@ import torch
 
 from modeling_minibert import MiniBertConfig, MiniBertModel
 from modeling_minibert.embeddings import sinusoidal_positions
+from tokenization.console import prepare_console
 
 PLACES = 128
 
@@ -105,4 +106,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

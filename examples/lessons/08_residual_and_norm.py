@@ -23,6 +23,7 @@ from torch import nn
 
 from modeling_minibert import MiniBertConfig, MiniBertForTokenClassification
 from modeling_minibert.modeling_minibert import MiniBertLayer
+from tokenization.console import prepare_console
 
 VOCABULARY, STEPS, SEEDS = 12, 45, (0, 1, 2)
 
@@ -83,4 +84,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

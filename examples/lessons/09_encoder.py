@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from modeling_minibert import MiniBertConfig, MiniBertForSequenceClassification, MiniBertModel
+from tokenization.console import prepare_console
 
 SIZES = {"hidden_size": 32, "num_attention_heads": 4, "num_hidden_layers": 2, "intermediate_size": 64}
 SIZES |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "attn_implementation": "eager"}
@@ -84,4 +85,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

@@ -25,6 +25,7 @@ from modeling_minibert import MiniBertConfig, MiniBertForMaskedLM
 from modeling_minibert.data import DataCollatorForPretraining
 from modeling_minibert.data.masking import mask_tokens
 from tokenization import train_tokenizer
+from tokenization.console import prepare_console
 
 TEXTS = """bisa ular kobra sangat berbahaya; bisa ular kobra sangat mematikan; bisa ular itu sangat berbahaya
 bisa ular itu sangat mematikan; dokter mengobati bisa ular itu; dokter mengobati bisa ular kobra
@@ -111,4 +112,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

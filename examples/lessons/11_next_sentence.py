@@ -24,6 +24,7 @@ from transformers import DataCollatorWithPadding
 from modeling_minibert import MiniBertConfig, MiniBertForNextSentencePrediction
 from modeling_minibert.data import build_examples
 from tokenization import train_tokenizer
+from tokenization.console import prepare_console
 
 PERSONS = "Ibu Ayah Kakak Adik Paman Bibi".split()
 PLACES = {
@@ -101,4 +102,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

@@ -23,6 +23,7 @@ from modeling_minibert import MiniGPTConfig, MiniGPTForCausalLM
 from modeling_minibert.data import DataCollatorForCausalLM, build_causal_examples, load_documents
 from modeling_minibert.training import expected_losses
 from tokenization import train_tokenizer
+from tokenization.console import prepare_console
 
 POEM = Path(__file__).parents[1] / "data" / "poem" / "train.txt"
 END = {"pad_token": "[PAD]", "unk_token": "[UNK]", "bos_token": "[END]", "eos_token": "[END]"}
@@ -79,4 +80,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

@@ -20,6 +20,7 @@ import torch
 
 from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGeneration
 from tokenization import train_tokenizer
+from tokenization.console import prepare_console
 
 PAIRS = """saya pergi ke depok = i go to depok
 saya pergi dengan mobil = i go with a car
@@ -92,4 +93,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

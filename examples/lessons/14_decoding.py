@@ -36,6 +36,7 @@ from modeling_minibert.decoding import (
     keep_top_p,
     sample,
 )
+from tokenization.console import prepare_console
 
 WORDS = ["The", "nice", "dog", "car", "woman", "house", "guy", "and", "runs", "has", "is", "drives", "turns"]
 TREE = {
@@ -76,4 +77,5 @@ def main():
 
 
 if __name__ == "__main__":
+    prepare_console()
     main()

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from exercises.checks import CHECKS, WrongAnswerError
 
+from tokenization.console import prepare_console
+
 FOLDER = Path(__file__).parent / "exercises"
 
 
@@ -85,5 +87,5 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.stdout.reconfigure(errors="replace")  # a console without ✓ prints ? instead of failing
+    prepare_console()
     main()

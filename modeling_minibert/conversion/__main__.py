@@ -6,12 +6,15 @@ A model of ours becomes its stock twin; a stock model or a nanoGPT checkpoint (c
 import argparse
 from pathlib import Path
 
+from tokenization.console import prepare_console
+
 from .nanogpt import convert_nanogpt
 from .stock_folders import convert_folder
 
 
 def main() -> None:
     """Convert IN, a nanoGPT file or else a folder or Hub name, and save it in OUT."""
+    prepare_console()
     parser = argparse.ArgumentParser(prog="python -m modeling_minibert.conversion", description=__doc__.split("\n")[0])
     parser.add_argument(
         "source", metavar="IN", help="folder or Hub name of a model of ours or a stock model, or a ckpt.pt"

@@ -38,6 +38,12 @@ from tokenizers import Tokenizer
 # The first normalizer of `train_tokenizer(strip_html=True)`; Python reads the pattern in the same way.
 HTML_TAG = r"</?[A-Za-z][^<>]*>"
 _HTML_STEP = {"type": "Replace", "pattern": {"Regex": HTML_TAG}, "content": " "}
+# The step of `train_tokenizer(strip_accents=True)` that removes accents; it looks at the letter before them.
+_ACCENTS = (
+    r"(?<=[\p{Latin}\p{Greek}\p{Cyrillic}])[\p{Mn}&&[\p{Inherited}\p{Latin}\p{Greek}\p{Cyrillic}]]+"
+    r"|(?<![\p{L}\p{M}])[\x{300}-\x{36F}]+|[\x{FE00}-\x{FE0F}]"
+)
+_ACCENT_STEP = {"type": "Replace", "pattern": {"Regex": _ACCENTS}, "content": ""}
 _HTML_TAG_PATTERN = re.compile(HTML_TAG)
 # Splits printable ASCII into runs of letters and digits, and single marks.
 _find_parts = re.compile(r"[A-Za-z0-9]+|[^A-Za-z0-9]").findall
@@ -208,6 +214,8 @@ def splits_at_whitespace(rules: dict, backend: Tokenizer) -> bool:
     if _HTML_STEP in normalizers[:1]:
         normalizers = normalizers[1:]
     pre_tokenizers = _steps(rules["pre_tokenizer"], "pretokenizers")
+    if pre_tokenizers[:2] == [{"type": "WhitespaceSplit"}, _METASPACE]:
+        pre_tokenizers = pre_tokenizers[1:]
     if pre_tokenizers[:1] == [_METASPACE]:
         if normalizers[-len(_SINGLE_SPACES) :] != _SINGLE_SPACES:
             return False
@@ -228,7 +236,8 @@ def splits_at_marks(rules: dict) -> bool:
     Args:
         rules: the components of a tokenizer that `splits_at_whitespace`, as in tokenizer.json.
     """
-    normalizers = [step for step in _steps(rules["normalizer"], "normalizers") if step != _HTML_STEP]
+    removing = (_HTML_STEP, _ACCENT_STEP)
+    normalizers = [step for step in _steps(rules["normalizer"], "normalizers") if step not in removing]
     return (
         [step["type"] for step in _steps(rules["pre_tokenizer"], "pretokenizers")] == ["BertPreTokenizer"]
         and all(step["type"] in _LOCAL_NORMALIZERS for step in normalizers)
@@ -247,7 +256,7 @@ def _steps(part: dict | None, key: str) -> list[dict]:
 
 def _is_local(step: dict) -> bool:
     """Return whether a normalizer works within words and keeps spaces."""
-    if step["type"] in _LOCAL_NORMALIZERS or step == _SINGLE_SPACES[1]:
+    if step["type"] in _LOCAL_NORMALIZERS or step in (_SINGLE_SPACES[1], _ACCENT_STEP):
         return True
     if step["type"] != "Replace":
         return False

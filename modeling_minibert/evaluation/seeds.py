@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tokenization.console import prepare_console
+
 
 def summarize_runs(paths: Iterable[str | Path]) -> dict[str, tuple[float, float, int]]:
     """Summarize every float of several results files; nested keys are joined, as in "window_average.accuracy".
@@ -47,6 +49,7 @@ def _flatten(tree: dict, prefix: str = ""):
 
 def main() -> None:
     """Print one line per score."""
+    prepare_console()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("files", nargs="+", help="all_results.json of each run")
     for name, (mean, deviation, runs) in summarize_runs(parser.parse_args().files).items():

@@ -15,6 +15,7 @@ from pathlib import Path
 from transformers import AutoTokenizer, PreTrainedModel
 
 import modeling_minibert
+from tokenization.console import prepare_console
 
 from ..stock import from_stock
 from .html import write_html
@@ -65,6 +66,7 @@ def explain(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     """Run the command."""
+    prepare_console()
     parser = argparse.ArgumentParser(
         prog="python -m modeling_minibert.explain",
         description=__doc__,

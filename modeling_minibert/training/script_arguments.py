@@ -3,13 +3,14 @@
 A script subclasses these dataclasses. A new default is enough there: the help text is inherited.
 """
 
-import sys
 from dataclasses import Field, dataclass, field
 from inspect import get_annotations
 
 import datasets
 import transformers
 from transformers.hf_argparser import HfArg, HfArgumentParser
+
+from tokenization.console import prepare_console
 
 from ..limits import position_limit
 from .arguments import expand_recipe, parse_options
@@ -195,7 +196,7 @@ def check_length(argument: str, length: int, limit: int | None) -> None:
 
 def plain_output(datasets_too: bool = True) -> None:
     """Turn off the libraries' progress bars, and print ? for characters that the console cannot show."""
-    sys.stdout.reconfigure(errors="replace")
+    prepare_console()
     transformers.logging.disable_progress_bar()
     if datasets_too:
         datasets.disable_progress_bars()

@@ -20,6 +20,8 @@ from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.trainer import TRAINER_STATE_NAME
 
+from tokenization.console import prepare_console
+
 NOT_A_SCORE = re.compile(r"loss$|runtime$|per_second$|model_preparation_time$")  # among the keys eval_…
 
 
@@ -145,6 +147,7 @@ def plot_layer_gradients(norms: Mapping[str, list[float]]) -> Figure:
 
 def main():
     """Plot the log of a run and save the figure."""
+    prepare_console()
     parser = argparse.ArgumentParser(description="Plot the training curves of a Trainer run.")
     parser.add_argument("run", help="output folder of the run, or a trainer_state.json")
     parser.add_argument("--out", default="curves.png", help="image file; png, svg or pdf by its ending")

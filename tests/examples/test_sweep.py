@@ -68,7 +68,7 @@ def test_the_ranking_is_that_of_the_runs_and_comes_again_resumed_and_from_the_st
     assert f"{100 * means[0]:.1f} ± {100 * rows[0]['macro_f1']['sd']:.1f} %" in printed
     written = json.loads((tmp_path / "a" / "sweep.json").read_text())
     assert written == {"ranking": rows, "failed": {}}
-    with open(tmp_path / "a" / "sweep.csv", newline="") as file:
+    with open(tmp_path / "a" / "sweep.csv", encoding="utf-8", newline="") as file:
         assert [float(line["macro_f1"]) for line in csv.DictReader(file)] == means
 
     # Resumed: one run lacks its end.

@@ -150,9 +150,12 @@ def test_a_mask_of_one_dimension_is_refused():
         prepare_attention_mask(small_config(), torch.randn(1, L, H * D), torch.ones(L), "eager")
 
 
-def test_an_additive_mask_is_refused_instead_of_read_upside_down():
-    with pytest.raises(ValueError, match="4 dimensions must be bool.*float32"):
-        prepare_attention_mask(small_config(), torch.randn(1, L, H * D), torch.zeros(1, 1, L, L), "eager")
+def test_an_additive_mask_is_read_as_such_and_any_other_float_is_refused():
+    states, keep = torch.randn(1, L, H * D), torch.ones(1, 1, L, L, dtype=torch.bool).tril()
+    added = torch.zeros(1, 1, L, L).masked_fill(~keep, torch.finfo(torch.float32).min)
+    assert torch.equal(prepare_attention_mask(small_config(), states, added, "eager"), keep)
+    with pytest.raises(ValueError, match="float attention_mask is added.*got 1; give a bool mask"):
+        prepare_attention_mask(small_config(), states, keep.float(), "eager")
 
 
 @pytest.mark.lecture("S3-15")

@@ -84,14 +84,16 @@ def test_logits_are_computed_in_evaluation_and_when_asked():
     model = small_masked_lm()
     ids = torch.randint(V, (2, 5))
     labels = ids.masked_fill(torch.rand(2, 5) < 0.5, -100)
-    training = model.train()(ids, labels=labels)
-    asked = model(ids, labels=labels, return_logits=True)
-    assert training.logits is None and asked.logits.shape == (2, 5, V)
+    count = {"num_items_in_batch": (labels != -100).sum()}  # as `Trainer` gives it, which looks at the loss only
+    training = model.train()(ids, labels=labels, **count)
+    asked = model(ids, labels=labels, return_logits=True, **count)
+    unasked = model(ids, labels=labels)
+    assert training.logits is None and asked.logits.shape == unasked.logits.shape == (2, 5, V)
     assert model(ids).logits.shape == (2, 5, V)
     evaluation = model.eval()(ids, labels=labels)
     assert evaluation.logits.shape == (2, 5, V)
     without = model(ids, labels=labels, return_logits=False)
-    for outputs in (asked, evaluation, without):
+    for outputs in (asked, unasked, evaluation, without):
         assert_close(outputs.loss, training.loss, rtol=0, atol=1e-6)
 
 

@@ -82,14 +82,17 @@ def test_a_mask_that_does_not_cover_the_texts_is_refused():
 
 
 @pytest.mark.parametrize("implementation", ["eager", "sdpa", "packed"])
-def test_a_mask_of_ones_own_is_taken_as_bools_and_integers_only(implementation):
+def test_a_mask_of_ones_own_is_taken_as_bools_and_integers_and_what_is_added_to_the_scores(implementation):
     model, ids = random_gpt(attn_implementation=implementation), random_ids()
     window = torch.ones(L, L).tril().triu(-1)[None, None]  # each token sees itself and the one before
     for dtype in (torch.bool, torch.long):
         logits = model(ids, attention_mask=window.to(dtype)).logits
         assert (logits[:, 2:] - model(ids).logits[:, 2:]).abs().min() > 0
         assert torch.allclose(logits[:, :2], model(ids).logits[:, :2], rtol=0, atol=1e-10)
-    with pytest.raises(ValueError, match="4 dimensions must be bool or integer.*float32"):
+    for lowest in (torch.finfo(torch.float32).min, -torch.inf):
+        added = torch.zeros(1, 1, L, L).masked_fill(window == 0, lowest)
+        assert torch.allclose(model(ids, attention_mask=added).logits, logits, rtol=0, atol=1e-10)
+    with pytest.raises(ValueError, match=r"float attention_mask is added.*0 \(attend\).*got 1; give a bool mask"):
         model(ids, attention_mask=window)
     with pytest.raises(ValueError, match=r"shape \(3, 7, 7\); give \(batch, keys\)"):
         model(ids, attention_mask=torch.ones(B, L, L))

@@ -331,5 +331,5 @@ def test_what_cannot_be_is_refused_with_its_numbers():
         loss_and_gradients(params, config, batch, {"classifier": np.array([0, 5, -100])})
     tokens = MiniBertForTokenClassification(config)
     with pytest.raises(ValueError, match="none of the heads"):
-        names = {name.replace("classifier", "span_head"): tensor for name, tensor in tokens.state_dict().items()}
+        names = {name.replace("classifier", "qa_outputs"): tensor for name, tensor in tokens.state_dict().items()}
         model_forward(names, config, batch["input_ids"])

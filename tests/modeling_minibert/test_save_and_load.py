@@ -72,7 +72,7 @@ def test_packed_attention_travels_along_also_beside_another_copy_of_its_code(tmp
     save(model, folder, random_batch())
     model.save_pretrained(other)
     # Another version of the file: transformers imports both, and both define the operator.
-    with open(other / "packed_attention.py", "a") as file:
+    with open(other / "packed_attention.py", "a", encoding="utf-8") as file:
         file.write("# changed\n")
     loaded = f"transformers.AutoModel.from_pretrained({str(other)!r}, trust_remote_code=True)"
     options = {"trust_remote_code": True, "attn_implementation": "packed"}

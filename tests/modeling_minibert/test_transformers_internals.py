@@ -1,14 +1,19 @@
 """The private parts of transformers and torch that the package uses: one test for each row of the table in
 `transformers_internals.py`, which fails where a release takes the part away or gives it another meaning."""
 
+import functools
+import inspect
 import json
 import re
+import shutil
 
 import pytest
 import torch
+import torch.nn.utils.prune
 from helpers.minigpt import random_gpt, random_ids, small_gpt_config
 from helpers.questions import random_pipeline
 from safetensors.torch import load_file, save_file
+from torch import nn
 from torch.testing import assert_close
 from transformers import (
     GenerationMixin,
@@ -23,12 +28,18 @@ from transformers import (
 
 from modeling_minibert import MiniGPTForCausalLM, MiniGPTModel, QuestionAnsweringPipeline, transformers_internals
 from modeling_minibert.transformers_internals import (
+    CACHE_NAME,
     allow_removed_task,
+    can_read,
+    forget_key_mapping,
+    has_hooks,
+    is_called_plainly,
     is_loaded,
     is_registered_task,
     look_up_task,
     name_causal_lm,
     softmax_backward,
+    transforms_active,
     use_one_gpu,
 )
 
@@ -44,7 +55,11 @@ def test_each_row_of_the_table_has_a_test():
         "GenerationMixin._prepare_…",
         "past_key_values",  # `test_cache_names.py`
         "Parameter._is_hf_initialized",
+        "PreTrainedModel._weight_conversions",
+        "peft.utils.constants.…_MAPPING",
         "TrainingArguments._n_gpu",
+        "torch._C._are_functorch_transforms_active",
+        "Module._forward_hooks",
         "torch._softmax_backward_data",
     ]
 
@@ -122,6 +137,114 @@ def test_is_hf_initialized_marks_the_weights_of_a_checkpoint(tmp_path):
     Probe.from_pretrained(tmp_path)
     assert seen == {"weight": True, "bias": False}
     assert not any(is_loaded(parameter) for parameter in MiniGPTForCausalLM(small_gpt_config()).parameters())
+
+
+def test_the_name_of_the_cache_is_the_one_that_generate_passes(monkeypatch):
+    assert CACHE_NAME in inspect.signature(GenerationMixin.prepare_inputs_for_generation).parameters
+    model, named = random_gpt(), []
+    prepare = GenerationMixin.prepare_inputs_for_generation
+
+    @functools.wraps(prepare)
+    def look(self, *args, **kwargs):
+        named.append(kwargs.get(CACHE_NAME))
+        return prepare(self, *args, **kwargs)
+
+    monkeypatch.setattr(GenerationMixin, "prepare_inputs_for_generation", look)
+    outputs = model.generate(random_ids(), max_new_tokens=3, do_sample=False, return_dict_in_generate=True)
+    assert len(named) == 3 and all(cache is named[0] is not None for cache in named)
+    assert outputs[CACHE_NAME] is named[0]
+
+
+def test_weight_conversions_are_what_a_save_undoes(tmp_path):
+    kinds = {"renamed": {"^layers": "old_layers"}, "as it is": None}
+    random_gpt(MiniGPTModel).save_pretrained(tmp_path / "new")
+    weights = load_file(tmp_path / "new" / "model.safetensors")
+    shutil.copytree(tmp_path / "new", tmp_path / "old")
+    old = {name.replace("layers", "old_layers"): value for name, value in weights.items()}
+    save_file(old, tmp_path / "old" / "model.safetensors", metadata={"format": "pt"})
+    for kind in kinds:
+        model = MiniGPTModel.from_pretrained(tmp_path / "old", key_mapping={"^old_layers": "layers"})
+        assert vars(model)["_weight_conversions"], "premise: transformers remembers the mapping under this name"
+        if kind == "as it is":
+            forget_key_mapping(model)
+        model.save_pretrained(tmp_path / kind)
+        names = set(load_file(tmp_path / kind / "model.safetensors"))
+        assert names == set(weights if kind == "as it is" else old)
+
+
+def test_peft_looks_default_targets_up_in_its_constants(monkeypatch):
+    constants = pytest.importorskip("peft.utils.constants")
+    tables = {name for name in vars(constants) if name.endswith("_TARGET_MODULES_MAPPING")}
+    assert {
+        "TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING",
+        "TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING",
+    } <= tables
+    lora = constants.TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING
+    monkeypatch.delitem(lora, "minigpt", raising=False)
+    random_gpt()
+    assert lora["minigpt"] == lora["bert"] == ["query", "value"]
+    monkeypatch.setitem(lora, "minigpt", ["key"])
+    random_gpt()
+    assert lora["minigpt"] == ["key"]  # the user's own choice stays
+
+
+def test_transforms_of_torch_func_and_forward_mode_are_seen():
+    seen = []
+
+    def look(x):
+        seen.append((transforms_active(), can_read(x)))
+        return x.sum()
+
+    x = torch.ones(2, 3)
+    look(x)
+    for transform in (torch.func.grad(look), torch.func.vmap(look), torch.func.jacfwd(look)):
+        transform(x)
+    torch.func.jvp(look, (x,), (x,))
+    with torch.autograd.forward_ad.dual_level():
+        look(x)
+    look(x)
+    assert seen == [(False, True), *[(True, False)] * 5, (False, True)]
+
+
+HOOKS = ["forward_hook", "forward_pre_hook", "full_backward_hook", "full_backward_pre_hook"]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("everywhere", [False, True])
+def test_hooks_of_a_module_and_of_all_modules_are_seen(hook, everywhere):
+    linear = nn.Linear(3, 5)
+    assert not has_hooks(linear) and is_called_plainly(linear)
+    name = f"register_module_{hook}" if everywhere else f"register_{hook}"
+    handle = getattr(nn.modules.module if everywhere else linear, name)(lambda *args: None)
+    try:
+        assert has_hooks(linear) and not is_called_plainly(linear)
+    finally:
+        handle.remove()
+    assert not has_hooks(linear) and is_called_plainly(linear)
+
+
+def test_a_linear_layer_with_something_in_between_is_not_called_plainly():
+    class Own(nn.Linear):
+        pass
+
+    def offloaded(linear):
+        linear.forward = lambda x: x
+        return linear
+
+    def spectral(linear):
+        return nn.utils.parametrizations.spectral_norm(linear)
+
+    def pruned(linear):
+        return nn.utils.prune.l1_unstructured(linear, "weight", amount=0.5)
+
+    assert is_called_plainly(nn.Linear(3, 5, bias=False))
+    seen = []
+    assert not is_called_plainly(Own(3, 5)) and not is_called_plainly(nn.Linear(3, 5, device="meta"))
+    for change in (offloaded, spectral, pruned):
+        assert not is_called_plainly(change(nn.Linear(3, 5))), change
+    plain = nn.Linear(3, 5)
+    torch.func.vmap(lambda x: seen.append(is_called_plainly(plain)) or x)(torch.ones(2))
+    assert seen == [False]
 
 
 def test_n_gpu_of_the_training_arguments_is_what_trainer_reads(tmp_path):

@@ -197,3 +197,18 @@ def test_imdb_reviews_encode_with_the_same_ids(data_dir):
     assert cached.encode_batch(texts) == [encoding.ids for encoding in encodings]
     for text, encoding in zip(texts[:200], encodings, strict=False):
         assert cached.encode_words(text) == (encoding.ids, encoding.word_ids)
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_tokenizers_saved_with_the_space_before_each_word_are_exact_too(kind):
+    """As `train_tokenizer` made them until 0.1.0: spaces were not dropped before the space mark was added."""
+    backend = Tokenizer.from_str(trained(kind).backend_tokenizer.to_str())
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Metaspace("▁", prepend_scheme="always"), backend.pre_tokenizer[2]]
+    )
+    old = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]")
+    assert old.tokenize(SENTENCES[0]) == trained(kind).tokenize(SENTENCES[0])
+    cached = WordCache(old)
+    assert cached.exact_by_words
+    for text in SENTENCES:
+        assert_same(old, cached, text)

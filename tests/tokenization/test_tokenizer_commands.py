@@ -1,6 +1,7 @@
 """Comparison and inspection, as functions and from the command line."""
 
 import contextlib
+import logging
 
 import pytest
 
@@ -84,3 +85,97 @@ def test_mistakes_on_the_command_line_print_one_line(tmp_path, capfd, trained):
     assert main(["inspect", "aku", "--tokenizer", str(tmp_path / "nothere")]) == 2
     assert "nothere is not a folder" in capfd.readouterr().err
     assert save_tokenizer(trained["bpe"], tmp_path / "ok").is_dir()
+
+
+UNREADABLE = {
+    "surrogate.jsonl": b'{"text": "halo \\ud800 dunia"}\n',
+    "ragged.csv": b"text\nsatu\ndua, tiga\n",
+    "latin1.csv": "text\ncafé\n".encode("latin-1"),
+    "latin1.txt": "satu\ncafé\n".encode("latin-1"),
+    "broken.json": b'{"text": "satu"\n',
+    "header.csv": b"text\n",
+    "empty.csv": b"",
+    "empty.txt": b"",
+    "text.parquet": b"not parquet",
+    "column.csv": b"judul\nsatu\n",
+    "numbers.jsonl": b'{"text": 3}\n',
+}
+
+
+@pytest.mark.parametrize("command", ["train", "compare", "data set"])
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_an_unreadable_file_is_one_line(tmp_path, capfd, name, command, trained, monkeypatch):
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(logging, "raiseExceptions", False)  # datasets logs to the stderr of an earlier test
+    path = tmp_path / "data" / name
+    path.parent.mkdir()
+    path.write_bytes(UNREADABLE[name])
+    tokenizer = save_tokenizer(trained["bpe"], tmp_path / "tokenizer")
+    arguments = {
+        "train": ["train", path, "--output_dir", tmp_path / "out"],
+        "compare": ["compare", tokenizer, "--file", path],
+        "data set": ["train", "--dataset_name", path.parent, "--output_dir", tmp_path / "out"],
+    }[command]
+    assert main(list(map(str, arguments))) == 2
+    error = capfd.readouterr().err.splitlines()
+    assert sum(line.startswith("error: ") for line in error) == 1 and "Traceback" not in "".join(error)
+    assert len(error[-1]) > 30 and "An error occurred while generating" not in error[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_broken_tokenizer_and_a_file_as_folder_are_one_line(tmp_path, capfd, sentences):
+    for name in ("tokenizer.json", "vocab.txt"):
+        folder = tmp_path / name.partition(".")[0]
+        folder.mkdir()
+        (folder / name).write_bytes(b"{ not json \xff")
+        assert main(["inspect", "aku", "--tokenizer", str(folder)]) == 2
+        error = capfd.readouterr().err
+        assert f"cannot load the tokenizer in {folder}" in error and "Traceback" not in error
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n".join(sentences), encoding="utf-8")
+    assert main(["train", str(corpus), "--output_dir", str(corpus)]) == 2
+    assert capfd.readouterr().err == f"error: --output_dir {corpus} is a file; name a folder\n"
+    assert main(["train", str(corpus), "--limit_alphabet", "-1", "--output_dir", str(tmp_path / "out")]) == 2
+    assert capfd.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "the following arguments are required: train|compare|inspect"),
+        (["trian"], "invalid choice: 'trian'"),
+        (["train", "corpus.txt"], "the following arguments are required: --output_dir"),
+        (
+            ["train", "a.txt", "--output_dir", "b", "--vocab_szie", "9"],
+            "unknown argument --vocab_szie, did you mean --vocab",
+        ),
+        (["inspect", "aku", "--tokenizer", "a", "--zzz"], "unknown argument --zzz;"),
+        (["train", "a.txt", "--output_dir", "b", "--vocab_size", "many"], "invalid int value: 'many'"),
+    ],
+)
+def test_mistyped_arguments_are_one_line(arguments, expected, capfd):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    error = capfd.readouterr().err
+    assert expected in error and error.count("\n") == 1 and "--help" in error
+
+
+def test_traceback_shows_where_and_control_c_stops(tmp_path, monkeypatch, capfd):
+    with pytest.raises(FileNotFoundError, match=r"no\.txt"):
+        main(["train", str(tmp_path / "no.txt"), "--output_dir", str(tmp_path / "out"), "--traceback"])
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tokenization.__main__.load_tokenizer", interrupted)
+    assert main(["inspect", "aku", "--tokenizer", str(tmp_path)]) == 130
+    assert capfd.readouterr().err.count("\n") == 1
+
+
+def test_inspect_says_what_the_normalizer_removes(tmp_path, capfd, trained):
+    folder = str(save_tokenizer(trained["wordpiece"], tmp_path))
+    assert main(["inspect", "Kafé", "--tokenizer", folder]) == 0
+    assert "accents and marks removed: 1 x COMBINING ACUTE ACCENT\n" in capfd.readouterr().out
+    assert main(["inspect", "kafe", "--tokenizer", folder]) == 0
+    assert "accents and marks removed: none\n" in capfd.readouterr().out

@@ -53,6 +53,29 @@ def test_every_option_survives_the_disk(train, kind, options, tmp_path, sentence
     assert_same(tokenizer, AutoTokenizer.from_pretrained(tmp_path), odd_texts)
 
 
+@pytest.mark.parametrize("kind", ["bpe", "unigram", "wordlevel", "character"])
+def test_tokenizers_saved_by_0_1_0_open_with_their_own_rules_and_the_same_ids(trained, kind, tmp_path, sentences):
+    """Their files differ in the normalizer of accents, in the pre-tokenizer of bpe and unigram, and in the decoder."""
+    save_tokenizer(trained[kind], tmp_path)
+    state = json.loads((tmp_path / "tokenizer.json").read_text("utf-8"))
+    if kind == "character":
+        accents = [{"type": name} for name in ("NFD", "StripAccents", "Lowercase", "NFC")]
+        state["normalizer"] = {"type": "Sequence", "normalizers": accents}
+    else:
+        bert = {"clean_text": True, "handle_chinese_chars": kind == "wordlevel", "strip_accents": None}
+        steps = [{"type": "BertNormalizer", **bert, "lowercase": True}]
+        if kind != "wordlevel":
+            steps += state["normalizer"]["normalizers"][-4:]  # spaces as "▁"
+            state["pre_tokenizer"]["pretokenizers"] = state["pre_tokenizer"]["pretokenizers"][1:]
+        state["normalizer"] = {"type": "Sequence", "normalizers": steps}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(state), encoding="utf-8")
+    old = AutoTokenizer.from_pretrained(tmp_path)
+    assert old(sentences)["input_ids"] == trained[kind](sentences)["input_ids"]
+    assert AutoTokenizer.from_pretrained(save_tokenizer(old, tmp_path / "again"))(sentences) == old(sentences)
+    for tokenizer, word in ((old, "ม"), (trained[kind], "มี")):
+        assert tokenizer.backend_tokenizer.normalizer.normalize_str("มี") == word
+
+
 def test_extra_special_tokens_survive_and_are_never_split(train, tmp_path, sentences):
     roles = {"pad_token": "[PAD]", "unk_token": "[UNK]", "bos_token": "[SOS]", "extra_special_tokens": ["[DOC]"]}
     tokenizer = train(sentences * 2, "bpe", special_tokens=roles)
