@@ -102,7 +102,7 @@ def read_delimited(path: str | Path, layout: TableFormat | None = None) -> Itera
 
 
 class _Records:
-    """Iterate over the records of a csv file in strict mode; all must end in the same way.
+    """Iterate over the records of a csv file in strict mode; all must end as the header does.
 
     Attributes:
         row: the number of the record, for error messages; None: it is the header.
@@ -147,10 +147,13 @@ class _Records:
         return cells
 
     def _check_end(self) -> None:
-        """Raise if the record ends in another way than the header."""
+        r"""Raise if the record ends in another way than the header; \n is allowed after \r\n, but not the reverse.
+
+        Some writers do not quote a cell that ends with \r: it cannot be told from a line that ends with \r\n.
+        """
         end = self.lines[-1][len(self.lines[-1].rstrip("\r\n")) :]
         self._end = self._end or end
-        if end and end != self._end:
+        if end and end != self._end and (self._end, end) != ("\r\n", "\n"):
             raise ValueError(
                 f"{self.path} cannot be read: {self.place} ends with {end!r}, the header with {self._end!r}; end all "
                 f"lines alike, and put a cell that has a line end into quotation marks"

@@ -457,7 +457,7 @@ def test_early_stopping_ends_with_the_best_epoch(script, two_classes, tmp_path, 
 def test_an_interrupted_run_goes_on_from_its_last_checkpoint(script, two_classes, tmp_path, monkeypatch, capsys):
     _, arguments = two_classes
     arguments += [*TINY, "--num_train_epochs", "4"]
-    score, calls = script.score, []
+    score, calls = script.score_outputs, []
 
     def interrupted(*args, **kwargs):
         calls.append(args)
@@ -465,7 +465,7 @@ def test_an_interrupted_run_goes_on_from_its_last_checkpoint(script, two_classes
             raise KeyboardInterrupt
         return score(*args, **kwargs)
 
-    monkeypatch.setattr(script, "score", interrupted)
+    monkeypatch.setattr(script, "score_outputs", interrupted)
     with pytest.raises(KeyboardInterrupt):
         script.run(*arguments)
     capsys.readouterr()

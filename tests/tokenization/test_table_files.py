@@ -196,7 +196,7 @@ BAD = {
     "commas in a tsv": ("a.tsv", "text,label\na,0\n", r"is one column.*--delimiter ','"),
     "semicolons and a comma": ("a.csv", "text;a,label\na;0\n", r"has 1 cells.*if ';' is the separator"),
     "a lone line end": ("a.csv", "text,label\na\rb,0\n", r"line 2 \(row 0\) ends with '\\r', the header with '\\n'"),
-    "two kinds of line ends": ("a.csv", "text,label\r\na,0\r\nb,1\n", r"line 3 \(row 1\) ends with '\\n'"),
+    "two kinds of line ends": ("a.csv", "text,label\na,0\nb,1\r\n", r"line 3 \(row 1\) ends with '\\r\\n'"),
     "a name twice": ("a.csv", "text,label,text\na,0,b\n", "names the column 'text' twice"),
     "blank": ("a.csv", "\n\n", "it has no header"),
     "a key twice": ("a.jsonl", '{"a": 1}\n{"a": 1, "a": 2}\n', r"line 2 \(row 1\): an object has the key 'a' twice"),
@@ -254,6 +254,12 @@ def test_layouts_are_checked_and_quotation_marks_can_be_text(tmp_path):
     with pytest.raises(ValueError, match=r"byte 25 \(0xc3\) is not ASCII"):
         path.write_text("text\tlabel\nkata kata k\t0\né\t1\n", encoding="utf-8")
         list(read_delimited(path, TableFormat(encoding="ascii")))
+
+
+def test_lines_appended_to_a_file_of_windows_are_rows(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"text,label\r\na,0\r\n" + b"b,1\n")
+    assert [cells for _, cells in read_delimited(path)] == [["text", "label"], ["a", "0"], ["b", "1"]]
 
 
 def test_columns_without_a_name_and_very_long_cells_are_read(tmp_path):
