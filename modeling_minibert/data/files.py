@@ -77,7 +77,7 @@ def read_table(
     if kinds == [".parquet"]:
         return _read_parquet(paths, split, streaming)
     features = _find_columns(paths, layout)
-    if next(_rows(paths, layout, features), None) is None:
+    if not features or next(_rows(paths, layout, features), None) is None:
         header = f" but its header, {', '.join(features)}; the first line names the columns" if features else ""
         raise ValueError(f"the {split} split has no rows: {', '.join(paths)} has nothing{header}")
     arguments = {"paths": paths, "layout": layout, "features": features}

@@ -232,7 +232,7 @@ def _truths_of_sets(rows: list[set[str]], names: list[str], split: str) -> list[
 def _numbers(dataset: Dataset, column: str, split: str) -> list[float]:
     """Return the labels as numbers; raise if one is not a finite number."""
     feature = dataset.features[column]
-    if not isinstance(feature, Value):
+    if not isinstance(feature, Value) or feature.dtype == "bool":
         raise ValueError(
             f"the column {column!r} of the {split} split holds {feature}; the task regression needs numbers"
         )
