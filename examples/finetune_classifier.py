@@ -263,7 +263,8 @@ def load_unlabelled(args: DataArguments, tokenizer, max_length: int) -> Dataset 
     """Load the unlabelled text and cut it into windows; None if there is none."""
     if args.unlabelled_file is None:
         return None
-    documents = load_documents(data_files={"train": args.unlabelled_file}, text_column=args.text_column_name)["train"]
+    files = {"train": args.unlabelled_file}
+    documents = load_documents(data_files=files, text_column=args.text_column_name, **args.layout)["train"]
     print(f"unlabelled: {len(documents):,} texts")
     return build_causal_examples(documents, tokenizer, max_length)
 

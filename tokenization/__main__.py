@@ -15,6 +15,8 @@ from pathlib import Path
 from .comparison import compare_tokenizers, format_reports
 from .inspection import format_pieces, inspect_text
 from .stock_classes import SIDES, save_tokenizer
+from .table_files import TableFormat
+from .table_folders import find_table_files
 from .text_rules import PUNCTUATION_MODES
 from .text_sources import open_texts
 from .training import KINDS, train_tokenizer
@@ -131,12 +133,20 @@ def _training_texts(options: argparse.Namespace):
         )
     if options.files:
         return open_texts(options.files, options.text_column, *(getattr(options, name) for name in _FILE_OPTIONS))
+    if Path(options.dataset_name).is_dir():
+        layout = TableFormat(*(getattr(options, name) for name in _FILE_OPTIONS))
+        files, layout = find_table_files(options.dataset_name, options.dataset_config_name, layout)
+        if files is not None:
+            if options.dataset_split not in files:
+                raise ValueError(f"there is no split {options.dataset_split!r}; the splits are {sorted(files)}")
+            paths = [Path(path) for path in files[options.dataset_split]]
+            return open_texts(paths, options.text_column, layout.delimiter, layout.encoding, layout.quotes)
     from datasets import load_dataset
 
     dataset = load_dataset(
         options.dataset_name, options.dataset_config_name, split=options.dataset_split, streaming=options.streaming
     )
-    return open_texts(dataset, options.text_column)
+    return open_texts(dataset, options.text_column, *(getattr(options, name) for name in _FILE_OPTIONS))
 
 
 def run_compare(options: argparse.Namespace) -> None:

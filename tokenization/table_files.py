@@ -179,6 +179,11 @@ def _column_names(path: str | Path, header: list[str], layout: TableFormat) -> l
     """Return the names of the columns; raise if they are not what a header has."""
     names = [name or f"Unnamed: {number}" for number, name in enumerate(header)]
     seen = _separators_in(header[0]) if len(header) == 1 and layout.delimiter is None else []
+    if header[0].startswith("sep=") and len("".join(header)) <= 5:
+        raise ValueError(
+            f"{path} cannot be read: its first line, {header[0]!r}, is a note of a spreadsheet; remove that line, and "
+            f"give the separator (--delimiter)"
+        )
     if seen:
         raise ValueError(
             f"{path} cannot be read: its header {header[0]!r:.80} is one column, but it has the character {seen[0]}; "

@@ -31,14 +31,26 @@ def find_encoding(path: str | Path, encoding: str | None = None) -> str:
     for mark, name in _MARKS.items():
         if sample.startswith(mark):
             return name
-    zeros = [sample[parity::2].count(0) for parity in (0, 1)]
-    if max(zeros) > len(sample) // 8:
-        name = "utf-16-le" if zeros[1] >= zeros[0] else "utf-16-be"
+    unmarked = _unmarked(sample)
+    if unmarked:
         raise ValueError(
-            f"{path} cannot be read: {sum(zeros)} of its first {len(sample)} bytes are 0, as in UTF-16 without a "
-            f"byte-order mark; give the encoding (--encoding {name}), or save the file as UTF-8"
+            f"{path} cannot be read: {sample.count(0)} of its first {len(sample)} bytes are 0, as in UTF-16 without a "
+            f"byte-order mark; give the encoding (--encoding {unmarked}), or save the file as UTF-8"
         )
     return "utf-8"
+
+
+def _unmarked(sample: bytes) -> str | None:
+    """Name the kind of UTF-16 that the beginning of a file without a mark looks like; None if it does not.
+
+    In UTF-16 one byte of each ASCII character is 0, always the first or always the second; UTF-8 has a byte 0 for the
+    character NUL alone.
+    """
+    zeros = [sample[parity::2].count(0) for parity in (0, 1)]
+    high = int(zeros[1] >= zeros[0])
+    if zeros[high] > len(sample) // 8 or (zeros[high] >= 2 and zeros[1 - high] == 0):
+        return ("utf-16-be", "utf-16-le")[high]
+    return None
 
 
 def read_lines(path: str | Path, encoding: str | None = None, newline: str = "") -> Iterator[str]:

@@ -171,8 +171,8 @@ def _sample(train: Dataset, classes: list[str] | None, size: int | None, seed: i
 
 def _draw_by_class(labels: list[int], size: int, seed: int) -> list[int]:
     """Draw `size` rows, of each class its share to the nearest row, and at least one."""
-    random, labels = np.random.default_rng(seed), np.array(labels)
-    classes, counts = np.unique(labels, return_counts=True)
+    random = np.random.default_rng(seed)
+    classes, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
     share = size * counts / len(labels)
     take = np.maximum(np.floor(share).astype(int), 1)
     while (missing := size - take.sum()) != 0:
@@ -180,7 +180,7 @@ def _draw_by_class(labels: list[int], size: int, seed: int) -> list[int]:
             take[np.argmax(np.where(take < counts, share - take, -np.inf))] += 1
         else:
             take[np.argmax(np.where(take > 1, take - share, -np.inf))] -= 1
-    places = [np.flatnonzero(labels == each) for each in classes]
+    places = [np.flatnonzero(inverse == number) for number in range(len(classes))]
     drawn = [random.permutation(rows)[:count] for rows, count in zip(places, take, strict=True)]
     return random.permutation(np.concatenate(drawn)).tolist()
 

@@ -6,7 +6,7 @@ Text files are read by `tokenization.table_files`, the reader of all commands: e
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
@@ -26,7 +26,7 @@ ROWS_AT_ONCE = 1000
 READER_VERSION = 1  # part of the name of a file in the cache; another reader makes other files
 
 
-def as_paths(paths: str | Path | list[str | Path]) -> list[str]:
+def as_paths(paths: str | Path | Sequence[str | Path]) -> list[str]:
     """Return one path or several as a list."""
     return [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
 

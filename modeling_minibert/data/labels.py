@@ -18,7 +18,7 @@ TASKS = {
 }
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WHOLE = re.compile(r"([+-]?\d+)(\.0*)?")
-_TRUTH = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
+_TRUTH = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}
 
 
 def encode_labels(
@@ -151,9 +151,9 @@ def _class_ids(dataset: Dataset, column: str, names: list[str], split: str) -> l
     else:
         labels = [str(label) if _is_fraction(label) else _as_name(label) for label in dataset[column]]
     ids = {name: index for index, name in enumerate(names)}
-    encoded = [ids.get(label, ids.get(_strip_zeros(label))) for label in labels]
-    if None in encoded:
-        row = encoded.index(None)
+    encoded = [ids.get(label, ids.get(_strip_zeros(label), -1)) for label in labels]
+    if -1 in encoded:
+        row = encoded.index(-1)
         raise ValueError(
             f"the {split} split has the label {labels[row]!r}, which train does not have; it has {names} (row {row})"
         )
@@ -186,14 +186,14 @@ def _truths(dataset: Dataset, columns: list[str], split: str) -> list[list[float
     """The rows of columns that hold 0 or 1."""
     found = []
     for column in columns:
-        truths = [_TRUTH.get(str(value).lower()) for value in dataset[column]]
-        if None in truths:
-            row = truths.index(None)
+        truths = [_TRUTH.get(str(value).lower(), math.nan) for value in dataset[column]]
+        if not all(map(math.isfinite, truths)):
+            row = list(map(math.isfinite, truths)).index(False)
             raise ValueError(
                 f"row {row} of the {split} split has {dataset[row][column]!r:.60} in the column {column!r}; a column "
                 f"of the task multi_label holds 0 or 1"
             )
-        found.append([float(truth) for truth in truths])
+        found.append(truths)
     return [list(row) for row in zip(*found, strict=True)]
 
 

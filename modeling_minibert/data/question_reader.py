@@ -92,9 +92,9 @@ def read_questions(paths: str | list[str], split: str, layout: TableFormat | Non
     paths, layout = as_paths(paths), layout or TableFormat()
     if all(Path(path).suffix.lower() == ".json" for path in paths):
         check_files(paths, [".json"])
-        contents = [_articles(path, layout) for path in paths]
-        if all(articles is not None for articles in contents):
-            rows = [row for path, articles in zip(paths, contents, strict=True) for row in _flatten(articles, path)]
+        contents = {path: articles for path in paths if (articles := _articles(path, layout)) is not None}
+        if len(contents) == len(paths):
+            rows = [row for path, articles in contents.items() for row in _flatten(articles, path)]
             if not rows:
                 raise ValueError(f"the {split} split has no rows: {', '.join(paths)} has no questions")
             features = find_features(rows)
@@ -172,7 +172,7 @@ def _select_columns(rows: Dataset, split: str) -> tuple[Dataset, dict[int, str]]
         place, given = f"row {number} of the {split} split", row["answers"]
         is_missing = given is None or isinstance(given, dict) and all(value is None for value in given.values())
         answers = {"text": [], "answer_start": []} if is_missing else _as_lists(given, place)
-        if is_missing:
+        if is_missing and row.get("is_impossible") is not True:
             faults[number] = "it has no answers; a question without an answer has empty lists"
         elif row.get("is_impossible") not in (None, True, False):
             faults[number] = f"its is_impossible is {row['is_impossible']!r:.40}, not true or false"
@@ -229,6 +229,8 @@ def find_fault(row: dict) -> str | None:
             return "it has an empty answer; a question without an answer has empty lists"
         if start < 0 or context[start : start + len(text)] != text:
             found = context[max(start, 0) : max(start, 0) + len(text)]
+            if text not in context and text in row["question"]:
+                return f"the answer {text!r:.60} is in its question, not in its context; are the two columns swapped?"
             return f"the answer {text!r:.60} is not in its context at character {start}, which reads {found!r:.60}"
     return None
 

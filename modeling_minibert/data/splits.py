@@ -1,16 +1,16 @@
 """The splits of a data set: load them, check their columns, drop rows that another split repeats."""
 
 import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
-from datasets import Dataset, IterableDataset, load_dataset, load_dataset_builder
+from datasets import Dataset, IterableDataset, load_dataset
 
 from tokenization.table_files import TableFormat, is_number
+from tokenization.table_folders import find_table_files
 
-from .files import READERS, read_table
+from .files import read_table
 
 SPLITS = ("train", "validation", "test")
 
@@ -18,7 +18,7 @@ SPLITS = ("train", "validation", "test")
 def load_splits(
     dataset_name: str | None,
     dataset_config_name: str | None,
-    data_files: dict[str, str | list[str]] | None,
+    data_files: Mapping[str, str | list[str]] | None,
     read: Callable = read_table,
     streaming: bool = False,
     layout: TableFormat | None = None,
@@ -41,7 +41,7 @@ def load_splits(
         raise ValueError("give either dataset_name or data_files, and not both")
     layout = layout or TableFormat()
     if dataset_name and Path(dataset_name).is_dir():
-        data_files, layout = _text_files(dataset_name, dataset_config_name, layout)
+        data_files, layout = find_table_files(dataset_name, dataset_config_name, layout)
     if data_files is not None:
         return {split: read(files, split, layout=layout) for split, files in data_files.items()}
     if layout != TableFormat():
@@ -49,22 +49,6 @@ def load_splits(
             f"delimiter, encoding and quotes are for csv, tsv, json and text files; {dataset_name} has none"
         )
     return load_dataset(dataset_name, dataset_config_name, streaming=streaming)
-
-
-def _text_files(folder: str, config: str | None, layout: TableFormat) -> tuple[dict | None, TableFormat]:
-    """Find the csv, tsv or json files of a local folder as `datasets` does, with the separator that the folder names.
-
-    Returns:
-        Split name → files, or None if the folder has other files or states the types of its columns; and the layout.
-    """
-    builder = load_dataset_builder(folder, config)
-    files = {str(split): [str(path) for path in paths] for split, paths in (builder.config.data_files or {}).items()}
-    kinds = {Path(path).suffix.lower() for paths in files.values() for path in paths}
-    separator = getattr(builder.config, "sep", ",")
-    if layout.delimiter is None and separator not in (",", "\t"):
-        layout = replace(layout, delimiter=separator)
-    is_text = bool(kinds) and kinds <= set(READERS) - {".parquet"} and builder.info.features is None
-    return files if is_text else None, layout
 
 
 def check_train(splits: dict) -> None:

@@ -199,6 +199,13 @@ def test_is_impossible_and_the_answers_have_to_agree(layout, tmp_path):
         files = {"train": str(path), "test": write(tmp_path / "test.json", [make_row(9, "z")])}
         return load_question_answering(data_files=files, validation_fraction=0)["train"]["id"][:]
 
+    with pytest.raises(
+        ValueError, match=r"row 0 \(id q0\): the answer 'Ben' is in its question, not in its context; are"
+    ):
+        rows = [make_row(0, context="Who is Ben?", question="Who is here?", text=None)]
+        rows[0] |= {"question": "Ben is here.", "answers": {"text": ["Ben"], "answer_start": [0]}}
+        rows[0]["context"] = "Who is here?"
+        load_question_answering(data_files={"train": write(tmp_path / "swapped.parquet", rows)})
     assert load([False, True, False]) == load([None, None, None]) == load([0, 1, None]) == ["q0", "q1", "q2"]
     with pytest.raises(ValueError, match=r"row 0 \(id q0\): its is_impossible is True, but it has 1 answers"):
         load([True, True, False])

@@ -181,6 +181,21 @@ def test_a_byte_order_mark_tells_the_encoding_and_utf_16_without_one_is_named(ex
             list(read_rows(path))
 
 
+def test_utf_16_of_few_ascii_characters_is_named_and_a_nul_in_utf_8_is_a_character(tmp_path):
+    path = tmp_path / "a.csv"
+    text = "text,label\n" + "\n".join("好" * 300 + ",1" for _ in range(20))
+    for encoding in ("utf-16-le", "utf-16-be"):
+        path.write_bytes(text.encode(encoding))
+        assert path.read_bytes()[:4096].count(0) < 4096 // 8  # the premise
+        with pytest.raises(ValueError, match=f"--encoding {encoding}"):
+            list(read_delimited(path))
+        path.write_bytes(text[len("text,label\n") :].encode(encoding))  # begins with such a character
+        with pytest.raises(ValueError, match=f"--encoding {encoding}"):
+            list(read_delimited(path))
+    path.write_bytes(b"text,label\na\0b,\0\nc,1\n")
+    assert [cells for _, cells in read_delimited(path)][1:] == [["a\0b", "\0"], ["c", "1"]]
+
+
 BAD = {
     "a cell too many": ("a.csv", "text,label\na,0\nb,c,1\n", r"line 3 \(row 1\) has 3 cells, the header has 2"),
     "a trailing comma": ("a.csv", "text,label\na,0,\n", r"line 2 \(row 0\) has 3 cells"),
@@ -198,6 +213,7 @@ BAD = {
     "a lone line end": ("a.csv", "text,label\na\rb,0\n", r"line 2 \(row 0\) ends with '\\r', the header with '\\n'"),
     "two kinds of line ends": ("a.csv", "text,label\na,0\nb,1\r\n", r"line 3 \(row 1\) ends with '\\r\\n'"),
     "a name twice": ("a.csv", "text,label,text\na,0,b\n", "names the column 'text' twice"),
+    "a note of a spreadsheet": ("a.csv", "sep=;\ntext;label\na;0\n", "first line, 'sep=;', is a note of a spreadsheet"),
     "blank": ("a.csv", "\n\n", "it has no header"),
     "a key twice": ("a.jsonl", '{"a": 1}\n{"a": 1, "a": 2}\n', r"line 2 \(row 1\): an object has the key 'a' twice"),
     "not an object": ("a.jsonl", '{"a": 1}\n[1]\n', r"line 2 \(row 1\) is \[1\], not an object"),
