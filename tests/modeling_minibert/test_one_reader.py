@@ -279,3 +279,29 @@ def test_a_column_name_that_differs_in_spaces_or_case_is_suggested(tmp_path):
         classify(path)
     with pytest.raises(ValueError, match="no column 'label'.*do you mean ' label'"):
         classify(path, text_column="Text")
+
+
+def test_a_local_folder_names_its_separator_and_its_files_are_read_strictly(tmp_path, capsys):
+    from tokenization.__main__ import main
+
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "README.md").write_text(
+        "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: a.csv\n"
+        "  - split: validation\n    path: a.csv\n  sep: ';'\n---\n"
+    )
+    (folder / "a.csv").write_text("text;label\n007;x\nkata, kata;y\n", encoding="utf-8")
+    assert load_text_classification(str(folder))[0]["train"]["text"][:] == ["007", "kata, kata"]
+    assert [row["text"] for row in load_documents(str(folder))["train"]] == ["007", "kata, kata"]
+    flags = ["train", "--dataset_name", str(folder), "--output_dir", str(tmp_path / "t"), "--kind", "wordlevel"]
+    flags += ["--min_frequency", "1", "--vocab_size", "9"]
+    with pytest.warns(UserWarning, match="the vocabulary has"):
+        assert main(flags) == 0
+    assert "007" in capsys.readouterr().out
+    assert main([*flags, "--dataset_split", "test"]) == 2
+    assert "there is no split 'test'; the splits are ['train', 'validation']" in capsys.readouterr().err
+    (folder / "a.csv").write_text("text;label\na;x\nb;c;y\n", encoding="utf-8")
+    for load in (load_text_classification, load_documents, load_question_answering):
+        with pytest.raises(ValueError, match=r"line 3 \(row 1\) has 3 cells"):
+            load(str(folder))
+    assert main(flags) == 2 and "line 3 (row 1) has 3 cells" in capsys.readouterr().err
