@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from classifier_runs import LAST_EPOCH, Run, check_checkpoint, check_finished, run_all, save_rows
-from learning_curve import LabelledFiles, read_labels, stratified_order
+from learning_curve import LabelledFiles, layout_flags, read_labels, stratified_order
 from transformers import HfArgumentParser
 from transformers.hf_argparser import HfArg
 
@@ -51,7 +51,7 @@ def plan_runs(args: ComparisonArguments, rest: list[str]) -> list[Run]:
         flags = [
             "--model_name_or_path", args.model_name_or_path, "--train_file", labelled, "--validation_file", labelled,
             "--test_file", args.test_file, "--seed", str(seed), "--num_train_epochs", str(args.num_train_epochs),
-            *LAST_EPOCH, *rest,
+            *LAST_EPOCH, *layout_flags(args), *rest,
         ]  # fmt: skip
         weight = ["--auxiliary_lm_weight", str(args.weight)]
         for kind, more in zip(KINDS, ([], weight, [*weight, "--unlabelled_file", unlabelled]), strict=True):

@@ -50,7 +50,10 @@ def parse_with_data(own: type, arguments: list[str] | None) -> tuple:
     parser = HfArgumentParser((own, finetune_classifier.DataArguments), allow_abbrev=False)
     parser.epilog = "All other flags, and --recipe FILE, go to finetune_classifier.py."
     words = expand_recipe(arguments)
-    return parser.parse_args_into_dataclasses(words, return_remaining_strings=True, look_for_args_file=False)
+    parsed = parser.parse_args_into_dataclasses(words, return_remaining_strings=True, look_for_args_file=False)
+    if parsed[1].task != "classification":
+        raise ValueError(f"--task {parsed[1].task}: these runs are compared by macro-F1 over classes; leave it out")
+    return parsed
 
 
 def check_values(name: str, values: list, zero: bool = False) -> None:

@@ -4,9 +4,11 @@
 
 trains a small MiniBert and its WordPiece vocabulary on the opinions of `examples/data/opinions` (Indonesian and
 English, written for this project), offline. It prints the score on sentence frames and topics that train does not have.
-On your own data, two or more classes, a text or a pair of texts:
+On your own data, two or more classes, a text or a pair of texts; several labels of a text, or a number:
 
     python examples/finetune_classifier.py --train_file train.csv --test_file test.csv --output_dir out/mine
+    python examples/finetune_classifier.py --train_file ratings.csv --task regression --label_column_name score
+    python examples/finetune_classifier.py --train_file tags.csv --task multi_label --label_column_name joy,fear,anger
     python examples/finetune_classifier.py --dataset_name stanfordnlp/imdb --model_name_or_path bert-base-uncased
     python examples/finetune_classifier.py --recipe examples/recipes/imdb_tiny.args --dataset_name stanfordnlp/imdb
     python examples/finetune_classifier.py --recipe examples/recipes/imdb_lecture.args --implementation mini
@@ -40,13 +42,14 @@ from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniBertConfig, MiniBertForSequenceClassification, WindowedTextClassificationPipeline
 from modeling_minibert.data import (
+    TASKS,
     add_task_tokens,
     build_causal_examples,
     load_documents,
     load_text_classification,
     tokenize_windows,
 )
-from modeling_minibert.evaluation import ClassificationMetrics, average_by_text, describe_scores
+from modeling_minibert.evaluation import average_by_text, describe_scores, guess_without_reading, score_outputs
 from modeling_minibert.training import (
     IMPLEMENTATIONS,
     AnyDeviceArguments,
@@ -70,6 +73,12 @@ from tokenization import save_tokenizer, train_tokenizer
 
 OPINIONS = {split: f"{Path(__file__).parent}/data/opinions/{split}.csv" for split in ("train", "validation", "test")}
 OURS = ("minibert", "minigpt")
+PURPOSES = {"classification": "classify text", "multi_label": "label text", "regression": "rate text with a number"}
+GUESSES = {
+    "classification": "always guessing the largest class: {majority_accuracy:.1%}",
+    "multi_label": "always guessing the commonest set of labels: {majority_accuracy:.1%} accuracy",
+    "regression": "always guessing the mean: mean squared error {mean_mse:.4g}",
+}
 FROM_SCRATCH = "classifier_pooling=mean,word_dropout_prob=0.1"  # suits the small net for the opinions
 
 
@@ -92,9 +101,17 @@ class ModelArguments(base.CheckpointArguments):
 class DataArguments(base.TaskFileArguments):
     """The data to train and test on."""
 
+    task: str = HfArg(
+        default="classification",
+        help="classification: one class; multi_label: several labels of a text; regression: a number",
+        metadata={"choices": list(TASKS)},
+    )
     text_column_name: str = HfArg(default="text", help="the column of the text")
     text_pair_column_name: str | None = HfArg(default=None, help="the column of a second text")
-    label_column_name: str = HfArg(default="label", help="the column of the class")
+    label_column_name: str = HfArg(
+        default="label", help="the column of the class or number; for multi_label also several of 0 and 1, as a,b,c"
+    )
+    label_separator: str | None = HfArg(default=None, help="multi_label: what stands between the names in a cell")
     max_train_samples: int | None = HfArg(
         default=None, help="train on this many texts, drawn at random, each class in proportion"
     )
@@ -124,11 +141,15 @@ class ClassifierTrainingArguments(base.FineTuningRunArguments, AnyDeviceArgument
 def load_splits(args: DataArguments, seed: int) -> tuple[DatasetDict, list[str]]:
     """Load the splits that the arguments name, or the bundled opinions."""
     source = args.dataset_name, args.dataset_config_name, args.files(OPINIONS) or None
-    columns = args.text_column_name, args.text_pair_column_name, args.label_column_name
+    several = args.task == "multi_label" and "," in args.label_column_name
+    labels = args.label_column_name.split(",") if several else args.label_column_name
+    columns = args.text_column_name, args.text_pair_column_name, labels
     parts = args.validation_fraction, seed, args.max_train_samples
-    splits, labels = load_text_classification(*source, *columns, *parts)
-    print(f"data: {base.sizes(splits)}; classes: {', '.join(labels)}")
-    return splits, labels
+    options = {"task": args.task, "label_separator": args.label_separator, **args.layout}
+    splits, names = load_text_classification(*source, *columns, *parts, **options)
+    kind = {"classification": "classes", "multi_label": "labels", "regression": "number"}[args.task]
+    print(f"data: {base.sizes(splits)}; {kind}: {', '.join(names)}")
+    return splits, names
 
 
 def build_tokenizer(args: ModelArguments, splits: DatasetDict, checkpoint: str | None):
@@ -142,23 +163,23 @@ def build_tokenizer(args: ModelArguments, splits: DatasetDict, checkpoint: str |
     return tokenizer
 
 
-def build_model(args: ModelArguments, tokenizer, labels: list[str]):
+def build_model(args: ModelArguments, tokenizer, labels: list[str], task: str = "classification"):
     """Load the checkpoint, or build a MiniBert with random weights."""
-    task = {
+    fields = {
         "id2label": dict(enumerate(labels)),
         "label2id": {label: i for i, label in enumerate(labels)},
-        "problem_type": "single_label_classification",
+        "problem_type": TASKS[task],
     }
     overrides = args.parse_overrides(FROM_SCRATCH)
     if args.model_name_or_path:
         model = load_checkpoint(
-            AutoModelForSequenceClassification, args.model_name_or_path, args.implementation, overrides, **task
+            AutoModelForSequenceClassification, args.model_name_or_path, args.implementation, overrides, **fields
         )
         if is_causal(model):
             add_task_tokens(tokenizer, model)
         return model
-    fields = base.token_fields(tokenizer, "pad", "mask") | overrides
-    config = MiniBertConfig.from_preset(args.preset, attn_implementation="packed", **fields, **task)
+    fields |= base.token_fields(tokenizer, "pad", "mask") | overrides
+    config = MiniBertConfig.from_preset(args.preset, attn_implementation="packed", **fields)
     tokenizer.model_max_length = config.max_position_embeddings
     return MiniBertForSequenceClassification(config)
 
@@ -177,39 +198,45 @@ def encode(splits: DatasetDict, tokenizer, max_length: int) -> DatasetDict:
     return encoded
 
 
-def score(logits: np.ndarray, references: list[int], interval: bool = False) -> dict:
-    """Accuracy and macro-F1 of logits or probabilities (N, C)."""
-    metrics = ClassificationMetrics(keep_in_memory=True)
-    return metrics.compute(predictions=logits.argmax(axis=-1), references=references, interval=interval)
-
-
-def score_test(trainer: Trainer, test: Dataset, encoded: Dataset, windows: bool) -> dict:
+def score_test(trainer: Trainer, test: Dataset, encoded: Dataset, windows: bool, task: str = "classification") -> dict:
     """Score the test split, with bootstrap intervals: in one pass and, if `windows`, averaged over windows."""
     references = list(test["label"])
-    majority = max(references.count(label) for label in set(references)) / len(references)
-    results = {"majority_accuracy": majority}
-    results["single_pass"] = score(predict_in_order(trainer, encoded), references, interval=True)
+    results = guess_without_reading(references, task)
+    results["single_pass"] = score_outputs(predict_in_order(trainer, encoded), references, task, interval=True)
     if windows:
         texts, tokenizer = list(test["text"]), trainer.processing_class
         encoding, window_to_text = tokenize_windows(tokenizer, texts, tokenizer.model_max_length)
-        probabilities = average_by_text(predict_in_order(trainer, Dataset.from_dict(dict(encoding))), window_to_text)
-        results["window_average"] = score(probabilities, references, interval=True)
+        outputs = predict_in_order(trainer, Dataset.from_dict(dict(encoding)))
+        outputs = average_by_text(outputs, window_to_text, TASKS[task])
+        results["window_average"] = score_outputs(outputs, references, task, interval=True, threshold=0.5)
     return results
 
 
-def show_predictions(folder: str, test: Dataset, labels: list[str], task: str) -> None:
-    """Load the saved model into a pipeline and classify a few texts of each class."""
+def show_predictions(folder: str, test: Dataset, labels: list[str], pipeline_task: str, task: str) -> None:
+    """Load the saved model into a pipeline, and print its answers to a few texts of each class, or to the first."""
     # The folder has the same pipeline as code, for which transformers would ask for trust_remote_code.
-    windowed = WindowedTextClassificationPipeline if task == "windowed-text-classification" else None
-    classifier = pipeline(task, folder, pipeline_class=windowed)
-    options = {"truncation": True} if task == "sentiment-analysis" else {}
-    references = np.array(test["label"])
-    for label in range(min(len(labels), 5)):
-        for row in np.flatnonzero(references == label)[:3].tolist():
-            inputs = {key: test[row][key] for key in ("text", "text_pair") if key in test.column_names}
-            answer = classifier(inputs, **options)
-            mark = "✓" if answer["label"] == labels[label] else "✗"
-            text = textwrap.shorten(" | ".join(inputs.values()), 90, placeholder=" …")
+    windowed = WindowedTextClassificationPipeline if pipeline_task == "windowed-text-classification" else None
+    classifier = pipeline(pipeline_task, folder, pipeline_class=windowed)
+    options = {"truncation": True} if pipeline_task == "sentiment-analysis" else {}
+    if task == "classification":
+        references = np.array(test["label"])
+        rows = [row for label in range(min(len(labels), 5)) for row in np.flatnonzero(references == label)[:3].tolist()]
+    else:
+        rows = list(range(min(len(test), 8)))
+    for row in rows:
+        inputs = {key: test[row][key] for key in ("text", "text_pair") if key in test.column_names}
+        truth = test[row]["label"]
+        text = textwrap.shorten(" | ".join(inputs.values()), 90, placeholder=" …")
+        if task == "multi_label":
+            found = {answer["label"] for answer in classifier(inputs, top_k=None, **options) if answer["score"] > 0.5}
+            expected = {name for name, is_set in zip(labels, truth, strict=True) if is_set}
+            print(f"  {'✓' if found == expected else '✗'} {', '.join(sorted(found)) or 'none':>20}   {text}")
+            continue
+        answer = classifier(inputs, **options)
+        if task == "regression":
+            print(f"  {answer['score']:8.3g} (in the data {truth:.3g})   {text}")
+        else:
+            mark = "✓" if answer["label"] == labels[truth] else "✗"
             print(f"  {mark} {answer['label']:>10} {answer['score']:4.0%}   {text}")
 
 
@@ -225,6 +252,10 @@ def parse_arguments(
                          "learned something; give a --model_name_or_path")  # fmt: skip
     if data_args.window_average and data_args.text_pair_column_name:
         raise ValueError("--window_average is for single texts; leave it out, or leave out --text_pair_column_name")
+    if data_args.task == "regression" and args.metric_for_best_model == "macro_f1":
+        args.metric_for_best_model = "mse"
+    if (args.metric_for_best_model or "").removeprefix("eval_") == "mse":
+        args.greater_is_better = False
     return model_args, data_args, args, unfreezing
 
 
@@ -232,7 +263,8 @@ def load_unlabelled(args: DataArguments, tokenizer, max_length: int) -> Dataset 
     """Load the unlabelled text and cut it into windows; None if there is none."""
     if args.unlabelled_file is None:
         return None
-    documents = load_documents(data_files={"train": args.unlabelled_file}, text_column=args.text_column_name)["train"]
+    files = {"train": args.unlabelled_file}
+    documents = load_documents(data_files=files, text_column=args.text_column_name, **args.layout)["train"]
     print(f"unlabelled: {len(documents):,} texts")
     return build_causal_examples(documents, tokenizer, max_length)
 
@@ -241,7 +273,15 @@ class ClassifierTrainer(AuxiliaryLossTrainer, PhasedTrainer):
     """A `Trainer` with an auxiliary loss and training phases, both optional."""
 
 
-def build_trainer(model, tokenizer, encoded: DatasetDict, unlabelled: Dataset | None, args, unfreezing=None) -> Trainer:
+def build_trainer(
+    model,
+    tokenizer,
+    encoded: DatasetDict,
+    unlabelled: Dataset | None,
+    args,
+    unfreezing=None,
+    task: str = "classification",
+) -> Trainer:
     """Build the `Trainer`, with our progress lines."""
     trainer = ClassifierTrainer(
         unfreezing=unfreezing,
@@ -253,14 +293,16 @@ def build_trainer(model, tokenizer, encoded: DatasetDict, unlabelled: Dataset | 
         eval_dataset=encoded["validation"],
         processing_class=tokenizer,
         data_collator=DataCollatorWithPadding(tokenizer),
-        compute_metrics=lambda output: score(output.predictions, output.label_ids),
+        compute_metrics=lambda output: score_outputs(output.predictions, output.label_ids, task),
         callbacks=[EarlyStoppingCallback(args.early_stopping_patience)] if args.load_best_model_at_end else None,
     )
     show_progress_lines(trainer)
     return trainer
 
 
-def save_companions(trainer: Trainer, task: str, labels: list[str], example: dict, scores: dict, training: dict):
+def save_companions(
+    trainer: Trainer, task: str, purpose: str, labels: list[str], example: dict, scores: dict, training: dict
+):
     """Save tokenizer, pipeline, training curve and model card beside the weights."""
     folder, model, tokenizer = trainer.args.output_dir, trainer.model, trainer.processing_class
     if task == "windowed-text-classification":
@@ -269,7 +311,7 @@ def save_companions(trainer: Trainer, task: str, labels: list[str], example: dic
     plot_training_curve(trainer.state.log_history, Path(folder) / "training_curve.png")
     write_model_card(
         folder,
-        f"A {type(model).__name__} with {model.num_parameters():,} parameters, fine-tuned to classify text.",
+        f"A {type(model).__name__} with {model.num_parameters():,} parameters, fine-tuned to {purpose}.",
         labels,
         example if "text_pair" in example else example["text"],
         scores,
@@ -291,7 +333,7 @@ def main(arguments: list[str] | None = None):
     # 2. Text, tokenizer, model
     splits, labels = load_splits(data_args, args.data_seed or 0)
     tokenizer = build_tokenizer(model_args, splits, checkpoint)
-    model = build_model(model_args, tokenizer, labels)
+    model = build_model(model_args, tokenizer, labels, data_args.task)
     check_output_folder(args.output_dir, model.config)
     max_length = base.settle_length(tokenizer, model, data_args.max_seq_length)
     size = f"{model.num_parameters():,} parameters, reads {max_length} tokens"
@@ -300,7 +342,7 @@ def main(arguments: list[str] | None = None):
     unlabelled = load_unlabelled(data_args, tokenizer, max_length)
 
     # 3. Training
-    trainer = build_trainer(model, tokenizer, encoded, unlabelled, args, unfreezing)
+    trainer = build_trainer(model, tokenizer, encoded, unlabelled, args, unfreezing, data_args.task)
     trained = trainer.train(resume_from_checkpoint=checkpoint)
     trainer.save_model()
     trainer.save_state()
@@ -308,9 +350,9 @@ def main(arguments: list[str] | None = None):
     # 4. Score the test split, which nothing else uses
     judged = "test" if "test" in splits else "validation"
     test = splits[judged]
-    results = score_test(trainer, test, encoded[judged], data_args.window_average)
-    majority = results["majority_accuracy"]
-    print(f"{judged} split ({len(test):,} texts), always guessing the largest class: {majority:.1%}")
+    results = score_test(trainer, test, encoded[judged], data_args.window_average, data_args.task)
+    guess = GUESSES[data_args.task].format_map(results)
+    print(f"{judged} split ({len(test):,} texts), {guess}")
     scores = describe_scores(results)
     print("\n".join(f"  {name}: {text}" for name, text in scores.items()))
 
@@ -328,12 +370,12 @@ def main(arguments: list[str] | None = None):
     }
     trainer.save_metrics("all", results, combined=False)
     if trainer.is_world_process_zero():
-        save_companions(trainer, task, labels, example, scores, training)
+        save_companions(trainer, task, PURPOSES[data_args.task], labels, example, scores, training)
         if args.push_to_hub:
             # trainer.push_to_hub would replace our model card.
             options = {"token": args.hub_token, "ignore_patterns": ["checkpoint-*", "training_args.bin"]}
             upload_folder(repo_id=trainer.hub_model_id, folder_path=args.output_dir, **options)
-        show_predictions(args.output_dir, test, labels, task)
+        show_predictions(args.output_dir, test, labels, task, data_args.task)
         trust = ", trust_remote_code=True" if data_args.window_average else ""
         print(f"saved to {args.output_dir}; use it: pipeline({task!r}, {args.output_dir!r}{trust})")
     end_processes()

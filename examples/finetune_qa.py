@@ -129,7 +129,7 @@ def load_splits(args: DataArguments, seed: int) -> DatasetDict:
     """Load the splits that the arguments name, or the bundled questions."""
     source = args.dataset_name, args.dataset_config_name, args.files(QUESTIONS) or None
     fractions = args.validation_fraction, args.test_fraction
-    splits = load_question_answering(*source, *fractions, args.skip_bad_rows, seed)
+    splits = load_question_answering(*source, *fractions, args.skip_bad_rows, seed, **args.layout)
     if args.max_train_samples:
         splits["train"] = splits["train"].shuffle(seed=seed).take(min(args.max_train_samples, len(splits["train"])))
     print(f"data: {base.sizes(splits)} questions")

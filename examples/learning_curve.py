@@ -32,14 +32,15 @@ import modeling_minibert  # noqa: F401 - registers the models
 from modeling_minibert.data import without_texts_of
 from modeling_minibert.data.files import read_table
 from modeling_minibert.evaluation.seeds import summarize_runs
-from modeling_minibert.training.script_arguments import plain_output
+from modeling_minibert.training.script_arguments import LayoutArguments, plain_output
+from tokenization.table_files import TableFormat
 
 OPINIONS = Path(__file__).parent / "data" / "opinions"
 STARTS = ("pretrained", "scratch")
 
 
 @dataclass
-class LabelledFiles:
+class LabelledFiles(LayoutArguments):
     """The labelled texts."""
 
     train_file: str = HfArg(default=str(OPINIONS / "train.csv"), help="with the columns text and label")
@@ -66,7 +67,9 @@ EPOCHS, LEAST_TEXTS = 4, 6400  # few labels are repeated until a run has seen th
 
 def read_labels(args: LabelledFiles) -> Dataset:
     """Load the labelled train texts, without those that are also test texts."""
-    train, test = (read_table(path, name) for path, name in ((args.train_file, "train"), (args.test_file, "test")))
+    layout = TableFormat(**args.layout)
+    files = {"train": args.train_file, "test": args.test_file}
+    train, test = (read_table(path, name, layout=layout) for name, path in files.items())
     for path, rows in ((args.train_file, train), (args.test_file, test)):
         missing = sorted({"text", "label"} - set(rows.column_names))
         if missing:
@@ -86,6 +89,13 @@ def stratified_order(labels: list, seed: int) -> np.ndarray:
         rows = random.permutation(np.flatnonzero(labels == label))
         places[rows] = (np.arange(len(rows)) + random.random()) / len(rows)
     return np.argsort(places, kind="stable")
+
+
+def layout_flags(args: LabelledFiles) -> list[str]:
+    """The flags that say how the test file is written."""
+    return [
+        word for name, value in args.layout.items() if value not in (None, True) for word in (f"--{name}", str(value))
+    ]
 
 
 def save_random_twin(checkpoint: str, seed: int, folder: Path) -> None:
@@ -110,7 +120,7 @@ def plan_runs(args: CurveArguments, train: Dataset, rest: list[str]) -> list[Run
                 flags = [
                     "--model_name_or_path", model, "--train_file", labels, "--test_file", args.test_file,
                     "--seed", str(seed), "--learning_rate", str(rate), "--num_train_epochs", str(epochs),
-                    *LAST_EPOCH, *rest,
+                    *LAST_EPOCH, *layout_flags(args), *rest,
                 ]  # fmt: skip
                 if args.freeze_share and start == "pretrained":
                     flags += ["--freeze_epochs", str(args.freeze_share * epochs)]

@@ -113,7 +113,7 @@ class PretrainingArguments(base.PretrainingRunArguments, PackedTrainingArguments
 def load_text(args: DataArguments, seed: int) -> dict[str, Dataset | IterableDataset]:
     """Load the documents: "train", which may be a stream, and "validation"."""
     options = args.text_column_name, args.train_split, args.leave_out, args.streaming, seed
-    return load_pretraining_text(args.dataset_name, args.files(STORIES), *options)
+    return load_pretraining_text(args.dataset_name, args.files(STORIES), *options, **args.layout)
 
 
 def build_tokenizer(

@@ -91,7 +91,7 @@ class PretrainingArguments(base.PretrainingRunArguments, PackedTrainingArguments
 def load_text(args: DataArguments, seed: int) -> dict[str, Dataset]:
     """Load the documents to train on and to score; the poem is learned by heart, so it is both."""
     files = args.files({"train": POEM, "validation": POEM})
-    return load_pretraining_text(args.dataset_name, files, args.text_column_name, seed=seed)
+    return load_pretraining_text(args.dataset_name, files, args.text_column_name, seed=seed, **args.layout)
 
 
 def build_tokenizer(args: ModelArguments, documents: Dataset, checkpoint: str | None, max_length: int):

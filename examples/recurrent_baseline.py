@@ -113,6 +113,8 @@ def main(arguments: list[str] | None = None):
     model_args, data_args, args, _ = parse_arguments(rest)
     if model_args.model_name_or_path:
         raise ValueError("all nets start from random weights; leave out --model_name_or_path")
+    if data_args.task != "classification":
+        raise ValueError(f"--task {data_args.task}: the recurrent nets classify; leave it out")
     prepare_cpu()
     splits, labels = load_splits(data_args, args.data_seed or 0)
     tokenizer = build_tokenizer(model_args, splits, None)

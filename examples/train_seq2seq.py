@@ -109,7 +109,7 @@ def load_pairs(args: DataArguments, seed: int) -> DatasetDict:
     if args.dataset_name and files:
         raise ValueError(f"--dataset_name and the files {sorted(files.values())} exclude each other; give one")
     if args.dataset_name or files:
-        return load_text_pairs(args.dataset_name, files or None, *columns, seed)
+        return load_text_pairs(args.dataset_name, files or None, *columns, seed, **args.layout)
     bundled = {split: str(PAIRS / f"{split}.csv") for split in ("train", "validation", "test")}
     splits = load_text_pairs(None, bundled, *columns)
     lecture = load_text_pairs(None, dict.fromkeys(("train", "validation"), str(PAIRS / "lecture.csv")), *columns)

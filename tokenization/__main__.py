@@ -10,6 +10,7 @@ import argparse
 import sys
 import time
 import unicodedata
+from collections.abc import Mapping
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
@@ -18,6 +19,8 @@ from .comparison import compare_tokenizers, format_reports
 from .console import prepare_console
 from .inspection import format_pieces, inspect_text, removed_marks
 from .stock_classes import SIDES, save_tokenizer
+from .table_files import TableFormat
+from .table_folders import find_table_files
 from .text_rules import PUNCTUATION_MODES
 from .text_sources import open_texts
 from .training import KINDS, train_tokenizer
@@ -54,7 +57,7 @@ def describe(error: Exception) -> str:
 class OneLineParser(argparse.ArgumentParser):
     """A parser that reports mistakes in one line, and names the flag nearest to an unknown one."""
 
-    commands: dict[str, argparse.ArgumentParser] = {}
+    commands: Mapping[str, argparse.ArgumentParser] = {}
 
     def parse_args(self, args=None, namespace=None):
         """Parse as usual, but report what is unknown."""
@@ -77,8 +80,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_train_options(commands.add_parser("train", help="learn a vocabulary from text"))
     compare = commands.add_parser("compare", help="measure several tokenizers on the same text")
     compare.add_argument("tokenizers", nargs="+", metavar="TOKENIZER_DIR")
-    compare.add_argument("--file", type=Path, nargs="+", required=True, help="utf-8 text, or a table")
+    compare.add_argument("--file", type=Path, nargs="+", required=True, help="text, or a table")
     compare.add_argument("--text_column", default="text", help="column of a table (text)")
+    _add_file_options(compare)
     compare.set_defaults(run=run_compare)
     inspect = commands.add_parser("inspect", help="list the pieces of one text")
     inspect.add_argument("text")
@@ -94,12 +98,13 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_train_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `train`, named like the arguments of `train_tokenizer`."""
     add = parser.add_argument
-    add("files", nargs="*", type=Path, metavar="FILE", help="utf-8 text, one text per line; or .parquet .csv .json(l)")
+    add("files", nargs="*", type=Path, metavar="FILE", help="text, one text per line; or .parquet .csv .json(l)")
     add("--dataset_name", help="a data set of datasets.load_dataset: a Hub id or a local folder")
     add("--dataset_config_name", help="configuration of that data set")
     add("--dataset_split", default="train", help="split of that data set (train)")
     add("--streaming", action="store_true", help="read the data set without storing it")
     add("--text_column", default="text", help="column that holds the text (text)")
+    _add_file_options(parser)
     add("--output_dir", required=True, help="folder for the tokenizer")
     add("--kind", default="wordpiece", help=f"one of {', '.join(KINDS)} (wordpiece)")
     add("--vocab_size", type=int, default=8000, help="number of ids, special tokens included (8000)")
@@ -122,6 +127,21 @@ def _add_train_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run_train)
 
 
+def _add_file_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how text files are written."""
+    add = parser.add_argument
+    add("--delimiter", help="character between the cells of a csv, or tab (a comma; a tab in .tsv)")
+    add("--encoding", help="of text files, for example cp1252 (that of the byte-order mark, or UTF-8)")
+    add("--quotes", type=_truth, default=True, help="whether cells of a csv may stand in quotation marks (true)")
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not true or false")
+    return text.lower() == "true"
+
+
+_FILE_OPTIONS = ("delimiter", "encoding", "quotes")
 _TRAIN_OPTIONS = (
     "kind vocab_size lowercase strip_accents min_frequency limit_alphabet byte_fallback model_max_length padding_side "
     "truncation_side strip_html punctuation phrases"
@@ -160,7 +180,15 @@ def _training_texts(options: argparse.Namespace):
             f"dataset_name {options.dataset_name!r}"
         )
     if options.files:
-        return open_texts(options.files, options.text_column)
+        return open_texts(options.files, options.text_column, *(getattr(options, name) for name in _FILE_OPTIONS))
+    if Path(options.dataset_name).is_dir():
+        layout = TableFormat(*(getattr(options, name) for name in _FILE_OPTIONS))
+        files, layout = find_table_files(options.dataset_name, options.dataset_config_name, layout)
+        if files is not None:
+            if options.dataset_split not in files:
+                raise ValueError(f"there is no split {options.dataset_split!r}; the splits are {sorted(files)}")
+            paths = [Path(path) for path in files[options.dataset_split]]
+            return open_texts(paths, options.text_column, layout.delimiter, layout.encoding, layout.quotes)
     from datasets import load_dataset
 
     name, split = options.dataset_name, options.dataset_split
@@ -168,13 +196,14 @@ def _training_texts(options: argparse.Namespace):
         dataset = load_dataset(name, options.dataset_config_name, split=split, streaming=options.streaming)
     except Exception as error:  # the cause says what is wrong with the data
         raise ValueError(f"cannot read the data set {name!r}: {error.__cause__ or error}") from error
-    return open_texts(dataset, options.text_column)
+    return open_texts(dataset, options.text_column, *(getattr(options, name) for name in _FILE_OPTIONS))
 
 
 def run_compare(options: argparse.Namespace) -> None:
     """Print one row per tokenizer."""
     tokenizers = {name: load_tokenizer(name) for name in options.tokenizers}
-    print(format_reports(compare_tokenizers(tokenizers, options.file, options.text_column)))
+    texts = open_texts(options.file, options.text_column, *(getattr(options, name) for name in _FILE_OPTIONS))
+    print(format_reports(compare_tokenizers(tokenizers, texts)))
 
 
 def run_inspect(options: argparse.Namespace) -> None:

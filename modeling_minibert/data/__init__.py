@@ -4,6 +4,7 @@ from .causal_examples import DataCollatorForCausalLM, build_causal_examples
 from .classification import load_text_classification, tokenize_windows
 from .documents import load_documents, load_pretraining_text, split_sentences
 from .flat_batches import DataCollatorWithPacking, TokenBudgetBatches
+from .labels import TASKS
 from .masking import DataCollatorForPretraining, mask_tokens
 from .pretraining_examples import build_examples
 from .question_features import question_features
@@ -26,6 +27,7 @@ __all__ = [
     "DataCollatorWithPacking",
     "PairCollator",
     "StreamedBatches",
+    "TASKS",
     "TokenBudgetBatches",
     "WordCache",
     "add_task_tokens",

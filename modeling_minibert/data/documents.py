@@ -16,7 +16,10 @@ from pathlib import Path
 
 from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict, concatenate_datasets
 
-from .files import READERS, as_paths, check_files, check_utf8, read_table
+from tokenization.table_files import TableFormat
+from tokenization.text_files import read_lines
+
+from .files import READERS, as_paths, check_files, read_table
 from .splits import check_columns, check_text, check_train, load_splits, without_texts_of
 
 STREAM_HELD_OUT = 1_000  # documents at the start of a stream that become validation
@@ -39,6 +42,9 @@ def load_documents(
     data_files: Mapping[str, str | list[str]] | None = None,
     text_column: str = "text",
     streaming: bool = False,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    quotes: bool = True,
 ) -> DatasetDict | IterableDatasetDict:
     """Load text, one document per row.
 
@@ -51,6 +57,7 @@ def load_documents(
             `train` is needed.
         text_column: the column that holds the text; ignored for txt files.
         streaming: read lazily, for text larger than memory.
+        delimiter, encoding, quotes: how text files are written, see `TableFormat`.
 
     Returns:
         All splits, each with one column `text`.
@@ -58,10 +65,11 @@ def load_documents(
     Raises:
         FileNotFoundError: a file is missing.
         ValueError: no train split, no text, a missing column (names the columns), or an unreadable file (names file
-            and byte).
+            and row or byte).
     """
     read = partial(_read_files, text_column=text_column, streaming=streaming)
-    raw = load_splits(dataset_name, dataset_config_name, data_files, read, streaming)
+    layout = TableFormat(delimiter, encoding, quotes)
+    raw = load_splits(dataset_name, dataset_config_name, data_files, read, streaming, layout)
     check_train(raw)
     splits = {split: _select_text(dataset, text_column, split) for split, dataset in raw.items()}
     return IterableDatasetDict(splits) if streaming else DatasetDict(splits)
@@ -75,6 +83,9 @@ def load_pretraining_text(
     leave_out: str | None = None,
     streaming: bool = False,
     seed: int = 0,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    quotes: bool = True,
 ) -> dict[str, Dataset | IterableDataset]:
     """Load documents as "train" and "validation"; only "train" can be a stream.
 
@@ -88,15 +99,16 @@ def load_pretraining_text(
         leave_out: a split or a file whose texts are removed from train.
         streaming: read lazily, for text larger than memory.
         seed: for splitting.
+        delimiter, encoding, quotes: how text files are written, see `TableFormat`.
 
     Raises:
-        ValueError: a missing split (names the splits), or as `load_documents`.
+        ValueError: a missing split (names the splits), a single document, or as `load_documents`.
     """
     paths: dict[str, str | list[str]] = {split: path for split, path in (files or {}).items() if path}
     unwanted = leave_out
     if leave_out and Path(leave_out).is_file():
         paths, unwanted = paths | {"leave_out": leave_out}, "leave_out"
-    splits = load_documents(dataset_name, None, paths or None, text_column, streaming)
+    splits = load_documents(dataset_name, None, paths or None, text_column, streaming, delimiter, encoding, quotes)
     names = train_split.split("+") if dataset_name else ["train"]
     missing = sorted({*names, *filter(None, [unwanted])} - set(splits))
     if missing:
@@ -112,6 +124,11 @@ def load_pretraining_text(
         # train.skip would skip again in each process's share of the stream.
         held_out = Dataset.from_list(list(train.take(STREAM_HELD_OUT)))
         return {"train": without_texts_of(train, held_out), "validation": held_out}
+    if len(train) < 2:
+        raise ValueError(
+            "there is one document, and none left over for validation; give a validation file, or separate documents "
+            "by blank lines"
+        )
     parts = train.train_test_split(min(max(len(train) // 100, 1), 1000), seed=seed)
     return {"train": parts["train"], "validation": parts["test"]}
 
@@ -150,7 +167,7 @@ def _ends_sentence(line: str, start: int, end: re.Match) -> bool:
     return not (is_initial or is_list_number or word[0].lower() in ABBREVIATIONS)
 
 
-def _read_files(paths: str | list[str], split: str, text_column: str, streaming: bool):
+def _read_files(paths: str | list[str], split: str, text_column: str, streaming: bool, layout: TableFormat):
     """Read the files of one split, tables or text files."""
     paths = as_paths(paths)
     check_files(paths, [*READERS, ".txt"])
@@ -158,41 +175,41 @@ def _read_files(paths: str | list[str], split: str, text_column: str, streaming:
     if len(kinds) > 1:
         raise ValueError(f"the {split} split has files of the kinds {kinds}; all of a split must be of one kind")
     if kinds != [".txt"]:
-        return read_table(paths, split, streaming)
+        return read_table(paths, split, streaming, layout)
     for path in paths:
-        check_utf8(path)
+        for _ in read_lines(path, layout.encoding):  # raises for bytes of another encoding
+            pass
     # Size and time are unused arguments that enter the cache key, so that a changed file is read again.
     state = [(path, Path(path).stat().st_size, Path(path).stat().st_mtime_ns) for path in paths]
-    arguments = {"files": state, "column": text_column}
+    arguments = {"files": state, "column": text_column, "encoding": layout.encoding}
     if streaming:
         return IterableDataset.from_generator(_documents_of_text_files, gen_kwargs=arguments)
     return Dataset.from_generator(_documents_of_text_files, gen_kwargs=arguments)
 
 
-def _documents_of_text_files(files: list[tuple[str, int, int]], column: str) -> Iterator[dict[str, str]]:
+def _documents_of_text_files(
+    files: list[tuple[str, int, int]], column: str, encoding: str | None
+) -> Iterator[dict[str, str]]:
     for path, *_ in files:
-        blank_separated = _has_inner_blank_line(path)
-        with open(path, encoding="utf-8-sig") as file:
-            if blank_separated:
-                for is_text, lines in groupby(file, key=lambda line: bool(line.strip())):
-                    if is_text:
-                        yield {column: "\n".join(line.strip() for line in lines)}
-            else:
-                for line in file:
-                    yield {column: line.strip()}
+        if _has_inner_blank_line(path, encoding):
+            for is_text, lines in groupby(read_lines(path, encoding), key=lambda line: bool(line.strip())):
+                if is_text:
+                    yield {column: "\n".join(line.strip() for line in lines)}
+        else:
+            for line in read_lines(path, encoding):
+                yield {column: line.strip()}
 
 
-def _has_inner_blank_line(path: str) -> bool:
+def _has_inner_blank_line(path: str, encoding: str | None) -> bool:
     """Return whether a file has a blank line between two lines of text."""
     seen_text = seen_blank = False
-    with open(path, encoding="utf-8-sig") as file:
-        for line in file:
-            if not line.strip():
-                seen_blank = seen_text
-            elif seen_blank:
-                return True
-            else:
-                seen_text = True
+    for line in read_lines(path, encoding):
+        if not line.strip():
+            seen_blank = seen_text
+        elif seen_blank:
+            return True
+        else:
+            seen_text = True
     return False
 
 
@@ -200,7 +217,7 @@ def _select_text(dataset, text_column: str, split: str):
     """Select the text as column `text`, and drop empty documents."""
     check_columns(dataset, [text_column], split)
     is_streamed = isinstance(dataset, IterableDataset)
-    if not is_streamed:
+    if dataset.features is not None:
         check_text(dataset, text_column, split)
     dataset = dataset.select_columns([text_column])
     if text_column != "text":

@@ -9,14 +9,17 @@ as in SQuAD on the Hub; a question without an answer (SQuAD v2) has two empty li
 Sources: Rajpurkar et al. 2016 and 2018 (SQuAD v1.1 and v2).
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from datasets import Dataset, DatasetDict, Features, List, Value
 
-from .files import check_files, check_utf8, read_table
+from tokenization.json_files import load_json
+from tokenization.table_files import TableFormat
+
+from .files import as_paths, check_files, read_table
+from .json_types import find_features
 from .splits import SPLITS, check_columns, check_train, load_splits
 
 FEATURES = Features(
@@ -35,6 +38,9 @@ def load_question_answering(
     test_fraction: float = 0.1,
     skip_bad_rows: bool = False,
     seed: int = 0,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    quotes: bool = True,
 ) -> DatasetDict:
     """Load questions and check them; split test and validation sets by article if they are not given.
 
@@ -47,10 +53,11 @@ def load_question_answering(
         data_files: split name → json (official, nested), json lines or parquet file.
         validation_fraction: share of train articles for validation, from 0 (no validation split) to below 1.
         test_fraction: share of articles for test if there is a single split, above 0 and below 1.
-        skip_bad_rows: drop bad rows instead of raising, and print their number: rows without question or context, with
-            an answer that is not in its context, and train (validation) rows whose context is also in another split
-            (in test).
+        skip_bad_rows: drop bad rows instead of raising, and print their number: rows without question, context or
+            answers, with an answer that is not in its context or contradicts `is_impossible`, and train (validation)
+            rows whose context is also in another split (in test).
         seed: for splitting.
+        delimiter, encoding, quotes: how text files are written, see `TableFormat`.
 
     Raises:
         FileNotFoundError: a file is missing.
@@ -59,8 +66,9 @@ def load_question_answering(
     """
     if not 0 <= validation_fraction < 1:
         raise ValueError(f"validation_fraction is {validation_fraction}; it must be at least 0 and below 1")
-    raw = load_splits(dataset_name, dataset_config_name, data_files, read_questions)
-    splits = {split: _check_rows(_select_columns(rows, split), split, skip_bad_rows) for split, rows in raw.items()}
+    layout = TableFormat(delimiter, encoding, quotes)
+    raw = load_splits(dataset_name, dataset_config_name, data_files, read_questions, layout=layout)
+    splits = {split: _check_rows(*_select_columns(rows, split), split, skip_bad_rows) for split, rows in raw.items()}
     if len(splits) == 1:
         ((only, rows),) = splits.items()
         train, test = split_by_article(rows, test_fraction, seed, f"test, of the {only} split")
@@ -76,41 +84,64 @@ def load_question_answering(
     return DatasetDict({split: splits[split] for split in SPLITS if split in splits})
 
 
-def read_questions(path: str, split: str) -> Dataset:
-    """Read one file: SQuAD's official json (questions in paragraphs in articles) or a table.
+def read_questions(paths: str | list[str], split: str, layout: TableFormat | None = None) -> Dataset:
+    """Read the files of one split: SQuAD's official json (questions in paragraphs in articles) or tables.
 
-    Raises as `files.read_table`.
+    Raises as `files.read_table`, and for an article without its parts (names file and article).
     """
-    if Path(path).suffix.lower() == ".json":
-        check_files([path], [".json"])
-        check_utf8(path)
-        try:
-            content = json.loads(Path(path).read_text(encoding="utf-8-sig"))
-        except json.JSONDecodeError:
-            content = None  # json lines, or broken json, for which read_table raises
-        if isinstance(content, dict) and isinstance(content.get("data"), list):
-            rows = list(_flatten(content["data"]))
+    paths, layout = as_paths(paths), layout or TableFormat()
+    if all(Path(path).suffix.lower() == ".json" for path in paths):
+        check_files(paths, [".json"])
+        contents = {path: articles for path in paths if (articles := _articles(path, layout)) is not None}
+        if len(contents) == len(paths):
+            rows = [row for path, articles in contents.items() for row in _flatten(articles, path)]
             if not rows:
-                raise ValueError(f"the {split} split has no rows: {path} has no questions")
-            return Dataset.from_list(rows)
-    return read_table(path, split)
+                raise ValueError(f"the {split} split has no rows: {', '.join(paths)} has no questions")
+            features = find_features(rows)
+            return Dataset.from_list([{name: row.get(name) for name in features} for _, row in rows], features=features)
+    return read_table(paths, split, layout=layout)
 
 
-def _flatten(articles: list[dict]) -> Iterator[dict]:
-    """Yield one row per question from SQuAD's articles; flat rows are passed through."""
-    for article in articles:
-        if "paragraphs" not in article:
-            yield article
+def _articles(path: str, layout: TableFormat) -> list | None:
+    """The articles of a file of SQuAD; None for json lines, or for broken json, for which `read_table` raises."""
+    try:
+        content = load_json(path, layout.encoding)
+    except ValueError:
+        return None
+    return content["data"] if isinstance(content, dict) and isinstance(content.get("data"), list) else None
+
+
+def _flatten(articles: list, path: str) -> Iterator[tuple[str, dict]]:
+    """Yield the place and the row of each question of SQuAD's articles; flat rows are passed through."""
+    for number, article in enumerate(articles):
+        place = f"{path}, article {number}"
+        if isinstance(article, dict) and "question" in article and "paragraphs" not in article:
+            yield f"{path}, row {number}", article
             continue
-        for paragraph in article["paragraphs"]:
-            for question in paragraph["qas"]:
-                yield {
-                    "id": question.get("id"),
-                    "title": article.get("title"),
-                    "context": paragraph.get("context"),
-                    "question": question.get("question"),
-                    "answers": question.get("answers"),
-                }
+        for index, paragraph in enumerate(_part(article, "paragraphs", place)):
+            for which, question in enumerate(_part(paragraph, "qas", f"{place}, paragraph {index}")):
+                where = f"{place}, paragraph {index}, question {which}"
+                if not isinstance(question, dict):
+                    raise ValueError(f"{where} is {question!r:.60}, not an object")
+                yield (
+                    where,
+                    {
+                        "id": question.get("id"),
+                        "title": article.get("title"),
+                        "context": paragraph.get("context"),
+                        "question": question.get("question"),
+                        "answers": question.get("answers"),
+                        "is_impossible": question.get("is_impossible"),
+                    },
+                )
+
+
+def _part(value, key: str, place: str) -> list:
+    """The list under a key of an object."""
+    part = value.get(key) if isinstance(value, dict) else None
+    if not isinstance(part, list):
+        raise ValueError(f"{place} has no list {key!r}; the file looks incomplete, write it again or remove that part")
+    return part
 
 
 def _as_lists(answers, row: str) -> dict[str, list]:
@@ -118,38 +149,61 @@ def _as_lists(answers, row: str) -> dict[str, list]:
     keys = ("text", "answer_start")
     if isinstance(answers, dict) and all(isinstance(answers.get(key), list) for key in keys):
         return {key: answers[key] for key in keys}
-    if answers is None or (isinstance(answers, list) and all(set(keys) <= set(answer) for answer in answers)):
-        return {key: [answer[key] for answer in answers or []] for key in keys}
+    if isinstance(answers, list) and all(isinstance(answer, dict) and set(keys) <= set(answer) for answer in answers):
+        return {key: [answer[key] for answer in answers] for key in keys}
     raise ValueError(
         f"{row} has the answers {answers!r:.80}; they must be {{'text': [...], 'answer_start': [...]}} or a list of "
         f"{{'text': ..., 'answer_start': ...}}; empty lists where there is no answer"
     )
 
 
-def _select_columns(rows: Dataset, split: str) -> Dataset:
-    """Convert rows to `FEATURES`; a missing id becomes the number of the row, a missing title an empty string."""
+def _select_columns(rows: Dataset, split: str) -> tuple[Dataset, dict[int, str]]:
+    """Convert rows to `FEATURES`; a missing id becomes the number of the row, a missing title an empty string.
+
+    Returns:
+        The rows, and row → fault for rows whose answers are missing or contradict `is_impossible`.
+    """
     check_columns(rows, ("question", "context", "answers"), split)
-    selected = [
-        {
-            "id": f"{split}-{number}" if row.get("id") is None else str(row["id"]),
-            "title": row.get("title") or "",
-            "context": row["context"] or "",
-            "question": row["question"] or "",
-            "answers": _as_lists(row["answers"], f"row {number} of the {split} split"),
-        }
-        for number, row in enumerate(rows)
-    ]
+    for name in ("question", "context"):
+        if getattr(rows.features[name], "dtype", None) not in ("string", "large_string", "null"):
+            raise ValueError(f"the column {name!r} of the {split} split holds {rows.features[name]}, not text")
+    selected, faults = [], {}
+    for number, row in enumerate(rows):
+        place, given = f"row {number} of the {split} split", row["answers"]
+        is_missing = given is None or isinstance(given, dict) and all(value is None for value in given.values())
+        answers = {"text": [], "answer_start": []} if is_missing else _as_lists(given, place)
+        if is_missing and row.get("is_impossible") is not True:
+            faults[number] = "it has no answers; a question without an answer has empty lists"
+        elif row.get("is_impossible") not in (None, True, False):
+            faults[number] = f"its is_impossible is {row['is_impossible']!r:.40}, not true or false"
+        elif row.get("is_impossible") is not None and bool(row["is_impossible"]) == bool(answers["text"]):
+            count = len(answers["text"])
+            faults[number] = f"its is_impossible is {row['is_impossible']}, but it has {count or 'no'} answers"
+        selected.append(
+            {
+                "id": _as_text(row.get("id"), f"{split}-{number}"),
+                "title": _as_text(row.get("title"), ""),
+                "context": row["context"] or "",
+                "question": row["question"] or "",
+                "answers": answers,
+            }
+        )
     seen = {}
     for number, row in enumerate(selected):
         first = seen.setdefault(row["id"], number)
         if first != number:
             raise ValueError(f"rows {first} and {number} of the {split} split have the same id {row['id']!r}")
-    return Dataset.from_list(selected, features=FEATURES)
+    return Dataset.from_list(selected, features=FEATURES), faults
 
 
-def _check_rows(rows: Dataset, split: str, skip: bool) -> Dataset:
-    """Raise if rows are faulty, or drop them with `skip`."""
-    faults = {number: fault for number, row in enumerate(rows) if (fault := find_fault(row))}
+def _as_text(value, default: str) -> str:
+    """An id or a title as text; numbers are allowed, and `default` stands for a missing one."""
+    return default if value is None or value != value else str(value)
+
+
+def _check_rows(rows: Dataset, known: dict[int, str], split: str, skip: bool) -> Dataset:
+    """Raise if rows are faulty, or drop them with `skip`; `known` are faults that were found before."""
+    faults = {number: fault for number, row in enumerate(rows) if (fault := known.get(number) or find_fault(row))}
     if not faults:
         return rows
     named = "; ".join(f"row {number} (id {rows[number]['id']}): {fault}" for number, fault in list(faults.items())[:3])
@@ -175,6 +229,8 @@ def find_fault(row: dict) -> str | None:
             return "it has an empty answer; a question without an answer has empty lists"
         if start < 0 or context[start : start + len(text)] != text:
             found = context[max(start, 0) : max(start, 0) + len(text)]
+            if text not in context and text in row["question"]:
+                return f"the answer {text!r:.60} is in its question, not in its context; are the two columns swapped?"
             return f"the answer {text!r:.60} is not in its context at character {start}, which reads {found!r:.60}"
     return None
 

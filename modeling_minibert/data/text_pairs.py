@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from datasets import Dataset, DatasetDict
 from transformers import DataCollatorForSeq2Seq
 
+from tokenization.table_files import TableFormat
+
 from .flat_batches import single_rows
-from .splits import SPLITS, check_columns, check_train, load_splits, without_texts_of
+from .splits import SPLITS, check_columns, check_text, check_train, load_splits, without_texts_of
 
 VALIDATION_SHARE = 0.05
 
@@ -24,6 +26,9 @@ def load_text_pairs(
     source_column: str = "source",
     target_column: str = "target",
     seed: int = 0,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    quotes: bool = True,
 ) -> DatasetDict:
     """Load text pairs and check them; split a validation set from train if none is given.
 
@@ -35,12 +40,14 @@ def load_text_pairs(
         data_files: split name → csv, tsv, json (lines) or parquet file; `train` is needed.
         source_column, target_column: names of the two columns.
         seed: for splitting.
+        delimiter, encoding, quotes: how csv, tsv and json files are written, see `TableFormat`.
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: no train split, no rows, a missing column (names the columns), or an empty text (names the first).
+        ValueError: no train split, no rows, a missing column (names the columns), a column that is not text, an empty
+            text (names the first), or an unreadable file (names file, row or byte).
     """
-    raw = load_splits(dataset_name, None, data_files)
+    raw = load_splits(dataset_name, None, data_files, layout=TableFormat(delimiter, encoding, quotes))
     check_train(raw)
     splits = DatasetDict(
         {name: _select_texts(raw[name], source_column, target_column, name) for name in SPLITS if name in raw}
@@ -48,6 +55,8 @@ def load_text_pairs(
     if "test" in splits:
         splits["train"] = _drop_test_pairs(splits["train"], splits["test"])
     if "validation" not in splits:
+        if len(splits["train"]) < 2:
+            raise ValueError("there is one train pair, and none left over for validation; give a validation split")
         size = max(1, round(VALIDATION_SHARE * len(splits["train"])))
         parts = splits["train"].train_test_split(size, seed=seed)
         splits["train"], splits["validation"] = parts["train"], parts["test"]
@@ -65,7 +74,8 @@ def _select_texts(dataset: Dataset, source_column: str, target_column: str, spli
     check_columns(dataset, wanted.values(), split)
     dataset = dataset.select_columns(list(wanted.values()))
     for ours, theirs in wanted.items():
-        empty = [row for row, text in enumerate(dataset[theirs]) if not isinstance(text, str) or not text.strip()]
+        check_text(dataset, theirs, split)
+        empty = [row for row, text in enumerate(dataset[theirs]) if text is None or not text.strip()]
         if empty:
             raise ValueError(f"the {split} split has {len(empty)} rows without {theirs!r}, the first is row {empty[0]}")
         if ours != theirs:

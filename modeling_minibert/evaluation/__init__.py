@@ -3,9 +3,11 @@
 from .answer_extraction import FoundAnswer, find_answers
 from .answer_scores import QuestionAnsweringMetrics
 from .bootstrap import bootstrap_interval
-from .classification import ClassificationMetrics, average_by_text, describe_scores
+from .classification import ClassificationMetrics, MultiLabelMetrics, average_by_text, describe_scores
+from .classifier_tasks import guess_without_reading, score_outputs
 from .generation import GenerationMetrics
 from .language_modeling import count_next, count_right, language_modeling_scores, pretraining_scores
+from .regression import RegressionMetrics
 from .text_quality import (
     distinct_ngrams,
     perplexity,
@@ -20,6 +22,8 @@ __all__ = [
     "FoundAnswer",
     "QuestionAnsweringMetrics",
     "GenerationMetrics",
+    "MultiLabelMetrics",
+    "RegressionMetrics",
     "average_by_text",
     "bootstrap_interval",
     "count_next",
@@ -27,11 +31,13 @@ __all__ = [
     "describe_scores",
     "distinct_ngrams",
     "find_answers",
+    "guess_without_reading",
     "language_modeling_scores",
     "perplexity",
     "plot_token_probabilities",
     "pretraining_scores",
     "repeated_ngrams",
+    "score_outputs",
     "self_bleu",
     "token_log_probs",
 ]

@@ -23,7 +23,7 @@ def bootstrap_interval(
     Args:
         score: takes predictions, references and, like scikit-learn's scores, `sample_weight`: the number of times each
             row was drawn.
-        predictions, references: (N,), in the same order.
+        predictions, references: (N,), or (N, C) for sets of labels, in the same order.
         draws: number of resampled test sets.
         confidence: 0 to 1.
         seed: for the draws.
@@ -39,7 +39,8 @@ def bootstrap_interval(
     # Equal rows are interchangeable, and a classifier has few distinct ones: drawing their counts is faster.
     rows, counts = np.unique(np.stack([predictions, references], axis=1), axis=0, return_counts=True)
     drawn = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=draws)
-    scores = [score(*rows[weights > 0].T, sample_weight=weights[weights > 0]) for weights in drawn]
+    rows = rows.swapaxes(0, 1)
+    scores = [score(*rows[:, weights > 0], sample_weight=weights[weights > 0]) for weights in drawn]
     tail = 100 * (1 - confidence) / 2
     low, high = np.percentile(scores, [tail, 100 - tail])
     return float(low), float(high)

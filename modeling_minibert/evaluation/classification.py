@@ -1,4 +1,4 @@
-"""Accuracy and macro-F1 of a classifier with bootstrap intervals, as an `evaluate` metric over scikit-learn.
+"""Scores of classes and of several labels per text, with bootstrap intervals: `evaluate` metrics over scikit-learn.
 
 `evaluate.load("accuracy")` needs the network; `evaluate.load` on this file works offline.
 """
@@ -6,6 +6,7 @@
 import datasets
 import evaluate
 import numpy as np
+from scipy.special import expit, softmax
 from sklearn.metrics import accuracy_score, f1_score
 
 from .bootstrap import bootstrap_interval
@@ -36,29 +37,71 @@ class ClassificationMetrics(evaluate.Metric):
         )
 
     def _compute(self, predictions, references, interval: bool = False) -> dict:
-        predictions, references = np.asarray(predictions), np.asarray(references)
-        scores: dict = {}
-        for name, score in (("accuracy", accuracy), ("macro_f1", macro_f1)):
-            scores[name] = score(predictions, references)
-            if interval:
-                scores[f"{name}_interval"] = bootstrap_interval(score, predictions, references)
-        return scores
+        scores = {"accuracy": accuracy, "macro_f1": macro_f1}
+        return with_intervals(scores, np.asarray(predictions), np.asarray(references), interval)
 
 
-def average_by_text(logits: np.ndarray, window_to_text: list[int]) -> np.ndarray:
-    """Average the class probabilities of each text's windows.
+class MultiLabelMetrics(evaluate.Metric):
+    """Scores of label sets, rows of 0 and 1: `MultiLabelMetrics().compute(predictions=…, references=…)`.
+
+    `macro_f1` is the mean of the F1 scores of all labels, 0 for a label that never occurs and is never predicted;
+    `micro_f1` counts all decisions together; `accuracy` is the share of texts whose labels are all right.
+    With `interval=True` it adds 95 % bootstrap intervals.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        rows = datasets.List(datasets.Value("int32"))
+        return evaluate.MetricInfo(
+            description="Accuracy, macro-F1 and micro-F1 of sets of labels, with bootstrap intervals.",
+            citation="",
+            inputs_description="predictions and references: a row of 0 and 1 per text.",
+            features=datasets.Features({"predictions": rows, "references": rows}),
+        )
+
+    def _compute(self, predictions, references, interval: bool = False) -> dict:
+        scores = {"accuracy": accuracy, "macro_f1": _f1_of("macro"), "micro_f1": _f1_of("micro")}
+        return with_intervals(scores, np.asarray(predictions), np.asarray(references), interval)
+
+
+def _f1_of(average: str):
+    """A score of label sets, (N, C) of 0 and 1."""
+
+    def score(predictions, references, sample_weight=None) -> float:
+        return float(f1_score(references, predictions, average=average, sample_weight=sample_weight, zero_division=0.0))
+
+    return score
+
+
+def with_intervals(scores: dict, predictions: np.ndarray, references: np.ndarray, interval: bool) -> dict:
+    """Compute scores, name → function, and with `interval` their bootstrap intervals as `<name>_interval`."""
+    results: dict = {}
+    for name, score in scores.items():
+        results[name] = score(predictions, references)
+        if interval:
+            results[f"{name}_interval"] = bootstrap_interval(score, predictions, references)
+    return results
+
+
+def average_by_text(
+    logits: np.ndarray, window_to_text: list[int], problem_type: str = "single_label_classification"
+) -> np.ndarray:
+    """Average the probabilities, or for regression the predicted numbers, of each text's windows.
 
     Args:
         logits: (windows, C).
         window_to_text: for each window the index of its text, from 0; every text has at least one window.
+        problem_type: of the model's configuration; it selects softmax, sigmoid or nothing.
 
     Returns:
-        (texts, C) probabilities.
+        (texts, C) probabilities or numbers.
     """
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities = shifted / shifted.sum(axis=-1, keepdims=True)
+    values = logits
+    if problem_type == "multi_label_classification":
+        values = expit(logits)
+    elif problem_type != "regression":
+        values = softmax(logits, axis=-1)
     totals = np.zeros((max(window_to_text) + 1, logits.shape[-1]))
-    np.add.at(totals, window_to_text, probabilities)
+    np.add.at(totals, window_to_text, values)
     return totals / np.bincount(window_to_text)[:, None]
 
 
@@ -66,12 +109,15 @@ def describe_scores(results: dict) -> dict[str, str]:
     """Format the scores of a test: 'accuracy, single pass' → '87.2% (95 % interval 86.8% to 87.6%)' and so on.
 
     Args:
-        results: "single_pass", "window_average" or both → what `ClassificationMetrics` computed, with intervals.
+        results: "single_pass", "window_average" or both → what a metric computed, with intervals. Scores of numbers
+            (`RegressionMetrics`) are not written as percentages.
     """
     text = {}
     for way in ("single_pass", "window_average"):
-        for name in ("accuracy", "macro_f1") if way in results else ():
-            low, high = results[way][f"{name}_interval"]
-            shown = f"{results[way][name]:.1%} (95 % interval {low:.1%} to {high:.1%})"
+        scores = results.get(way, {})
+        for name in (name for name in scores if f"{name}_interval" in scores):
+            form = ".1%" if name in ("accuracy", "macro_f1", "micro_f1") else ".4g"
+            low, high = scores[f"{name}_interval"]
+            shown = f"{scores[name]:{form}} (95 % interval {low:{form}} to {high:{form}})"
             text[f"{name}, {way.replace('_', ' ')}"] = shown
     return text

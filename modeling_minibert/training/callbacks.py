@@ -9,7 +9,8 @@ import warnings
 
 from transformers import PrinterCallback, ProgressCallback, Trainer, TrainerCallback, TrainingArguments
 
-NOT_PERCENT = ("loss", "perplexity", "bleu", "chrf", "rouge1", "rouge2", "rougeL")  # printed as plain numbers
+# Scores that are printed as plain numbers.
+NOT_PERCENT = ("loss", "perplexity", "bleu", "chrf", "rouge1", "rouge2", "rougeL", "mse", "pearson", "spearman")
 
 
 class ProgressLines(TrainerCallback):

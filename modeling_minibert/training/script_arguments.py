@@ -67,7 +67,25 @@ class CheckpointArguments(InheritedHelp):
 
 
 @dataclass
-class FileArguments(InheritedHelp):
+class LayoutArguments(InheritedHelp):
+    """How the text files are written."""
+
+    delimiter: str | None = HfArg(
+        default=None, help="character between the cells of a csv, or tab; none: a comma, in .tsv a tab"
+    )
+    encoding: str | None = HfArg(
+        default=None, help="of text files, for example cp1252; none: that of the byte-order mark, or UTF-8"
+    )
+    quotes: bool = HfArg(default=True, help="cells of a csv may stand in quotation marks")
+
+    @property
+    def layout(self) -> dict[str, str | bool | None]:
+        """These options as arguments of the loading functions."""
+        return {"delimiter": self.delimiter, "encoding": self.encoding, "quotes": self.quotes}
+
+
+@dataclass
+class FileArguments(LayoutArguments):
     """The data: a data set with its splits, or a file per split."""
 
     dataset_name: str | None = HfArg(default=None, help="a Hub name or a local folder")

@@ -180,6 +180,89 @@ def test_three_classes_and_a_text_with_its_second_text(script, tmp_path):
     assert len({answer["label"] for answer in answers}) > 1
 
 
+@pytest.mark.parametrize("window", [[], ["--window_average"]], ids=["single pass", "windows"])
+def test_a_csv_with_numbers_is_learned_as_regression(window, script, tmp_path):
+    draw = random.Random(0)
+    rows = []
+    for number in range(120):
+        words = [
+            draw.choice(JUDGEMENTS[draw.choice(["positif", "negatif"])])
+            for _ in range(draw.randint(1, 40 if window else 6))
+        ]
+        good = sum(word in JUDGEMENTS["positif"] for word in words)
+        rows.append((f"film {' '.join(words)} {number}", f"{good / len(words):.3f}"))
+    files = ["--train_file", write(tmp_path / "train.csv", rows[:90], ("text", "nilai"))]
+    files += [
+        "--test_file",
+        write(tmp_path / "test.csv", rows[90:], ("text", "nilai")),
+        "--output_dir",
+        tmp_path / "out",
+    ]
+    script.run(
+        *files, "--task", "regression", "--label_column_name", "nilai", *TINY, "--num_train_epochs", "8", *window
+    )
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out").eval()
+    assert model.config.problem_type == "regression" and model.config.id2label == {0: "nilai"}
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    results, truth = results_of(tmp_path / "out"), np.array([float(number) for _, number in rows[90:]])
+    with torch.no_grad():
+        encoded = (tokenizer(text, truncation=True, return_tensors="pt") for text, _ in rows[90:])
+        answers = np.array([model(**inputs).logits.item() for inputs in encoded])
+    scores = results["single_pass"]
+    assert scores["mse"] == pytest.approx(np.mean((answers - truth) ** 2), rel=1e-4)
+    assert scores["pearson"] == pytest.approx(np.corrcoef(answers, truth)[0, 1], abs=1e-5)
+    assert results["mean_mse"] == pytest.approx(np.var(truth))
+    assert window or scores["mse"] < 0.5 * results["mean_mse"]
+    state = json.loads((tmp_path / "out" / "trainer_state.json").read_text())
+    errors = [log["eval_mse"] for log in state["log_history"] if "eval_mse" in log]
+    assert state["best_metric"] == pytest.approx(min(errors))  # the least error is the best epoch
+    if window:
+        single, windows = script.predicted
+        assert len(windows) > len(single)  # the premise
+        (means,) = script.averaged
+        assert results["window_average"]["mse"] == pytest.approx(np.mean((means[:, 0] - truth) ** 2), rel=1e-5)
+        assert 0 <= means.min() and means.max() <= 1.2  # no softmax of one number, which would be 1
+
+
+TAGS = {"lucu": "senang", "sedih": "duka", "marah": "geram"}
+
+
+@pytest.mark.parametrize("layout", ["columns of a csv", "lists of a json", "cells of a csv"])
+def test_several_labels_of_a_text_are_learned_from_every_layout(layout, script, tmp_path):
+    draw = random.Random(0)
+    chosen = [[word for word in TAGS if draw.random() < 0.5] for _ in range(130)]
+    names = sorted(TAGS.values())
+    rows = [(f"teks {' '.join(words)} {number}", {TAGS[word] for word in words}) for number, words in enumerate(chosen)]
+    files, flags = [], ["--task", "multi_label"]
+    for split, part in (("train", rows[:100]), ("test", rows[100:])):
+        path = tmp_path / f"{split}.{'jsonl' if 'json' in layout else 'csv'}"
+        if layout == "columns of a csv":
+            write(path, [(text, *(int(name in tags) for name in names)) for text, tags in part], ("text", *names))
+        elif layout == "cells of a csv":
+            part = [row for row in part if row[1]]  # an empty cell has no label
+            write(path, [(text, "|".join(sorted(tags))) for text, tags in part])
+        else:
+            path.write_text("\n".join(json.dumps({"text": text, "label": sorted(tags)}) for text, tags in part))
+        files += [f"--{split}_file", path]
+    flags += {
+        "columns of a csv": ["--label_column_name", ",".join(names)],
+        "cells of a csv": ["--label_separator", "|"],
+    }.get(layout, [])
+    script.run(*files, "--output_dir", tmp_path / "out", *flags, *TINY, "--num_train_epochs", "8")
+    results = results_of(tmp_path / "out")
+    classify = pipeline("text-classification", str(tmp_path / "out"))
+    assert classify.model.config.problem_type == "multi_label_classification"
+    assert list(classify.model.config.id2label.values()) == names
+    found = [{answer["label"] for answer in classify(text, top_k=None) if answer["score"] > 0.5} for text, _ in part]
+    truth = [tags for _, tags in part]
+    as_rows = [[[int(name in tags) for name in names] for tags in sets] for sets in (truth, found)]
+    scores = results["single_pass"]
+    assert scores["accuracy"] == pytest.approx(np.mean([a == b for a, b in zip(truth, found, strict=True)]))
+    for average in ("macro", "micro"):
+        assert scores[f"{average}_f1"] == pytest.approx(f1_score(*as_rows, average=average, zero_division=0))
+    assert scores["micro_f1"] > 0.9
+
+
 def test_windows_of_pairs_are_refused(script, two_classes, tmp_path):
     rows = [("kopi", text, label) for text, label in make_rows(20, ["negatif", "positif"])]
     train = write(tmp_path / "pairs.csv", rows, ("text", "other", "label"))
@@ -351,10 +434,10 @@ def test_early_stopping_ends_with_the_best_epoch(script, two_classes, tmp_path, 
     # Scores that rise to epoch 2 and then fall.
     scores = iter([0.5, 0.9, 0.4, 0.3, 0.2, 0.1, 0.1, 0.1])
     saved = {}
-    score, save = script.score, script.Trainer._save_checkpoint
+    score, save = script.score_outputs, script.Trainer._save_checkpoint
     monkeypatch.setattr(
-        script, "score",
-        lambda logits, references, interval=False: score(logits, references, interval)
+        script, "score_outputs",
+        lambda logits, references, task, interval=False: score(logits, references, task, interval)
         if interval else {"accuracy": 0.5, "macro_f1": next(scores)},
     )  # fmt: skip
 
@@ -373,7 +456,7 @@ def test_early_stopping_ends_with_the_best_epoch(script, two_classes, tmp_path, 
 def test_an_interrupted_run_goes_on_from_its_last_checkpoint(script, two_classes, tmp_path, monkeypatch, capsys):
     _, arguments = two_classes
     arguments += [*TINY, "--num_train_epochs", "4"]
-    score, calls = script.score, []
+    score, calls = script.score_outputs, []
 
     def interrupted(*args, **kwargs):
         calls.append(args)
@@ -381,7 +464,7 @@ def test_an_interrupted_run_goes_on_from_its_last_checkpoint(script, two_classes
             raise KeyboardInterrupt
         return score(*args, **kwargs)
 
-    monkeypatch.setattr(script, "score", interrupted)
+    monkeypatch.setattr(script, "score_outputs", interrupted)
     with pytest.raises(KeyboardInterrupt):
         script.run(*arguments)
     capsys.readouterr()

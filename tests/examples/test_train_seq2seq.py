@@ -265,7 +265,7 @@ def test_two_processes_give_the_losses_and_the_scores_of_one_with_the_same_globa
     [
         (["--num_beams", "0"], r"num_beams \(0\) must be at least 1"),
         (["--generation_num_beams", "0"], r"generation_num_beams \(0\) must be at least 1"),
-        (["--target_column", "fr"], "no column 'fr'; its columns"),
+        (["--target_column", "fr"], "no column 'fr'; its columns are"),
         (["--dataset_name", "x", "--train_file", "y.csv"], "exclude each other"),
     ],
 )

@@ -241,7 +241,7 @@ def latin_1(path):
 BAD_FILES = {
     "empty": ("train.csv", b"", r"train\.csv: the file is empty"),
     "header only": ("train.csv", b"text,label\n", r"the train split has no rows: .*train\.csv"),
-    "a comma too many": ("train.csv", b"text,label\na,0\nb,c,1\n", r"train\.csv cannot be read: .*line 3, saw 3"),
+    "a comma too many": ("train.csv", b"text,label\na,0\nb,c,1\n", r"cannot be read: line 3 \(row 1\) has 3 cells"),
     "broken json": ("train.jsonl", b'{"text": "a", "label": 0}\n{"text"\n', r"train\.jsonl cannot be read: .*row 1"),
     "missing text column": ("train.csv", b"kalimat,label\na,0\nb,1\n", r"no column 'text'.*\['kalimat', 'label'\]"),
     "missing label column": ("train.csv", b"text,kelas\na,0\nb,1\n", r"no column 'label'.*\['text', 'kelas'\]"),
@@ -255,7 +255,16 @@ BAD_FILES = {
         "has 1 rows without 'label', the first is row 1",
     ),
     "fractions": ("train.csv", b"text,label\na,0.5\nb,1.0\n", r"labels are fractions \(such as 0\.5\)"),
-    "numbers as text": ("train.csv", b"text,label\n1,a\n2,b\n", "the column 'text' of the train split holds .*int64"),
+    "typed numbers as text": (
+        "train.jsonl",
+        b'{"text": 1, "label": "a"}\n{"text": 1, "label": "b"}\n',
+        "the columns look swapped: 'label' has 2 different values in 2 rows .*'text' has 1",
+    ),
+    "typed numbers as text, no swap": (
+        "train.jsonl",
+        b'{"text": 1, "label": 5}\n{"text": 2, "label": 6}\n',
+        "the column 'text' of the train split holds .*int64.*not text",
+    ),
 }
 
 

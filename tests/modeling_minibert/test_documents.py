@@ -121,8 +121,13 @@ def test_what_cannot_be_read_is_refused_with_the_reason(tmp_path):
     table.write_text("isi,nomor\na,1\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"no column 'text'; its columns are \['isi', 'nomor'\]"):
         load(table)
-    with pytest.raises(ValueError, match=r"column 'nomor' of the train split holds .*int64.*, not text"):
-        load(table, text_column="nomor")
+    with pytest.warns(UserWarning, match=r"every text in the column 'nomor' of the train split is a number \(1\)"):
+        assert texts(load(table, text_column="nomor")) == ["1"]  # a csv has no numbers
+    typed = tmp_path / "table.jsonl"
+    typed.write_text('{"isi": "a", "nomor": 1}\n', encoding="utf-8")
+    for streaming in (False, True):
+        with pytest.raises(ValueError, match=r"column 'nomor' of the train split holds .*int64.*, not text"):
+            load(typed, text_column="nomor", streaming=streaming)
     with pytest.raises(ValueError, match=r"files of the kinds \['.csv', '.txt'\]"):
         load_documents(data_files={"train": [str(good), str(table)]})
 

@@ -159,6 +159,114 @@ def test_an_official_file_without_a_question_or_a_context_names_the_row(missing,
         load_question_answering(data_files={"train": str(tmp_path / "train.json")})
 
 
+@pytest.mark.parametrize("layout", ["a.json", "flat.json", "a.jsonl", "a.parquet"])
+def test_missing_answers_are_not_taken_for_unanswerable_questions(layout, tmp_path, capsys):
+    """A test set whose answers are hidden, or an unfinished export: no key, or null."""
+    rows = [make_row(number, f"t{number}") for number in range(4)]
+    whole = official(rows) if layout == "a.json" else rows
+    if layout == "a.json":
+        for article, missing in zip(whole["data"], (False, True, "null", False), strict=True):
+            question = article["paragraphs"][0]["qas"][0]
+            del question["is_impossible"]
+            if missing:
+                del question["answers"]
+            if missing == "null":
+                question["answers"] = None
+        (tmp_path / layout).write_text(json.dumps(whole))
+    else:
+        del rows[1]["answers"]
+        rows[2]["answers"] = None
+        write(tmp_path / layout, [{"answers": None} | row for row in rows])
+    files = {"train": str(tmp_path / layout), "test": write(tmp_path / "test.json", [make_row(9, "z")])}
+    with pytest.raises(
+        ValueError, match=r"2 of the 4 rows .* row 1 \(id q1\): it has no answers; a question without an"
+    ):
+        load_question_answering(data_files=files, validation_fraction=0)
+    splits = load_question_answering(data_files=files, validation_fraction=0, skip_bad_rows=True)
+    assert splits["train"]["id"][:] == ["q0", "q3"]
+    assert "skipped 2 of the 4 rows" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("layout", ["a.json", "a.jsonl", "a.parquet"])
+def test_is_impossible_and_the_answers_have_to_agree(layout, tmp_path):
+    def load(changes):
+        rows = [make_row(0, "a"), make_row(1, "b", text=None), make_row(2, "c")]
+        content = official(rows)
+        for row, article, value in zip(rows, content["data"], changes, strict=True):
+            row["is_impossible"] = article["paragraphs"][0]["qas"][0]["is_impossible"] = value
+        path = tmp_path / layout
+        path.write_text(json.dumps(content)) if layout == "a.json" else write(path, rows)
+        files = {"train": str(path), "test": write(tmp_path / "test.json", [make_row(9, "z")])}
+        return load_question_answering(data_files=files, validation_fraction=0)["train"]["id"][:]
+
+    with pytest.raises(
+        ValueError, match=r"row 0 \(id q0\): the answer 'Ben' is in its question, not in its context; are"
+    ):
+        rows = [make_row(0, context="Who is Ben?", question="Who is here?", text=None)]
+        rows[0] |= {"question": "Ben is here.", "answers": {"text": ["Ben"], "answer_start": [0]}}
+        rows[0]["context"] = "Who is here?"
+        load_question_answering(data_files={"train": write(tmp_path / "swapped.parquet", rows)})
+    assert load([False, True, False]) == load([None, None, None]) == load([0, 1, None]) == ["q0", "q1", "q2"]
+    with pytest.raises(ValueError, match=r"row 0 \(id q0\): its is_impossible is True, but it has 1 answers"):
+        load([True, True, False])
+    with pytest.raises(ValueError, match=r"row 1 \(id q1\): its is_impossible is False, but it has no answers"):
+        load([False, False, False])
+    with pytest.raises(ValueError, match=r"its is_impossible is 'no', not true or false"):
+        load(["no", "no", "no"])
+
+
+@pytest.mark.parametrize("layout", ["a.json", "a.jsonl", "a.parquet"])
+def test_titles_and_ids_that_are_numbers_are_titles_and_ids(layout, tmp_path, capsys):
+    """The title 0 was taken for no title, and so the split was by context."""
+    rows = [make_row(number) | {"id": number, "title": number // 3} for number in range(12)]
+    splits = load_question_answering(data_files={"train": write(tmp_path / layout, rows)}, test_fraction=0.3)
+    read = [row for split in splits.values() for row in split]
+    assert {row["id"]: row["title"] for row in read} == {str(number): str(number // 3) for number in range(12)}
+    assert "set apart by title" in capsys.readouterr().out
+    assert len({title for split in splits.values() for title in set(split["title"])}) == 4
+    assert sum(len(set(split["title"])) for split in splits.values()) == 4  # no article in two splits
+
+
+INCOMPLETE = {
+    "no paragraphs": ({"title": "a"}, "article 1 has no list 'paragraphs'"),
+    "paragraphs that are null": ({"title": "a", "paragraphs": None}, "article 1 has no list 'paragraphs'"),
+    "no questions": ({"title": "a", "paragraphs": [{"context": "b"}]}, "article 1, paragraph 0 has no list 'qas'"),
+    "an article that is text": ("a", "article 1 has no list 'paragraphs'"),
+    "a question that is text": ({"paragraphs": [{"context": "b", "qas": ["c"]}]}, "question 0 is 'c', not an object"),
+    "an answer that is text": (
+        {"paragraphs": [{"context": "Ben", "qas": [{"question": "c", "answers": ["Ben"]}]}]},
+        "article 1, paragraph 0, question 0: the column 'answers' holds text",
+    ),
+    "an answer without its place": (
+        {"paragraphs": [{"context": "Ben", "qas": [{"question": "c", "answers": [{"text": "Ben"}]}]}]},
+        "row 1 .* its answers have 1 texts at 0 places",
+    ),
+    "a context of another type": (
+        {"paragraphs": [{"context": 5, "qas": [{"question": "c"}]}]},
+        "'context' holds a number",
+    ),
+}
+
+
+@pytest.mark.parametrize(("article", "message"), INCOMPLETE.values(), ids=list(INCOMPLETE))
+def test_an_incomplete_squad_file_names_the_part_that_lacks(article, message, tmp_path):
+    content = official([make_row(0)], version="v1.1")
+    content["data"].append(article)
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=message):
+        load_question_answering(data_files={"train": str(tmp_path / "a.json")})
+
+
+def test_a_squad_file_that_breaks_off_names_the_place(tmp_path):
+    text = json.dumps(official([make_row(0), make_row(1)]), indent=1)
+    (tmp_path / "a.json").write_text(text[: len(text) // 2])
+    with pytest.raises(ValueError, match=r"a.json cannot be read: .*line \d+ column \d+"):
+        load_question_answering(data_files={"train": str(tmp_path / "a.json")})
+    (tmp_path / "b.json").write_text(json.dumps(official([make_row(0), make_row(1)])), encoding="utf-16")
+    files = {"train": str(tmp_path / "b.json"), "test": write(tmp_path / "test.json", [make_row(9, "z")])}
+    assert len(load_question_answering(data_files=files, validation_fraction=0)["train"]) == 2
+
+
 @pytest.mark.lecture("S2-31")
 def test_overlapping_splits_are_refused(tmp_path, capsys):
     shared = [make_row(5), make_row(6, context=make_row(5)["context"])]
