@@ -128,6 +128,8 @@ def build_training_steps(args: Seq2SeqBenchmarkArguments) -> dict[str, Callable[
         def take_all() -> int:
             settings.fp32_precision = float32[variant.ours]
             for batch in batches:
+                if variant.ours:  # as `Trainer` does; the loss is then computed without all logits
+                    batch = batch | {"num_items_in_batch": (batch["labels"] != -100).sum()}
                 with torch.autocast("cpu", dtype=torch.bfloat16, enabled=variant.bf16):
                     loss = model(**batch).loss
                 loss.backward()

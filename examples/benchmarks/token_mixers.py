@@ -110,7 +110,7 @@ def build_training(model: MiniGPTForCausalLM, text: torch.Tensor, args: MixerArg
     def step() -> int:
         starts = torch.randint(len(text) - length, (args.tokens_per_step // length,), generator=generator)
         windows = torch.stack([text[start : start + length] for start in starts.tolist()])
-        model(windows, labels=windows).loss.backward()
+        model(windows, labels=windows, return_logits=False).loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()

@@ -129,6 +129,8 @@ def build_step(task: Task, variant: Variant, args: StepArguments) -> Callable[[]
 
     def step() -> int:
         batch, units = next(batches)
+        if variant.ours:  # as `Trainer` does; the loss is then computed without all logits
+            batch = batch | {"num_items_in_batch": (batch["labels"] != -100).sum()}
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=variant.bf16):
             loss = model(**batch).loss
         loss.backward()
