@@ -8,10 +8,10 @@ All else is in `pipeline_text2text_generation.py`.
 """
 
 import logging
-from functools import partial
 
 from .pipeline_common import given
 from .pipeline_text2text_generation import Text2TextGenerationPipeline, check_text
+from .transformers_internals import knows_languages, translation_encoder
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class TranslationPipeline(Text2TextGenerationPipeline):
 
     def preprocess(self, text: str, truncation: bool | str = False, src_lang=None, tgt_lang=None):
         """Encode one text: tensors (1, L); for a tokenizer of many languages also the token the target begins with."""
-        if not hasattr(self.tokenizer, "_build_translation_inputs"):
+        if not knows_languages(self.tokenizer):
             return super().preprocess(text, truncation)
         check_text(text)
         words = self.task.split("_")
@@ -47,8 +47,7 @@ class TranslationPipeline(Text2TextGenerationPipeline):
                 f"{type(self.tokenizer).__name__} knows several languages, got src_lang={src_lang!r} and "
                 f"tgt_lang={tgt_lang!r}; pass both"
             )
-        encode = partial(self.tokenizer._build_translation_inputs, src_lang=src_lang, tgt_lang=tgt_lang)
-        return self._encode(text, truncation, encode)
+        return self._encode(text, truncation, translation_encoder(self.tokenizer, src_lang, tgt_lang))
 
     def _forward(self, model_inputs, **generate_kwargs):
         first = model_inputs.get("forced_bos_token_id")

@@ -8,6 +8,9 @@
 | `MODEL_FOR_CAUSAL_LM_MAPPING_NAMES` | `Trainer` shifts labels for label smoothing by this list only | 4.12 |
 | `cache_utils.STATIC_LAYER_TYPE_MAPPING` | a cache finds the class of a layer type there | 5.10 |
 | `GenerationMixin._prepare_…` | the steps of `generate` before its first forward have no public hooks | 4.56 |
+| `GenerationMixin._update_model_kwargs_for_generation` | a search of ours needs the arguments of its next step | 4.0 |
+| `GenerationConfig._eos_token_tensor`, `_pad_token_tensor` | end and padding as `generate` prepared them | 4.40 |
+| `tokenizer._build_translation_inputs` | multilingual tokenizers mark source and target language there | 4.6 |
 | `past_key_values` or `cache` | the name of the cache in `generate` and in outputs; `cache` since 5.24 | 4.0 |
 | `Parameter._is_hf_initialized` | whether a weight came from a checkpoint and must keep its value | 5.0 |
 | `PreTrainedModel._weight_conversions` | a save would undo the renaming of old keys | 5.0 |
@@ -143,6 +146,31 @@ def is_called_plainly(module: nn.Module) -> bool:
 def softmax_backward(d_probabilities: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor:
     """The gradient of the scores from that of their softmax over the last dimension."""
     return torch._softmax_backward_data(d_probabilities, probabilities, -1, probabilities.dtype)
+
+
+def next_step_arguments(model, outputs, model_kwargs: dict) -> dict:
+    """The arguments of the next step of `generate`: cache, mask and positions moved on by the tokens of `outputs`."""
+    return model._update_model_kwargs_for_generation(outputs, model_kwargs)
+
+
+def end_token_ids(config: GenerationConfig) -> list[int]:
+    """The ids that end a text, as `generate` has prepared them."""
+    return [] if config._eos_token_tensor is None else config._eos_token_tensor.tolist()
+
+
+def pad_token_id(config: GenerationConfig) -> int | None:
+    """The id that fills up shorter texts, as `generate` has prepared it."""
+    return None if config._pad_token_tensor is None else int(config._pad_token_tensor)
+
+
+def knows_languages(tokenizer) -> bool:
+    """Whether a tokenizer marks the languages of source and target."""
+    return hasattr(tokenizer, "_build_translation_inputs")
+
+
+def translation_encoder(tokenizer, src_lang: str, tgt_lang: str) -> Callable:
+    """A function that encodes texts with the marks of two languages."""
+    return functools.partial(tokenizer._build_translation_inputs, src_lang=src_lang, tgt_lang=tgt_lang)
 
 
 class GenerateHooks(GenerationMixin):

@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import EosTokenCriteria, MaxLengthCriteria
 from transformers.generation import GenerateBeamDecoderOnlyOutput, GenerateDecoderOnlyOutput
 
-from ..transformers_internals import CACHE_NAME
+from ..transformers_internals import CACHE_NAME, end_token_ids, next_step_arguments, pad_token_id
 from .search import Beams, Hypothesis, advance_groups
 
 
@@ -39,7 +39,7 @@ class Rows:
             self.ids, next_sequence_length=self.ids.shape[1] - read, **self.model_kwargs
         )
         outputs = self.model(**inputs, return_dict=True, **options)
-        self.model_kwargs = self.model._update_model_kwargs_for_generation(outputs, self.model_kwargs)
+        self.model_kwargs = next_step_arguments(self.model, outputs, self.model_kwargs)
         return outputs
 
     def select(self, rows: Tensor) -> None:
@@ -93,7 +93,7 @@ def contrastive_search(
         states = torch.cat([states, new[texts, choice, None]], dim=1)
         is_pad = F.pad(is_pad, (0, 1))
         if not unfinished.all():
-            rows.ids[~unfinished, -1] = generation_config._pad_token_tensor
+            rows.ids[~unfinished, -1] = pad_token_id(generation_config)
         unfinished &= ~stopping_criteria(rows.ids, None)
     return GenerateDecoderOnlyOutput(sequences=rows.ids) if generation_config.return_dict_in_generate else rows.ids
 
@@ -118,7 +118,7 @@ def diverse_beam_search(
     """
     config = generation_config
     check_groups(config, num_beam_groups, diversity_penalty, stopping_criteria)
-    eos = [] if config._eos_token_tensor is None else config._eos_token_tensor.tolist()
+    eos = end_token_ids(config)
     new_tokens, width = config.max_length - input_ids.shape[1], config.num_beams // num_beam_groups
     options = (new_tokens, width, eos, config.length_penalty, config.early_stopping)
     prompts = input_ids[:: config.num_beams].tolist()
@@ -166,7 +166,7 @@ def best_texts(searches: list[list[Beams]], input_ids: Tensor, config):
             )
         best += texts[: config.num_return_sequences]
     longest = max(len(text.ids) for text in best)
-    pad = 0 if config._pad_token_tensor is None else int(config._pad_token_tensor)  # None: all end together
+    pad = pad_token_id(config) or 0  # None: all end together
     sequences = input_ids.new_tensor([[*text.ids, *[pad] * (longest - len(text.ids))] for text in best])
     if not config.return_dict_in_generate:
         return sequences

@@ -17,6 +17,7 @@ from torch import nn
 from torch.testing import assert_close
 from transformers import (
     GenerationMixin,
+    MBartTokenizer,
     StaticCache,
     TrainingArguments,
     cache_utils,
@@ -31,13 +32,16 @@ from modeling_minibert.transformers_internals import (
     CACHE_NAME,
     allow_removed_task,
     can_read,
+    end_token_ids,
     forget_key_mapping,
     has_hooks,
     is_called_plainly,
     is_loaded,
     is_registered_task,
+    knows_languages,
     look_up_task,
     name_causal_lm,
+    pad_token_id,
     softmax_backward,
     transforms_active,
     use_one_gpu,
@@ -53,6 +57,9 @@ def test_each_row_of_the_table_has_a_test():
         "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
         "cache_utils.STATIC_LAYER_TYPE_MAPPING",
         "GenerationMixin._prepare_…",
+        "GenerationMixin._update_model_kwargs_for_generation",  # `test_decoding_generate.py`
+        "GenerationConfig._eos_token_tensor",
+        "tokenizer._build_translation_inputs",
         "past_key_values",  # `test_cache_names.py`
         "Parameter._is_hf_initialized",
         "PreTrainedModel._weight_conversions",
@@ -120,6 +127,24 @@ def test_prepare_steps_of_generate_call_our_hooks(steps, monkeypatch):
     assert len(calls) == 1
     if hook == "check_generation_length":
         assert calls[0][1:] == (7, 10)
+
+
+def test_eos_and_pad_tensors_are_what_generate_has_prepared(monkeypatch):
+    seen = []
+    check = MiniGPTForCausalLM._prepare_cache_for_generation  # runs after the ids are prepared
+
+    def look(self, generation_config, *args):
+        seen.append((end_token_ids(generation_config), pad_token_id(generation_config)))
+        return check(self, generation_config, *args)
+
+    monkeypatch.setattr(MiniGPTForCausalLM, "_prepare_cache_for_generation", look)
+    random_gpt(MiniGPTForCausalLM).generate(random_ids(), max_new_tokens=2, eos_token_id=[5, 7], pad_token_id=3)
+    assert seen == [([5, 7], 3)]
+
+
+def test_build_translation_inputs_marks_both_languages():
+    assert knows_languages(MBartTokenizer) and not knows_languages(random_pipeline("mini").tokenizer)
+    assert {"src_lang", "tgt_lang"} <= set(inspect.signature(MBartTokenizer._build_translation_inputs).parameters)
 
 
 def test_is_hf_initialized_marks_the_weights_of_a_checkpoint(tmp_path):
