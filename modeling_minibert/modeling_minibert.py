@@ -55,7 +55,7 @@ from .transformers_internals import forget_key_mapping, register_with_peft
 class MiniBertLayer(GradientCheckpointingLayer):
     """One encoder layer: self-attention and feed-forward, each with a residual connection and a norm."""
 
-    def __init__(self, config, layer_index: int):
+    def __init__(self, config, layer_index: int = 0):
         super().__init__()
         self.attention = MultiHeadAttention(config, layer_index=layer_index)
         self.attention_norm = build_norm(config)

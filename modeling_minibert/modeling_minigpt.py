@@ -38,7 +38,7 @@ from .losses import check_labels, cross_entropy, next_token_labels, problem_type
 from .normalization import build_norm
 from .packing import find_packing
 from .token_mixers import build_token_mixer, prepare_decoder_mask
-from .transformers_internals import register_with_peft
+from .transformers_internals import CACHE_NAME, register_with_peft
 
 # pipeline("text-generation") asks for 256 new tokens unless the model sets max_length. Models with at most this many
 # positions set it, so that the text ends at the last position.
@@ -285,7 +285,7 @@ class MiniGPTForCausalLM(MiniGPTPreTrainedModel, MiniGenerationMixin):
             hidden_states = hidden_states[:, keep]
         how = (shift_labels, num_items_in_batch, return_logits)
         logits, loss = score_vocabulary(self, self.lm_head, hidden_states, *how)
-        return CausalLMOutputWithPast(loss, logits, outputs.past_key_values, outputs.hidden_states, outputs.attentions)
+        return CausalLMOutputWithPast(loss, logits, outputs.get(CACHE_NAME), outputs.hidden_states, outputs.attentions)
 
     def new_generation_cache(self, generation_config: GenerationConfig) -> Cache:
         """The cache that `generate` fills, one row per beam."""
@@ -353,7 +353,7 @@ class MiniGPTForSequenceClassification(MiniGPTPreTrainedModel):
             kind = problem_type(self.config, labels)
             loss = sequence_classification_loss(logits, labels, kind, num_items_in_batch)
         return SequenceClassifierOutputWithPast(
-            loss, logits, outputs.past_key_values, outputs.hidden_states, outputs.attentions
+            loss, logits, outputs.get(CACHE_NAME), outputs.hidden_states, outputs.attentions
         )
 
     def _last_tokens(self, hidden_states, input_ids, attention_mask, position_ids, cu_seq_lens) -> torch.Tensor:

@@ -28,7 +28,7 @@ from .pipeline_summarization import SummarizationPipeline
 from .pipeline_text2text_generation import Text2TextGenerationPipeline
 from .pipeline_translation import TranslationPipeline
 from .seq2seq_stacks import MiniSeq2SeqDecoder, MiniSeq2SeqEncoder
-from .transformers_internals import is_loaded, register_with_peft
+from .transformers_internals import CACHE_NAME, is_loaded, register_with_peft
 
 
 class MiniSeq2SeqPreTrainedModel(PreTrainedModel):
@@ -158,7 +158,7 @@ class MiniSeq2SeqModel(MiniSeq2SeqPreTrainedModel):
             use_cache=use_cache, **kwargs,
         )  # fmt: skip
         return Seq2SeqModelOutput(
-            outputs.last_hidden_state, outputs.past_key_values,
+            outputs.last_hidden_state, outputs.get(CACHE_NAME),
             outputs.hidden_states, outputs.attentions, outputs.cross_attentions,
             source, encoder_outputs.hidden_states, encoder_outputs.attentions,
         )  # fmt: skip

@@ -220,7 +220,7 @@ def test_projections_back_into_the_residual_stream_begin_smaller(norm_position):
 
 
 def test_logits_can_be_kept_for_some_positions_only():
-    model, ids = random_gpt(), random_ids()
+    model, ids = random_gpt(**NO_DROPOUT), random_ids()
     expected = model(ids).logits
     assert_close(model(ids, logits_to_keep=2).logits, expected[:, -2:], **EXACT)
     assert_close(model(ids, logits_to_keep=torch.tensor([0, 3])).logits, expected[:, [0, 3]], **EXACT)
