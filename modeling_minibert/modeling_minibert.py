@@ -276,7 +276,8 @@ class MiniBertForPreTraining(_WithVocabularyLogits):
             next_sentence_label: (B,), 0 where B follows A, 1 where it does not.
             num_items_in_batch: number of masked tokens in the whole optimizer step.
             return_logits: whether to compute `prediction_logits`, which are most of the work of a small model. Where
-                not given: not while training with labels, when the loss needs them at the masked tokens only.
+                not given: not while training with labels and num_items_in_batch (as `Trainer` does), when the loss
+                needs them at the masked tokens only.
 
         The other arguments are those of `MiniBertModel`. The loss is the sum of those whose labels are given.
         """
@@ -328,7 +329,7 @@ class MiniBertForMaskedLM(_WithVocabularyLogits):
     ) -> MaskedLMOutput:
         """Encode, and score the vocabulary for every token: logits (B, L, V). `labels` (B, L), -100 unmasked.
 
-        While training with labels there are no logits unless `return_logits` is True, as in `MiniBertForPreTraining`.
+        While training with labels and num_items_in_batch there are no logits unless `return_logits` is True.
         """
         outputs = self.minibert(
             input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, return_dict=True, **kwargs

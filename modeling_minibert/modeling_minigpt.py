@@ -264,8 +264,8 @@ class MiniGPTForCausalLM(MiniGPTPreTrainedModel, MiniGenerationMixin):
                 divided among devices. Among `kwargs`, as in stock models: `Trainer` asks data for every named label.
             logits_to_keep: only the last so many positions, or those of these indices; 0 for all. Not with labels.
             num_items_in_batch: number of labels, first ones not counted, in the whole optimizer step.
-            return_logits: whether to compute the logits. Where not given: not while training with labels, when the
-                loss is taken without ever holding all of them.
+            return_logits: whether to compute the logits. Where not given: not while training with labels and
+                num_items_in_batch (as `Trainer` does), when the loss is computed in chunks of tokens.
 
         The other arguments are those of `MiniGPTModel`.
         """

@@ -236,8 +236,8 @@ class MiniSeq2SeqForConditionalGeneration(SavedWithPipelines, MiniSeq2SeqPreTrai
             labels: (B, L), the target with its end token and without the start token, -100 for padding. Unless given,
                 `decoder_input_ids` are these, shifted by one.
             num_items_in_batch: number of labels in the whole optimizer step.
-            return_logits: whether to compute the logits. Where not given: not while training with labels, when the
-                loss is taken without ever holding all of them.
+            return_logits: whether to compute the logits. Where not given: not while training with labels and
+                num_items_in_batch (as `Trainer` does), when the loss is computed in chunks of tokens.
 
         The other arguments are those of `MiniSeq2SeqModel`. The loss is the cross-entropy; while training, with
         `config.label_smoothing`.
