@@ -1,8 +1,9 @@
 """Validate generation settings before any work starts."""
 
 import torch
-from transformers import GenerationConfig
+from transformers import GenerationConfig, PreTrainedModel
 
+from .caches import RUNNING_STATE
 from .masks import causal_mask
 from .transformers_internals import CACHE_NAME, GenerateHooks
 
@@ -13,6 +14,16 @@ class MiniGenerationMixin(GenerateHooks):
     def check_generation_config(self, generation_config: GenerationConfig) -> None:
         """Validate beams, top_p and temperature; see `check_generation`."""
         check_generation(generation_config)
+
+    def check_assistant(self, assistant_model: PreTrainedModel | None) -> None:
+        """Raise a ValueError for a draft that is to be taken back out of a running state."""
+        for model in filter(None, (self, assistant_model)):
+            if RUNNING_STATE in (getattr(model.config, "layer_types", None) or ()):
+                raise ValueError(
+                    f"rejected tokens cannot be taken out of a running state (token_mixer="
+                    f"{model.config.token_mixer!r}); generate without assistant_model, prompt_lookup_num_tokens and "
+                    f"assistant_early_exit"
+                )
 
     @staticmethod
     def create_masks_for_generate(
