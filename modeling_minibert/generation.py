@@ -29,8 +29,9 @@ class MiniGenerationMixin(GenerateHooks):
     def create_masks_for_generate(
         config, inputs_embeds: torch.Tensor, attention_mask: torch.Tensor | None, **kwargs
     ) -> torch.Tensor:
-        """The mask that `generate` passes with a static cache, of one shape for all steps: (B or 1, 1, L, S) bool."""
-        return causal_mask(inputs_embeds.shape[1], attention_mask, kwargs[CACHE_NAME], inputs_embeds.device)
+        """The mask that `generate` passes with a static cache: (B, 1, L, S) bool, one shape for all steps."""
+        mask = causal_mask(inputs_embeds.shape[1], attention_mask, kwargs[CACHE_NAME], inputs_embeds.device)
+        return mask.expand(inputs_embeds.shape[0], -1, -1, -1)
 
 
 def check_generation(config: GenerationConfig) -> None:
