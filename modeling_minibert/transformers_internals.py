@@ -7,7 +7,7 @@
 | `Pipeline._registered_impl` | the tasks that `Pipeline.save_pretrained` writes into the configuration | 4.21 |
 | `MODEL_FOR_CAUSAL_LM_MAPPING_NAMES` | `Trainer` shifts labels for label smoothing by this list only | 4.12 |
 | `cache_utils.STATIC_LAYER_TYPE_MAPPING` | a cache finds the class of a layer type there | 5.10 |
-| `GenerationMixin._prepare_…`, `_validate_…` | the steps of `generate` before its first forward have no public hooks | 4.56 |
+| `GenerationMixin._prepare_…`, `_validate_…` | steps of `generate` before its first call have no public hooks | 4.56 |
 | `past_key_values` or `cache` | the name of the cache in `generate` and in outputs; `cache` since 5.24 | 4.0 |
 | `Parameter._is_hf_initialized` | whether a weight came from a checkpoint and must keep its value | 5.0 |
 | `PreTrainedModel._weight_conversions` | a save would undo the renaming of old keys | 5.0 |

@@ -1,4 +1,4 @@
-"""Contracts of the library's common model tests: recordable outputs, export, compiled steps, caches, drafts, resizing."""
+"""Contracts of the library's common tests: recordable outputs, export, compiled steps, caches, drafts, resizing."""
 
 import copy
 
@@ -9,7 +9,7 @@ from helpers.minigpt import V, random_gpt, random_ids
 from helpers.seq2seq import random_seq2seq
 from torch.export import Dim
 from torch.testing import assert_close
-from transformers import BertModel, DynamicCache, GPT2Model
+from transformers import BertModel, DynamicCache, EncoderDecoderCache, GPT2Model
 from transformers.generation.configuration_utils import CompileConfig
 from transformers.utils.output_capturing import OutputRecorder
 
@@ -200,8 +200,8 @@ def test_tokens_behind_a_crop_stay_for_those_who_hold_them(cropped):
     new = torch.randn(2, 4, 6, 6)
     for index in range(3):
         cache.update(new, new, index)
-    holder = DynamicCache([(layer.keys, layer.values) for layer in cache.layers])
-    before = tensors_of(holder)
+    held = [tensor for layer in cache.layers for tensor in (layer.keys, layer.values)]
+    before = tensors_of(cache)
     if cropped == "crop":
         cache.crop(-2)
     else:
@@ -210,7 +210,7 @@ def test_tokens_behind_a_crop_stay_for_those_who_hold_them(cropped):
     for index in range(3):
         keys, _ = cache.update(new[:, :, :1] + 1, new[:, :, :1], index)
     assert torch.equal(keys, torch.cat([new[:, :, :4], new[:, :, :1] + 1], dim=2))
-    assert all(map(torch.equal, before, tensors_of(holder)))
+    assert all(map(torch.equal, before, held))
 
 
 @pytest.mark.parametrize("rows", [torch.tensor([4, 0]), torch.tensor([True, False, False, False, True, False])])
@@ -222,18 +222,22 @@ def test_rows_of_the_cache_of_a_beam_search_can_be_selected(build, rows):
     how = {"num_beams": 3, "num_return_sequences": 3, "max_new_tokens": 4, "min_new_tokens": 4}
     written = model.generate(ids, return_dict_in_generate=True, do_sample=False, **how)
     cache = written["cache" if CACHE_NAME in written else "past_key_values"]
-    cache.batch_select_indices(rows)
     chosen = rows.nonzero()[:, 0] if rows.dtype == torch.bool else rows
-    next_token = torch.randint(4, 60, (2, 1))
-    sequences = written.sequences[chosen, : cache.get_seq_length()]
-    if build is random_gpt:
-        # The cache follows the beams; its rows are those of the hypotheses that were still open.
-        assert model(next_token, past_key_values=cache).logits.shape[:2] == (2, 1)
-        assert all(len(layer.keys) == 2 for layer in cache.layers)
-        return
-    encoded = model.miniseq2seq.encoder(ids).last_hidden_state.repeat_interleave(3, dim=0)[chosen]
-    call = {"encoder_outputs": (encoded,), "decoder_input_ids": next_token}
-    assert model(**call, past_key_values=cache).logits.shape[:2] == (len(sequences), 1)
+    if build is random_seq2seq:  # the beams of a sentence share the keys of its source
+        target, source = (
+            DynamicCache([(layer.keys[places], layer.values[places]) for layer in part.layers])
+            for part, places in ((cache.self_attention_cache, chosen), (cache.cross_attention_cache, chosen // 3))
+        )
+        whole = EncoderDecoderCache(target, source)
+    else:
+        whole = DynamicCache([(layer.keys[chosen], layer.values[chosen]) for layer in cache.layers])
+    cache.batch_select_indices(rows)
+    call = {"decoder_input_ids" if build is random_seq2seq else "input_ids": torch.randint(4, 60, (2, 1))}
+    if build is random_seq2seq:
+        encoded = model.miniseq2seq.encoder(ids).last_hidden_state.repeat_interleave(3, dim=0)
+        call["encoder_outputs"] = (encoded[chosen],)
+    expected = model(**call, past_key_values=whole).logits
+    assert_close(model(**call, past_key_values=cache).logits, expected, **EXACT)
 
 
 # Drafts that a model cannot take back.
