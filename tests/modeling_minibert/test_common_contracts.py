@@ -11,6 +11,7 @@ from torch.export import Dim
 from torch.testing import assert_close
 from transformers import BertModel, DynamicCache, EncoderDecoderCache, GPT2Model
 from transformers.generation.configuration_utils import CompileConfig
+from transformers.models.marian.modeling_marian import MarianDecoder, MarianEncoder
 from transformers.utils.output_capturing import OutputRecorder
 
 from modeling_minibert import (
@@ -24,6 +25,7 @@ from modeling_minibert import (
     MiniGPTModel,
 )
 from modeling_minibert.caches import growing_cache
+from modeling_minibert.seq2seq_stacks import MiniSeq2SeqDecoder, MiniSeq2SeqEncoder
 from modeling_minibert.transformers_internals import CACHE_NAME
 
 EXACT = {"rtol": 0, "atol": 1e-10}  # float64
@@ -32,10 +34,19 @@ EXACT = {"rtol": 0, "atol": 1e-10}  # float64
 # Recordable outputs.
 
 
-@pytest.mark.parametrize(("ours", "stock"), [(MiniBertModel, BertModel), (MiniGPTModel, GPT2Model)])
+TWINS = [
+    (MiniBertModel, BertModel),
+    (MiniGPTModel, GPT2Model),
+    (MiniSeq2SeqEncoder, MarianEncoder),
+    (MiniSeq2SeqDecoder, MarianDecoder),
+]
+
+
+@pytest.mark.parametrize(("ours", "stock"), TWINS)
 def test_recordable_outputs_have_the_names_of_the_stock_model(ours, stock):
     recorders = ours._can_record_outputs
-    assert recorders.keys() == stock._can_record_outputs.keys() - {"cross_attentions"}  # which we have not
+    absent = set() if ours is MiniSeq2SeqDecoder else {"cross_attentions"}
+    assert recorders.keys() == stock._can_record_outputs.keys() - absent
     assert all(isinstance(recorder, (type, OutputRecorder)) for recorder in recorders.values())
 
 
