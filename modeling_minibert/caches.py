@@ -16,10 +16,14 @@ ROOM = 64  # tokens, or half as many again as there are, whichever is more
 
 
 class GrowingLayer(DynamicLayer):
-    """The keys and values of one layer, each (B, H, S, D), in a preallocated tensor."""
+    """The keys and values of one layer, each (B, H, S, D), in a preallocated tensor.
+
+    A copy of the layer, and one that was made shorter, get tensors of their own before the next token is written.
+    """
 
     key_room = value_room = None
     spare_key_room = spare_value_room = None
+    filled = 0  # tokens written to the rooms
 
     def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *args, **kwargs):
         """Add keys and values (B, H, L, D) of new tokens; returns all of them."""
@@ -27,9 +31,29 @@ class GrowingLayer(DynamicLayer):
             return super().update(key_states, value_states, *args, **kwargs)
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
+        if self.get_seq_length() != self.filled:  # shortened: another cache may hold what stands behind
+            self._leave_rooms()
         self.keys, self.key_room = _append(self.keys, key_states, self.key_room)
         self.values, self.value_room = _append(self.values, value_states, self.value_room)
+        self.filled = self.keys.shape[-2]
         return self.keys, self.values
+
+    def _leave_rooms(self) -> None:
+        """Write to new tensors from now on: others may read the old ones."""
+        self.key_room = self.value_room = self.spare_key_room = self.spare_value_room = None
+
+    def crop(self, *args, **kwargs) -> None:
+        """Remove the newest tokens; see `DynamicLayer.crop`."""
+        super().crop(*args, **kwargs)
+        if self.get_seq_length() != self.filled:
+            self._leave_rooms()
+
+    def __copy__(self) -> "GrowingLayer":
+        """A second layer with the same tokens; neither writes where the other reads."""
+        self._leave_rooms()
+        other = type(self).__new__(type(self))
+        vars(other).update(vars(self))
+        return other
 
     def reorder_cache(self, beam_idx: torch.LongTensor) -> None:
         """Select the rows that beam search continues; nothing is copied where the order stays the same."""
@@ -66,6 +90,9 @@ class SourceLayer(DynamicLayer):
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Select rows of the batch; each has a source for itself afterwards."""
+        indices = torch.as_tensor(indices)
+        if indices.dtype == torch.bool:
+            indices = indices.nonzero()[:, 0]
         if self.get_seq_length():
             self.keys, self.values = self.keys[indices // self.beams], self.values[indices // self.beams]
         self.beams = 1

@@ -1,8 +1,9 @@
 """Validate generation settings before any work starts."""
 
 import torch
-from transformers import GenerationConfig
+from transformers import GenerationConfig, PreTrainedModel
 
+from .caches import RUNNING_STATE
 from .masks import causal_mask
 from .transformers_internals import CACHE_NAME, GenerateHooks
 
@@ -14,12 +15,23 @@ class MiniGenerationMixin(GenerateHooks):
         """Validate beams, top_p and temperature; see `check_generation`."""
         check_generation(generation_config)
 
+    def check_assistant(self, assistant_model: PreTrainedModel | None) -> None:
+        """Raise a ValueError for a draft that is to be taken back out of a running state."""
+        for model in filter(None, (self, assistant_model)):
+            if RUNNING_STATE in (getattr(model.config, "layer_types", None) or ()):
+                raise ValueError(
+                    f"rejected tokens cannot be taken out of a running state (token_mixer="
+                    f"{model.config.token_mixer!r}); generate without assistant_model, prompt_lookup_num_tokens and "
+                    f"assistant_early_exit"
+                )
+
     @staticmethod
     def create_masks_for_generate(
         config, inputs_embeds: torch.Tensor, attention_mask: torch.Tensor | None, **kwargs
     ) -> torch.Tensor:
-        """The mask that `generate` passes with a static cache, of one shape for all steps: (B or 1, 1, L, S) bool."""
-        return causal_mask(inputs_embeds.shape[1], attention_mask, kwargs[CACHE_NAME], inputs_embeds.device)
+        """The mask that `generate` passes with a static cache: (B, 1, L, S) bool, one shape for all steps."""
+        mask = causal_mask(inputs_embeds.shape[1], attention_mask, kwargs[CACHE_NAME], inputs_embeds.device)
+        return mask.expand(inputs_embeds.shape[0], -1, -1, -1)
 
 
 def check_generation(config: GenerationConfig) -> None:

@@ -89,7 +89,7 @@ def next_token_labels(
         targets.masked_fill_(attention_mask[:, -labels.shape[1] :] == 0, IGNORE_INDEX)
     if cu_seq_lens is not None:
         targets[:, cu_seq_lens[1:].long() - 1] = IGNORE_INDEX
-    elif len(labels) == 1 and position_ids is not None:
+    elif labels.shape[0] == 1 and position_ids is not None:
         targets[:, :-1].masked_fill_(position_ids[:, 1:] == 0, IGNORE_INDEX)
     return targets
 

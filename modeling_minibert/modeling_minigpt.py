@@ -25,7 +25,9 @@ from transformers.modeling_outputs import (
     TokenClassifierOutput,
 )
 from transformers.utils.generic import can_return_tuple
+from transformers.utils.output_capturing import OutputRecorder
 
+from .attention import MultiHeadAttention
 from .batch import Batch, refuse_cross_attention
 from .caches import growing_cache
 from .configuration_minigpt import MiniGPTConfig
@@ -89,6 +91,7 @@ class MiniGPTPreTrainedModel(PreTrainedModel):
     _can_compile_fullgraph = True
     _no_split_modules = ["MiniGPTLayer"]
     _skip_keys_device_placement = ["past_key_values"]
+    _can_record_outputs = {"hidden_states": MiniGPTLayer, "attentions": OutputRecorder(MultiHeadAttention, index=1)}
 
     def __init__(self, config: MiniGPTConfig, *args, **kwargs):
         config.check()

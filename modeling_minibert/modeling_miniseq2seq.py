@@ -28,7 +28,7 @@ from .pipeline_summarization import SummarizationPipeline
 from .pipeline_text2text_generation import Text2TextGenerationPipeline
 from .pipeline_translation import TranslationPipeline
 from .seq2seq_stacks import MiniSeq2SeqDecoder, MiniSeq2SeqEncoder
-from .transformers_internals import CACHE_NAME, is_loaded, register_with_peft
+from .transformers_internals import CACHE_NAME, is_loaded, register_with_peft, resized_embeddings, resized_head
 
 
 class MiniSeq2SeqPreTrainedModel(PreTrainedModel):
@@ -105,6 +105,10 @@ class MiniSeq2SeqModel(MiniSeq2SeqPreTrainedModel):
             self.set_input_embeddings(value)
         self.decoder.embeddings.word_embeddings = value
 
+    def resize_decoder_token_embeddings(self, new_num_tokens: int) -> nn.Embedding:
+        """Resize the vocabulary of the target; see `resize_decoder_vocabulary`."""
+        return resize_decoder_vocabulary(self, self, new_num_tokens)
+
     @can_return_tuple
     def forward(
         self,
@@ -164,6 +168,25 @@ class MiniSeq2SeqModel(MiniSeq2SeqPreTrainedModel):
         )  # fmt: skip
 
 
+def resize_decoder_vocabulary(model: PreTrainedModel, base: MiniSeq2SeqModel, new_num_tokens: int) -> nn.Embedding:
+    """Resize the embeddings of a separate target vocabulary, and the language-modeling head of `model` if it has one.
+
+    Raises:
+        ValueError: source and target share one vocabulary.
+    """
+    if model.config.decoder_vocab_size is None:
+        raise ValueError(
+            "source and target share one vocabulary, which has no part for the decoder; use resize_token_embeddings"
+        )
+    embeddings = base.get_decoder_input_embeddings()
+    base.set_decoder_input_embeddings(resized_embeddings(model, embeddings, new_num_tokens))
+    if model.get_output_embeddings() is not None:
+        model.set_output_embeddings(resized_head(model, model.get_output_embeddings(), new_num_tokens))
+    model.config.decoder_vocab_size = new_num_tokens
+    model.tie_weights()
+    return base.get_decoder_input_embeddings()
+
+
 def shift_right(labels: torch.Tensor, start_token_id: int, pad_token_id: int) -> torch.Tensor:
     """Shift `labels` (B, L) right by one, behind the start token: the decoder's input.
 
@@ -201,13 +224,18 @@ class MiniSeq2SeqForConditionalGeneration(SavedWithPipelines, MiniSeq2SeqPreTrai
         self.lm_head = value
 
     def resize_token_embeddings(self, new_num_tokens: int | None = None, *args, **kwargs) -> nn.Embedding:
-        """Resize a shared vocabulary; two separate ones are fixed."""
+        """Resize a shared vocabulary; two separate ones are refused."""
         if self.config.decoder_vocab_size is not None and new_num_tokens is not None:
             raise ValueError(
                 f"source and target have separate vocabularies ({self.config.vocab_size} and "
-                f"{self.config.decoder_vocab_size} tokens), and only a shared one can be resized to {new_num_tokens}"
+                f"{self.config.decoder_vocab_size} tokens), and only a shared one can be resized to {new_num_tokens} "
+                f"here; use resize_decoder_token_embeddings, or resize_token_embeddings of the model without its head"
             )
         return super().resize_token_embeddings(new_num_tokens, *args, **kwargs)
+
+    def resize_decoder_token_embeddings(self, new_num_tokens: int) -> nn.Embedding:
+        """Resize the vocabulary of the target, with the head; see `resize_decoder_vocabulary`."""
+        return resize_decoder_vocabulary(self, self.miniseq2seq, new_num_tokens)
 
     def prepare_decoder_input_ids_from_labels(self, labels: torch.Tensor) -> torch.Tensor:
         """The decoder's input for `labels`; `DataCollatorForSeq2Seq(model=…)` calls it. See `shift_right`."""

@@ -15,6 +15,7 @@ from transformers import EncoderDecoderCache
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutput, BaseModelOutputWithPastAndCrossAttentions
 from transformers.utils.generic import can_return_tuple
+from transformers.utils.output_capturing import OutputRecorder
 
 from .attention import MultiHeadAttention
 from .batch import Batch, is_checkpointing
@@ -62,7 +63,7 @@ class CrossAttention(MultiHeadAttention):
 
     def forward(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs):
         """(B · beams, L, E) and `key_value_states` (B, S, E) → (B · beams, L, E), and weights (B · beams, H, L, S)."""
-        beams = len(hidden_states) // len(kwargs["key_value_states"])
+        beams = hidden_states.shape[0] // kwargs["key_value_states"].shape[0]
         if beams == 1:
             return super().forward(hidden_states, attention_mask, **kwargs)
         # Cross-attention treats queries independently, so that the queries of all beams may form one row.
@@ -172,6 +173,8 @@ class _Stack(nn.Module):
 class MiniSeq2SeqEncoder(_Stack):
     """The encoder: every source token attends to every other."""
 
+    _can_record_outputs = {"hidden_states": MiniSeq2SeqEncoderLayer, "attentions": MultiHeadAttention}
+
     def __init__(self, config):
         layers = [MiniSeq2SeqEncoderLayer(config) for _ in range(config.num_encoder_layers)]
         super().__init__(config, config.vocab_size, layers, is_causal=False)
@@ -232,6 +235,12 @@ def _check_sources(attention_mask: torch.Tensor | None) -> None:
 
 class MiniSeq2SeqDecoder(_Stack):
     """The decoder: every target token attends to those before it, and to the source."""
+
+    _can_record_outputs = {
+        "hidden_states": MiniSeq2SeqDecoderLayer,
+        "attentions": OutputRecorder(MultiHeadAttention, index=1, layer_name=".attention"),
+        "cross_attentions": OutputRecorder(CrossAttention, index=1, layer_name="cross_attention"),
+    }
 
     def __init__(self, config):
         layers = [MiniSeq2SeqDecoderLayer(config, index) for index in range(config.num_decoder_layers)]

@@ -281,7 +281,7 @@ class GatedLinearAttention(TokenMixer):
         heads = map(self._split_heads, (query, key, value, log_gate))
         mixed, state = gated_linear_attention(*heads, state=None if past is None else past.keys)
         if past_key_values is not None:
-            no_second = state.new_empty(len(state), 0)
+            no_second = state.new_empty(state.shape[0], 0)
             past_key_values.update(state, no_second, self.layer_idx, query.shape[1])
         mixed = self.head_norm(mixed.to(self.head_norm.weight.dtype))
         return mixed.transpose(1, 2).flatten(2)
@@ -351,7 +351,7 @@ def prepare_mixer_mask(
             f"with 1 for real tokens"
         )
     mask = attention_mask.bool()
-    return None if mask.all() else mask
+    return None if can_read(mask) and mask.all() else mask
 
 
 def _check_cache(token_mixer: str, cache: Cache) -> None:

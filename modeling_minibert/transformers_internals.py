@@ -7,7 +7,7 @@
 | `Pipeline._registered_impl` | the tasks that `Pipeline.save_pretrained` writes into the configuration | 4.21 |
 | `MODEL_FOR_CAUSAL_LM_MAPPING_NAMES` | `Trainer` shifts labels for label smoothing by this list only | 4.12 |
 | `cache_utils.STATIC_LAYER_TYPE_MAPPING` | a cache finds the class of a layer type there | 5.10 |
-| `GenerationMixin._prepare_…` | the steps of `generate` before its first forward have no public hooks | 4.56 |
+| `GenerationMixin._prepare_…`, `_validate_…` | steps of `generate` before its first call have no public hooks | 4.56 |
 | `GenerationMixin._update_model_kwargs_for_generation` | a search of ours needs the arguments of its next step | 4.0 |
 | `GenerationConfig._eos_token_tensor`, `_pad_token_tensor` | end and padding as `generate` prepared them | 4.40 |
 | `tokenizer._build_translation_inputs` | multilingual tokenizers mark source and target language there | 4.6 |
@@ -15,6 +15,7 @@
 | `Parameter._is_hf_initialized` | whether a weight came from a checkpoint and must keep its value | 5.0 |
 | `PreTrainedModel._weight_conversions` | a save would undo the renaming of old keys | 5.0 |
 | `peft.utils.constants.…_MAPPING` | PEFT looks up default target modules by model type there | peft 0.18 |
+| `PreTrainedModel._get_resized_…` | the vocabulary of a decoder has no public way to be resized | 4.0 |
 | `TrainingArguments._n_gpu` | `DataParallel` is switched off by this field only | 3.2 |
 | `torch._C._are_functorch_transforms_active`, `forward_ad._current_level` | torch.func needs plain operations | 2.0 |
 | `Module._forward_hooks` and the like | a short cut past a module must not skip its hooks | 1.0 |
@@ -31,6 +32,7 @@ import torch.nn.modules.module as module_hooks
 from torch import nn
 from torch.autograd import forward_ad
 from transformers import GenerationConfig, GenerationMixin, TrainingArguments, cache_utils, models, pipelines
+from transformers.generation.configuration_utils import GenerationMode
 from transformers.pipelines import PIPELINE_REGISTRY
 
 _GENERATE_NAMES = inspect.signature(GenerationMixin.prepare_inputs_for_generation).parameters
@@ -85,6 +87,16 @@ def is_loaded(parameter: nn.Parameter) -> bool:
 def forget_key_mapping(model) -> None:
     """Save a model by its own names of weights, also one that was loaded by older names."""
     vars(model).pop("_weight_conversions", None)
+
+
+def resized_embeddings(model, embeddings: nn.Embedding, tokens: int) -> nn.Embedding:
+    """A copy of `embeddings` with so many rows; new ones are drawn around the mean of the old."""
+    return model._get_resized_embeddings(embeddings, tokens)
+
+
+def resized_head(model, head: nn.Linear, tokens: int) -> nn.Linear:
+    """A copy of a head that scores so many tokens."""
+    return model._get_resized_lm_head(head, tokens)
 
 
 def register_with_peft() -> None:
@@ -174,10 +186,13 @@ def translation_encoder(tokenizer, src_lang: str, tgt_lang: str) -> Callable:
 
 
 class GenerateHooks(GenerationMixin):
-    """`generate` with three public hooks before its first forward: settings, cache and length."""
+    """`generate` with public hooks before its first forward: settings, assistant, cache and length."""
 
     def check_generation_config(self, generation_config: GenerationConfig) -> None:
         """Hook: raise a ValueError for invalid settings."""
+
+    def check_assistant(self, assistant_model) -> None:
+        """Hook: raise a ValueError where drafts cannot be checked; called for assisted generation only."""
 
     def new_generation_cache(self, generation_config: GenerationConfig):
         """Hook: the cache to use where the caller chose none."""
@@ -196,6 +211,11 @@ class GenerateHooks(GenerationMixin):
         generation_config, model_kwargs = super()._prepare_generation_config(*args, **kwargs)
         self.check_generation_config(generation_config)
         return generation_config, model_kwargs
+
+    def _validate_generation_mode(self, generation_mode, generation_config, generation_mode_kwargs):
+        if generation_mode == GenerationMode.ASSISTED_GENERATION:
+            self.check_assistant(generation_mode_kwargs.get("assistant_model"))
+        super()._validate_generation_mode(generation_mode, generation_config, generation_mode_kwargs)
 
     def _prepare_cache_for_generation(self, generation_config, model_kwargs, *args):
         given = model_kwargs.get(CACHE_NAME)

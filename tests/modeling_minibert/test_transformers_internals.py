@@ -64,6 +64,7 @@ def test_each_row_of_the_table_has_a_test():
         "Parameter._is_hf_initialized",
         "PreTrainedModel._weight_conversions",
         "peft.utils.constants.…_MAPPING",
+        "PreTrainedModel._get_resized_…",  # `test_common_contracts.py`
         "TrainingArguments._n_gpu",
         "torch._C._are_functorch_transforms_active",
         "Module._forward_hooks",
