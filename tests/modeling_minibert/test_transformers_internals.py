@@ -40,6 +40,7 @@ from modeling_minibert.transformers_internals import (
     name_causal_lm,
     softmax_backward,
     transforms_active,
+    update_paged_cache,
     use_one_gpu,
 )
 
@@ -54,6 +55,7 @@ def test_each_row_of_the_table_has_a_test():
         "cache_utils.STATIC_LAYER_TYPE_MAPPING",
         "GenerationMixin._prepare_…",
         "past_key_values",
+        "PagedAttentionCache.update",
         "Parameter._is_hf_initialized",
         "PreTrainedModel._weight_conversions",
         "peft.utils.constants.…_MAPPING",
@@ -153,6 +155,23 @@ def test_the_name_of_the_cache_is_the_one_that_generate_passes(monkeypatch):
     outputs = model.generate(random_ids(), max_new_tokens=3, do_sample=False, return_dict_in_generate=True)
     assert len(named) == 3 and all(cache is named[0] is not None for cache in named)
     assert outputs[CACHE_NAME] is named[0]
+
+
+@pytest.mark.skipif(CACHE_NAME != "cache", reason="before transformers 5.24 the attention function updates the cache")
+def test_a_paged_cache_is_updated_with_the_arguments_of_the_attention_function():
+    from transformers.generation.continuous_batching.cache import PagedAttentionCache
+
+    class Cache:
+        def update(self, *tensors, kwargs):
+            kwargs["seen"] = tensors
+            return tensors[1], tensors[0]
+
+    names = list(inspect.signature(PagedAttentionCache.update).parameters)
+    assert names == ["self", "key_states", "value_states", "layer_idx", "kwargs"]
+    key, value, arguments = torch.ones(1), torch.zeros(1), {"cache": Cache(), "read_index": [], "other": 1}
+    assert update_paged_cache(key, value, 3, arguments) == (value, key)
+    assert arguments == {"read_index": [], "other": 1, "seen": (key, value, 3)}
+    assert update_paged_cache(key, value, 3, {"other": 1}) == (key, value)
 
 
 def test_weight_conversions_are_what_a_save_undoes(tmp_path):
