@@ -99,6 +99,7 @@ def test_checkpointing_gives_the_same_gradients(kind, reentrant):
 # Continuous batching
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("positions", ["learned", "rotary"])
 def test_generate_batch_writes_what_generate_writes(positions):
     model = random_gpt(position_embedding_type=positions, **NO_DROPOUT).float().eval()

@@ -207,6 +207,7 @@ def test_peft_looks_default_targets_up_in_its_constants(monkeypatch):
     assert lora["minigpt"] == ["key"]  # the user's own choice stays
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # by torch itself
 def test_transforms_of_torch_func_and_forward_mode_are_seen():
     seen = []
 
