@@ -18,6 +18,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from .dropout import Dropout
 from .embeddings import rotate
+from .transformers_internals import update_paged_cache
 
 
 def scaled_dot_product_attention(
@@ -146,6 +147,7 @@ class MultiHeadAttention(nn.Module):
                 query, key = rotate(query, *rotary), rotate(key, *rotary)
             if past_key_values is not None:
                 key, value = past_key_values.update(key, value, self.layer_idx)
+            key, value = update_paged_cache(key, value, self.layer_idx, kwargs)
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(
             implementation or self.config._attn_implementation, eager_attention_forward
         )

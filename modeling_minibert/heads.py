@@ -71,6 +71,8 @@ class Pooler(nn.Module):
 class Classifier(nn.Module):
     """Score `num_labels` classes: dropout → [dense → activation → dropout →] linear. (…, E) → (…, num_labels)."""
 
+    weight = None  # read by PEFT, which merges IA3 adapters as if every trained head were a single layer
+
     def __init__(self, config, num_labels: int):
         super().__init__()
         dropout = config.classifier_dropout

@@ -12,6 +12,7 @@
 | `GenerationConfig._eos_token_tensor`, `_pad_token_tensor` | end and padding as `generate` prepared them | 4.40 |
 | `tokenizer._build_translation_inputs` | multilingual tokenizers mark source and target language there | 4.6 |
 | `past_key_values` or `cache` | the name of the cache in `generate` and in outputs; `cache` since 5.24 | 4.0 |
+| `PagedAttentionCache.update` | layers call it since 5.24; before, the attention function did | 5.24 |
 | `Parameter._is_hf_initialized` | whether a weight came from a checkpoint and must keep its value | 5.0 |
 | `PreTrainedModel._weight_conversions` | a save would undo the renaming of old keys | 5.0 |
 | `peft.utils.constants.…_MAPPING` | PEFT looks up default target modules by model type there | peft 0.18 |
@@ -77,6 +78,21 @@ def name_causal_lm(model_type: str, class_name: str) -> None:
 def register_cache_layer(layer_type: str, layer_class: type) -> None:
     """Let static caches make a layer of this class for this entry of `config.layer_types`."""
     cache_utils.STATIC_LAYER_TYPE_MAPPING[layer_type] = layer_class
+
+
+def update_paged_cache(
+    key: torch.Tensor, value: torch.Tensor, layer_index: int, arguments: dict
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Add keys and values to the cache of `generate_batch`, where there is one, and return all of them.
+
+    Args:
+        key, value: (1, H, T, D).
+        layer_index: the place of this layer in the cache.
+        arguments: those of the attention function, which the cache changes.
+    """
+    if CACHE_NAME != "cache" or arguments.get("read_index") is None or arguments.get("cache") is None:
+        return key, value
+    return arguments.pop("cache").update(key, value, layer_index, kwargs=arguments)
 
 
 def is_loaded(parameter: nn.Parameter) -> bool:

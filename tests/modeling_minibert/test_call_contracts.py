@@ -4,12 +4,14 @@ import logging
 
 import pytest
 import torch
+from helpers.compare import assert_same_weights
 from helpers.families import FAMILIES, batch_of, build_family
 from helpers.minibert import random_model, small_config
 from helpers.minigpt import NO_DROPOUT, random_gpt, small_gpt_config
 from helpers.seq2seq import random_seq2seq, small_seq2seq_config
+from safetensors.torch import load_file, save_file
 from torch.testing import assert_close
-from transformers import AutoModel
+from transformers import AutoModel, AutoModelForQuestionAnswering
 
 from modeling_minibert import (
     MiniBertForMaskedLM,
@@ -241,3 +243,31 @@ def test_the_stack_names_what_it_may_select():
     assert batch.select_hidden_states([0, -1, 4, -5], 4) == {0, 3}
     assert batch.select_hidden_states(-4, 4) == {0} and batch.select_hidden_states(4, 4) == set()
     assert batch.select_hidden_states(True, 4) is None
+
+
+# Names of weights
+
+
+def by_old_name(weights):
+    return {name.replace("qa_outputs", "span_head"): value for name, value in weights.items()}
+
+
+def test_question_answering_reads_the_older_name_of_its_head(tmp_path):
+    model = random_model(MiniBertForQuestionAnswering)
+    names = set(model.state_dict())
+    assert {"qa_outputs.weight", "qa_outputs.bias"} <= names
+    model.save_pretrained(tmp_path / "old")
+    weights = load_file(tmp_path / "old" / "model.safetensors")
+    save_file(by_old_name(weights), tmp_path / "old" / "model.safetensors", metadata={"format": "pt"})
+    opened, info = MiniBertForQuestionAnswering.from_pretrained(tmp_path / "old", output_loading_info=True)
+    assert not info["missing_keys"] and not info["unexpected_keys"]
+    for loaded in (opened, AutoModelForQuestionAnswering.from_pretrained(tmp_path / "old")):
+        assert_same_weights(loaded, model)
+    opened.save_pretrained(tmp_path / "new")
+    assert set(load_file(tmp_path / "new" / "model.safetensors")) == names
+    fresh = random_model(MiniBertForQuestionAnswering)
+    fresh.load_state_dict(by_old_name(model.state_dict()))
+    assert_same_weights(fresh, model)
+    holder = torch.nn.ModuleDict({"inner": random_model(MiniBertForQuestionAnswering)})
+    holder.load_state_dict({f"inner.{name}": value for name, value in by_old_name(model.state_dict()).items()})
+    assert_same_weights(holder["inner"], model)

@@ -44,6 +44,7 @@ from modeling_minibert.transformers_internals import (
     pad_token_id,
     softmax_backward,
     transforms_active,
+    update_paged_cache,
     use_one_gpu,
 )
 
@@ -57,10 +58,15 @@ def test_each_row_of_the_table_has_a_test():
         "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
         "cache_utils.STATIC_LAYER_TYPE_MAPPING",
         "GenerationMixin._prepare_…",
+<<<<<<< HEAD
         "GenerationMixin._update_model_kwargs_for_generation",  # `test_decoding_generate.py`
         "GenerationConfig._eos_token_tensor",
         "tokenizer._build_translation_inputs",
         "past_key_values",  # `test_cache_names.py`
+=======
+        "past_key_values",
+        "PagedAttentionCache.update",
+>>>>>>> i17-root
         "Parameter._is_hf_initialized",
         "PreTrainedModel._weight_conversions",
         "peft.utils.constants.…_MAPPING",
@@ -181,6 +187,23 @@ def test_the_name_of_the_cache_is_the_one_that_generate_passes(monkeypatch):
     assert outputs[CACHE_NAME] is named[0]
 
 
+@pytest.mark.skipif(CACHE_NAME != "cache", reason="before transformers 5.24 the attention function updates the cache")
+def test_a_paged_cache_is_updated_with_the_arguments_of_the_attention_function():
+    from transformers.generation.continuous_batching.cache import PagedAttentionCache
+
+    class Cache:
+        def update(self, *tensors, kwargs):
+            kwargs["seen"] = tensors
+            return tensors[1], tensors[0]
+
+    names = list(inspect.signature(PagedAttentionCache.update).parameters)
+    assert names == ["self", "key_states", "value_states", "layer_idx", "kwargs"]
+    key, value, arguments = torch.ones(1), torch.zeros(1), {"cache": Cache(), "read_index": [], "other": 1}
+    assert update_paged_cache(key, value, 3, arguments) == (value, key)
+    assert arguments == {"read_index": [], "other": 1, "seen": (key, value, 3)}
+    assert update_paged_cache(key, value, 3, {"other": 1}) == (key, value)
+
+
 def test_weight_conversions_are_what_a_save_undoes(tmp_path):
     kinds = {"renamed": {"^layers": "old_layers"}, "as it is": None}
     random_gpt(MiniGPTModel).save_pretrained(tmp_path / "new")
@@ -214,6 +237,7 @@ def test_peft_looks_default_targets_up_in_its_constants(monkeypatch):
     assert lora["minigpt"] == ["key"]  # the user's own choice stays
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")  # by torch itself
 def test_transforms_of_torch_func_and_forward_mode_are_seen():
     seen = []
 
