@@ -17,11 +17,11 @@ class MiniGenerationMixin(GenerateHooks):
 
     def check_assistant(self, assistant_model: PreTrainedModel | None) -> None:
         """Raise a ValueError for a draft that is to be taken back out of a running state."""
-        for model in filter(None, (self, assistant_model)):
-            if RUNNING_STATE in (getattr(model.config, "layer_types", None) or ()):
+        for config in (getattr(model, "config", None) for model in (self, assistant_model)):
+            if RUNNING_STATE in (getattr(config, "layer_types", None) or ()):
                 raise ValueError(
                     f"rejected tokens cannot be taken out of a running state (token_mixer="
-                    f"{model.config.token_mixer!r}); generate without assistant_model, prompt_lookup_num_tokens and "
+                    f"{config.token_mixer!r}); generate without assistant_model, prompt_lookup_num_tokens and "
                     f"assistant_early_exit"
                 )
 

@@ -58,15 +58,11 @@ def test_each_row_of_the_table_has_a_test():
         "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES",
         "cache_utils.STATIC_LAYER_TYPE_MAPPING",
         "GenerationMixin._prepare_…",
-<<<<<<< HEAD
         "GenerationMixin._update_model_kwargs_for_generation",  # `test_decoding_generate.py`
         "GenerationConfig._eos_token_tensor",
         "tokenizer._build_translation_inputs",
         "past_key_values",  # `test_cache_names.py`
-=======
-        "past_key_values",
         "PagedAttentionCache.update",
->>>>>>> i17-root
         "Parameter._is_hf_initialized",
         "PreTrainedModel._weight_conversions",
         "peft.utils.constants.…_MAPPING",
