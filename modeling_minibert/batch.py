@@ -99,7 +99,7 @@ class Batch:
             implementation = choose_implementation(config, attention_mask, output_attentions, has_cache)
         batch = cls(implementation, inputs, attention_mask, given.shape[1], cache=cache, source=source)
         batch.weights = [] if output_attentions else None
-        if output_hidden_states or output_hidden_states == 0 and output_hidden_states is not False:
+        if output_hidden_states:  # a number other than 0, or a list, selects
             batch.states, batch.selected = [], select_hidden_states(output_hidden_states, len(stack.layers) + 1)
         if paged:
             batch.paged_arguments = {"cu_seq_lens_q": cu_seq_lens, "max_length_q": max_length}
@@ -124,12 +124,17 @@ class Batch:
             self.source = _round_up(self.source_packing.remove_pads(self.source))
         if self.packing is not None:
             if self.inputs["input_ids"] is not None and has_hooks(word_embeddings):
-                # A hook sees rows of texts, as without packing: NEFTune scales its noise by their length.
-                rows = self.inputs["input_ids"]
-                vectors = word_embeddings(rows if self.packing.came_padded else self.packing.split(rows))
-                vectors = vectors if self.packing.came_padded else self.packing.join(vectors)
-                self.inputs = self.inputs | {"input_ids": None, "inputs_embeds": vectors}
+                self._embed_rows(word_embeddings)
             self.inputs = {name: self.packing.remove_pads(tensor) for name, tensor in self.inputs.items()}
+
+    def _embed_rows(self, word_embeddings: nn.Module) -> None:
+        """Look words up before pads are removed: hooks see rows of texts, whose length scales NEFTune's noise."""
+        ids = self.inputs["input_ids"]
+        if self.packing.came_padded:
+            vectors = word_embeddings(ids)
+        else:
+            vectors = self.packing.join(word_embeddings(self.packing.split(ids)))
+        self.inputs = self.inputs | {"input_ids": None, "inputs_embeds": vectors}
 
     @property
     def layer_arguments(self) -> dict:

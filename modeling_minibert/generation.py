@@ -1,5 +1,7 @@
 """Validate generation settings before any work starts."""
 
+from typing import Any
+
 import torch
 from transformers import GenerationConfig, PreTrainedModel
 
@@ -17,7 +19,8 @@ class MiniGenerationMixin(GenerateHooks):
 
     def check_assistant(self, assistant_model: PreTrainedModel | None) -> None:
         """Raise a ValueError for a draft that is to be taken back out of a running state."""
-        for config in (getattr(model, "config", None) for model in (self, assistant_model)):
+        for model in (self, assistant_model):
+            config: Any = getattr(model, "config", None)
             if RUNNING_STATE in (getattr(config, "layer_types", None) or ()):
                 raise ValueError(
                     f"rejected tokens cannot be taken out of a running state (token_mixer="
