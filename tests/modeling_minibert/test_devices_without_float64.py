@@ -33,9 +33,7 @@ class OnApple(torch.Tensor):
         if func is torch.Tensor.cpu:
             return result.as_subclass(torch.Tensor)
         if any(isinstance(leaf, cls) and leaf.dtype == torch.float64 for leaf in tree_leaves(result)):
-            raise TypeError(
-                "Cannot convert a MPS Tensor to float64 dtype"
-            )
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype")
         return result
 
 
