@@ -33,7 +33,7 @@ def attention_pooling(hidden_states: torch.Tensor, mask: torch.Tensor, query: to
     (B, L, E), (B, L) and (E,) give (B, E); zeros where there are no real tokens. Source: Yang et al. 2016,
     Hierarchical Attention Networks, section 2.2, without its hidden layer.
     """
-    query = query.to(hidden_states.dtype).expand(len(hidden_states), 1, -1)
+    query = query.to(hidden_states.dtype).expand(hidden_states.shape[0], 1, -1)
     pooled, _ = scaled_dot_product_attention(query, hidden_states, hidden_states, mask.bool()[:, None], scaling=1.0)
     return pooled[:, 0]
 
@@ -192,9 +192,11 @@ def last_tokens(
         attention_mask = input_ids != pad_token_id
     if attention_mask is None:
         return hidden_states[:, -1]
-    places = torch.arange(hidden_states.shape[1], device=hidden_states.device)
-    last = (places * attention_mask[:, -len(places) :].bool()).argmax(dim=1)  # without the tokens in a cache
-    return hidden_states[torch.arange(len(last), device=last.device), last]
+    # Sizes are read from `shape`: a tracer records those, and takes `len` for a constant.
+    rows, length = hidden_states.shape[:2]
+    places = torch.arange(length, device=hidden_states.device)
+    last = (places * attention_mask[:, -length:].bool()).argmax(dim=1)  # without the tokens in a cache
+    return hidden_states[torch.arange(rows, device=last.device), last]
 
 
 def merge_sequences(tensor: torch.Tensor | None) -> torch.Tensor | None:

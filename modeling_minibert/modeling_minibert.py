@@ -210,7 +210,7 @@ class MiniBertModel(MiniBertPreTrainedModel):
         if packing is not None and self.pooler.pooling == "cls" and mask is not None:
             # Nothing was computed for a pad that stands first: the first real token is meant.
             first = mask.bool().int().argmax(dim=1)
-            hidden_states = hidden_states[torch.arange(len(first), device=first.device), first][:, None]
+            hidden_states = hidden_states[torch.arange(first.shape[0], device=first.device), first][:, None]
         return self.pooler(hidden_states, mask)
 
 

@@ -62,7 +62,7 @@ class CrossAttention(MultiHeadAttention):
 
     def forward(self, hidden_states: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs):
         """(B · beams, L, E) and `key_value_states` (B, S, E) → (B · beams, L, E), and weights (B · beams, H, L, S)."""
-        beams = len(hidden_states) // len(kwargs["key_value_states"])
+        beams = hidden_states.shape[0] // kwargs["key_value_states"].shape[0]
         if beams == 1:
             return super().forward(hidden_states, attention_mask, **kwargs)
         # Cross-attention treats queries independently, so that the queries of all beams may form one row.
