@@ -102,7 +102,8 @@ class MultiHeadAttention(nn.Module):
         self.dropout = Dropout(config.hidden_dropout_prob)
 
     def _split_heads(self, projected: torch.Tensor) -> torch.Tensor:
-        return projected.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)  # (B, L, H·D) → (B, H, L, D)
+        # (B, L, H·D) → (B, H, L, D); under the legacy ONNX exporter `unflatten` would fix the length.
+        return projected.reshape(*projected.shape[:-1], -1, self.head_dim).transpose(1, 2)
 
     def _keys_of_source(self, source: torch.Tensor, cache: EncoderDecoderCache) -> tuple[torch.Tensor, torch.Tensor]:
         """Keys and values of a source: computed for the first target token, kept for all others."""

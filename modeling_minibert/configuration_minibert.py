@@ -93,6 +93,7 @@ class MiniBertConfig(CommonConfig, PreTrainedConfig):
     model_type = "minibert"
     presets = PRESETS
     auto_classes = AUTO_MAP
+    keys_to_ignore_at_inference = ["cache", "masked_lm_loss", "next_sentence_loss"]
 
     vocab_size: int = 30_522
     hidden_size: int = 768

@@ -194,9 +194,11 @@ def last_tokens(
         attention_mask = input_ids != pad_token_id
     if attention_mask is None:
         return hidden_states[:, -1]
-    places = torch.arange(hidden_states.shape[1], device=hidden_states.device)
-    last = (places * attention_mask[:, -hidden_states.shape[1] :].bool()).argmax(dim=1)  # without the tokens in a cache
-    return hidden_states[torch.arange(last.shape[0], device=last.device), last]
+    # Sizes are read from `shape`: a tracer records those, and takes `len` for a constant.
+    rows, length = hidden_states.shape[:2]
+    places = torch.arange(length, device=hidden_states.device)
+    last = (places * attention_mask[:, -length:].bool()).argmax(dim=1)  # without the tokens in a cache
+    return hidden_states[torch.arange(rows, device=last.device), last]
 
 
 def merge_sequences(tensor: torch.Tensor | None) -> torch.Tensor | None:

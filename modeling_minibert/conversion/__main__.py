@@ -20,10 +20,13 @@ def main() -> None:
         "source", metavar="IN", help="folder or Hub name of a model of ours or a stock model, or a ckpt.pt"
     )
     parser.add_argument("destination", metavar="OUT", help="new or empty folder for the result")
+    parser.add_argument("--characters", metavar="FILE", help="text of nanoGPT's character data set, for its tokenizer")
     args = parser.parse_args()
     try:
         if Path(args.source).is_file():
-            convert_nanogpt(args.source, args.destination)
+            convert_nanogpt(args.source, args.destination, args.characters)
+        elif args.characters is not None:
+            raise ValueError(f"--characters is for nanoGPT's ckpt.pt, and {args.source} is not a file; leave it out")
         else:
             convert_folder(args.source, args.destination)
     except (ValueError, OSError) as error:

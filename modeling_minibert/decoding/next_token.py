@@ -21,12 +21,13 @@ NextLogProbs = Callable[[Tensor], Tensor]
 def causal_lm(model) -> NextLogProbs:
     """Make the next-token function of a causal language model of transformers.
 
-    It reads each prefix from the start, without a cache. Log-probabilities are float64 for any dtype of the model.
+    It reads each prefix from the start, without a cache. Log-probabilities are float64, on the CPU.
     """
 
     @torch.no_grad()
     def next_log_probs(ids: Tensor) -> Tensor:
-        return model(input_ids=ids.to(model.device), use_cache=False).logits[:, -1].log_softmax(-1, torch.float64)
+        logits = model(input_ids=ids.to(model.device), use_cache=False).logits[:, -1]
+        return logits.cpu().log_softmax(-1, torch.float64)
 
     return next_log_probs
 

@@ -30,9 +30,9 @@ def apply_temperature(logits: Tensor, temperature: float) -> Tensor:
     """
     if not temperature > 0:
         raise ValueError(f"temperature ({temperature}) must be above 0; for the limit, use greedy search")
-    # In float64, because a temperature of 1e-300 is 0 in float32.
-    below_largest = (logits - logits.amax(dim=-1, keepdim=True)).double()
-    return (below_largest / temperature).to(logits.dtype)
+    # In float64, because a temperature of 1e-300 is 0 in float32; on the CPU, as Apple's GPUs have no float64.
+    below_largest = (logits - logits.amax(dim=-1, keepdim=True)).cpu().double()
+    return (below_largest / temperature).to(logits.dtype).to(logits.device)
 
 
 def keep_top_k(logits: Tensor, top_k: int) -> Tensor:
@@ -77,6 +77,8 @@ def sample(
     generator: torch.Generator | None = None,
 ) -> list[Hypothesis]:
     """Sample `num_samples` continuations, with temperature, then top-k, then top-p, as in `generate`.
+
+    The generator is on the device of the log-probabilities: for `causal_lm` the CPU.
 
     Returns:
         The samples; `log_prob` is the model's, before temperature, top-k and top-p.

@@ -282,6 +282,7 @@ def contrastive_search(
         extended = torch.tensor([[*ids, token] for token in likeliest.indices.tolist()])  # (K, L+1)
         states = F.normalize(hidden_states(extended), dim=-1)
         similarity = (states[:, :-1] @ states[:, -1, :, None]).squeeze(-1).amax(dim=-1)  # (K,)
+        similarity = similarity.to(likeliest.values.device)
         choice = int(((1 - penalty_alpha) * likeliest.values.exp() - penalty_alpha * similarity).argmax())
         ids.append(int(likeliest.indices[choice]))
         log_prob += float(likeliest.values[choice])

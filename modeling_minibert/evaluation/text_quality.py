@@ -68,8 +68,8 @@ def token_log_probs(model, prompt: Sequence[int], continuation: Sequence[int]) -
     if len(prompt) == 0:
         raise ValueError("the prompt is empty; give at least one token, from which the next one is predicted")
     ids = torch.tensor([[*prompt, *continuation]], device=model.device)
-    log_probs = model(input_ids=ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1, torch.float64)  # (T, V)
-    return log_probs.gather(-1, ids[0, len(prompt) :, None]).squeeze(-1).cpu()
+    log_probs = model(input_ids=ids).logits[0, len(prompt) - 1 : -1].cpu().log_softmax(-1, torch.float64)  # (T, V)
+    return log_probs.gather(-1, ids[0, len(prompt) :, None].cpu()).squeeze(-1)
 
 
 def perplexity(log_probs: torch.Tensor) -> float:

@@ -79,14 +79,14 @@ def integrate(score: Score, vectors: Tensor, baseline: Tensor, steps: int) -> Te
         vectors, baseline: (L, E).
 
     Returns:
-        (L, E), float64.
+        (L, E), float64, on the CPU.
     """
     nodes, node_weights = np.polynomial.legendre.leggauss(steps)  # on the interval from -1 to 1
-    times = torch.tensor((nodes + 1) / 2, dtype=vectors.dtype, device=vectors.device)
+    times = torch.tensor((nodes + 1) / 2, dtype=vectors.dtype).to(vectors.device)
     line = baseline + times[:, None, None] * (vectors - baseline)  # (N, L, E)
-    slopes = gradients(score, line).double()
-    mean_slope = (torch.tensor(node_weights / 2, device=vectors.device)[:, None, None] * slopes).sum(dim=0)
-    return (vectors - baseline).double() * mean_slope
+    slopes = gradients(score, line).cpu().double()  # on the CPU, as Apple's GPUs have no float64
+    mean_slope = (torch.tensor(node_weights / 2)[:, None, None] * slopes).sum(dim=0)
+    return (vectors - baseline).cpu().double() * mean_slope
 
 
 @dataclass
@@ -126,8 +126,8 @@ def gradient_times_input(
     inputs, words = _encode(model, tokenizer, text)
     vectors = model.get_input_embeddings()(inputs["input_ids"])[0].detach()
     score, name = _explained_output(model, tokenizer, inputs, target)
-    scores = (vectors * gradients(score, vectors[None])[0]).double().sum(dim=-1)
-    return Attribution(**words, scores=scores.cpu().numpy(), target=name, output=_evaluate(score, vectors))
+    scores = (vectors * gradients(score, vectors[None])[0]).cpu().double().sum(dim=-1)
+    return Attribution(**words, scores=scores.numpy(), target=name, output=_evaluate(score, vectors))
 
 
 def integrated_gradients(
@@ -161,7 +161,7 @@ def integrated_gradients(
     score, name = _explained_output(model, tokenizer, inputs, target)
     output, baseline_output = _evaluate(score, vectors), _evaluate(score, start)
     for steps in STEPS:
-        scores = integrate(score, vectors, start, steps).sum(dim=-1).cpu().numpy()
+        scores = integrate(score, vectors, start, steps).sum(dim=-1).numpy()
         result = Attribution(**words, scores=scores, target=name, output=output,
                              baseline_output=baseline_output, steps=steps)  # fmt: skip
         if result.gap <= TOLERANCE:

@@ -52,7 +52,7 @@ def attention_weights(
         raise ValueError(
             f"{type(model).__name__} gives no attention weights; give one with softmax attention in all layers"
         )
-    return list(tokenizer.convert_ids_to_tokens(ids.tolist())), torch.cat(layers).double().cpu().numpy()
+    return list(tokenizer.convert_ids_to_tokens(ids.tolist())), torch.cat(layers).cpu().double().numpy()
 
 
 def attention_shares(weights: np.ndarray, separators: np.ndarray | None = None) -> dict[str, np.ndarray]:

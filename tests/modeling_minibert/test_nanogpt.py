@@ -16,10 +16,11 @@ from helpers.minigpt import WORDS
 from tokenizers import Tokenizer, models
 from torch.nn import functional as F
 from torch.testing import assert_close
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast, pipeline
 
 from modeling_minibert.conversion import convert_folder
-from modeling_minibert.conversion.nanogpt import from_nanogpt
+from modeling_minibert.conversion.__main__ import main
+from modeling_minibert.conversion.nanogpt import convert_nanogpt, from_nanogpt
 
 SIZES = {"n_layer": 2, "n_head": 4, "n_embd": 20, "block_size": 13, "vocab_size": 31, "dropout": 0.2}
 E = SIZES["n_embd"]
@@ -27,7 +28,7 @@ E = SIZES["n_embd"]
 
 def write_checkpoint(path, bias, compiled=False):
     """ckpt.pt with the entries that train.py saves; returns the weights."""
-    shapes = {"transformer.wte": (31, E), "transformer.wpe": (13, E), "transformer.ln_f": (E,)}
+    shapes = {"transformer.wte": (SIZES["vocab_size"], E), "transformer.wpe": (13, E), "transformer.ln_f": (E,)}
     for layer in (f"transformer.h.{number}." for number in range(2)):
         shapes |= {layer + "ln_1": (E,), layer + "attn.c_attn": (3 * E, E), layer + "attn.c_proj": (E, E)}
         shapes |= {layer + "ln_2": (E,), layer + "mlp.c_fc": (4 * E, E), layer + "mlp.c_proj": (E, 4 * E)}
@@ -88,6 +89,55 @@ def test_what_is_no_nanogpt_checkpoint_is_refused(tmp_path):
         torch.save(checkpoint, tmp_path / "ckpt.pt")
         with pytest.raises(ValueError, match="no place for"):
             from_nanogpt(tmp_path / "ckpt.pt")
+
+
+POEM = "Hujan turun,\r\nsejak pagi; kopi  d\u0301i meja?\n"  # 22 characters: \r\n is read as one line end
+
+
+def nanogpt_ids(path, text):
+    """data/shakespeare_char/prepare.py: the sorted characters of the file, numbered."""
+    with open(path, encoding="utf-8") as file:
+        data = file.read()
+    stoi = {character: number for number, character in enumerate(sorted(set(data)))}
+    return [stoi[character] for character in text]
+
+
+def test_the_characters_of_the_training_text_give_nanogpt_s_ids(tmp_path, capsys, monkeypatch):
+    (tmp_path / "input.txt").write_bytes(POEM.encode())
+    monkeypatch.setitem(SIZES, "vocab_size", len(set(POEM)) - 1)
+    write_checkpoint(tmp_path / "ckpt.pt", bias=False)
+    convert_nanogpt(tmp_path / "ckpt.pt", tmp_path / "out", tmp_path / "input.txt")
+    assert "its tokenizer has the 22 characters" in capsys.readouterr().out
+    tokenizer, text = AutoTokenizer.from_pretrained(tmp_path / "out"), "kopi  pagi;\n\nd\u0301i H, "
+    ids = tokenizer(text, return_tensors="pt")
+    assert ids["input_ids"][0].tolist() == nanogpt_ids(tmp_path / "input.txt", text)
+    assert tokenizer.decode(ids["input_ids"][0]) == text and len(tokenizer) == 22
+    with pytest.raises(Exception, match="UNK"):
+        tokenizer("Z")
+    generate = pipeline("text-generation", str(tmp_path / "out"))
+    made = generate("kopi ", max_new_tokens=3, do_sample=False, return_full_text=True)[0]["generated_text"]
+    assert made.startswith("kopi ") and len(made) == 8
+    (tmp_path / "part.txt").write_text("kopi pagi")
+    with pytest.raises(ValueError, match="part.txt has 7 different characters, and the model has 22 tokens; give the"):
+        convert_nanogpt(tmp_path / "ckpt.pt", tmp_path / "other", tmp_path / "part.txt")
+    assert not (tmp_path / "other").exists()
+    (tmp_path / "part.txt").write_bytes(b"kopi \xff")
+    with pytest.raises(ValueError, match="part.txt is not UTF-8 at byte 5; save it as UTF-8"):
+        convert_nanogpt(tmp_path / "ckpt.pt", tmp_path / "other", tmp_path / "part.txt")
+
+
+@pytest.mark.parametrize(("size", "said"), [(31, "add its text: --characters"), (50257, "GPT-2's"), (50304, "GPT-2's")])
+def test_without_a_text_it_says_which_tokenizer_is_missing(size, said, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(SIZES, "vocab_size", size)
+    write_checkpoint(tmp_path / "ckpt.pt", bias=False)
+    convert_nanogpt(tmp_path / "ckpt.pt", tmp_path / "out")
+    assert "it has no tokenizer" in (out := capsys.readouterr().out) and said in out
+
+
+def test_characters_of_a_folder_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["conversion", str(tmp_path), str(tmp_path / "out"), "--characters", "input.txt"])
+    with pytest.raises(SystemExit, match="error: --characters is for nanoGPT's ckpt.pt, and .* is not a file"):
+        main()
 
 
 @pytest.mark.parametrize("family", ["gpt2", "openai-gpt"])
