@@ -19,10 +19,9 @@ from pathlib import Path
 import numpy as np
 from classifier_runs import LAST_EPOCH, Run, check_checkpoint, check_finished, run_all, save_rows
 from learning_curve import LabelledFiles, layout_flags, read_labels, stratified_order
-from transformers import HfArgumentParser
 from transformers.hf_argparser import HfArg
 
-from modeling_minibert.training.script_arguments import plain_output
+from modeling_minibert.training.script_arguments import ScriptParser, run_script
 
 KINDS = ("zero", "same_texts", "unlabelled")
 
@@ -88,7 +87,7 @@ def _mean(values: list[float]) -> str:
 
 def main():
     """Run everything, and print and save the table."""
-    args, rest = HfArgumentParser(ComparisonArguments).parse_args_into_dataclasses(return_remaining_strings=True)
+    args, rest = ScriptParser(ComparisonArguments).parse_args_into_dataclasses(return_remaining_strings=True)
     check_checkpoint(args.model_name_or_path)
     runs = plan_runs(args, rest)
     check_finished(runs)
@@ -99,5 +98,4 @@ def main():
 
 
 if __name__ == "__main__":
-    plain_output()
-    main()
+    run_script(main, stopped="stopped before the end; the same command skips the finished runs")

@@ -23,7 +23,6 @@ from transformers import (
     AutoTokenizer,
     DataCollatorForTokenClassification,
     DataCollatorWithPadding,
-    HfArgumentParser,
     Trainer,
     TrainingArguments,
     pipeline,
@@ -36,7 +35,7 @@ from modeling_minibert.answer_spans import best_answer_spans
 from modeling_minibert.limits import position_limit
 from modeling_minibert.losses import IGNORE_INDEX
 from modeling_minibert.training import show_progress_lines
-from modeling_minibert.training.script_arguments import plain_output, token_fields
+from modeling_minibert.training.script_arguments import ScriptParser, run_script, token_fields
 from tokenization import train_tokenizer
 
 CAPITALS = {
@@ -270,7 +269,7 @@ def load(name: str) -> tuple:
 
 def main():
     """Show the answers of a checkpoint, or of models trained here."""
-    (args,) = HfArgumentParser(Arguments).parse_args_into_dataclasses()
+    (args,) = ScriptParser(Arguments).parse_args_into_dataclasses()
     for name in ("question", "context"):
         if not getattr(args, name).strip():
             raise ValueError(f"--{name} is empty; an answer needs a question and a context")
@@ -287,5 +286,4 @@ def main():
 
 
 if __name__ == "__main__":
-    plain_output()
-    main()
+    run_script(main)

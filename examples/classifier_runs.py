@@ -20,15 +20,18 @@ from pathlib import Path
 import finetune_classifier
 import torch
 from datasets import Dataset, DatasetDict
-from transformers import AutoConfig, AutoTokenizer, HfArgumentParser
+from transformers import AutoConfig, AutoTokenizer
 
 from modeling_minibert.evaluation.seeds import summarize_runs
 from modeling_minibert.training import expand_recipe
+from modeling_minibert.training.script_arguments import ScriptParser
 
 # Flags that score the last epoch: nothing is chosen by the validation split.
 LAST_EPOCH = (
     "--eval_strategy", "no", "--save_strategy", "no", "--load_best_model_at_end", "false", "--report_to", "none",
 )  # fmt: skip
+# Flags of every run: no optimizer states, and what a killed run has left is replaced.
+KEEP_LITTLE = ("--save_only_model", "true", "--overwrite_output_dir", "true")
 
 
 @dataclass
@@ -47,8 +50,8 @@ class Run:
 def parse_with_data(own: type, arguments: list[str] | None) -> tuple:
     """Read the command line into the dataclass `own`, the data arguments, and the flags left for the runs."""
     # An abbreviation would take flags that are meant for the runs.
-    parser = HfArgumentParser((own, finetune_classifier.DataArguments), allow_abbrev=False)
-    parser.epilog = "All other flags, and --recipe FILE, go to finetune_classifier.py."
+    parser = ScriptParser((own, finetune_classifier.DataArguments), allow_abbrev=False)
+    parser.epilog += " All other flags, and --recipe FILE, go to finetune_classifier.py."
     words = expand_recipe(arguments)
     parsed = parser.parse_args_into_dataclasses(words, return_remaining_strings=True, look_for_args_file=False)
     if parsed[1].task != "classification":
@@ -181,7 +184,7 @@ def _train(run: Run) -> None:
     with open(run.folder / "log.txt", "w", encoding="utf-8") as file:
         try:
             with redirect_stdout(_Log(file)):
-                finetune_classifier.main([*run.flags, "--save_only_model", "true", "--output_dir", str(run.folder)])
+                finetune_classifier.main([*run.flags, *KEEP_LITTLE, "--output_dir", str(run.folder)])
         except Exception:
             traceback.print_exc(file=file)
             raise

@@ -48,7 +48,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniBertConfig
-from modeling_minibert.training.script_arguments import plain_output
+from modeling_minibert.training.script_arguments import run_script
 
 SINGLE, BATCH, ROUNDS = 16, 32, 9  # texts read one at a time, texts of a batch, timed rounds
 
@@ -214,5 +214,4 @@ def main(arguments: list[str] | None = None) -> list[dict]:
 
 
 if __name__ == "__main__":
-    plain_output()
-    main()
+    run_script(main, stopped="stopped before the end; the same command skips the finished runs")

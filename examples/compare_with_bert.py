@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import torch
 import transformers
-from transformers import AutoConfig, BertConfig, HfArgumentParser
+from transformers import AutoConfig, BertConfig
 from transformers.hf_argparser import HfArg
 
 from modeling_minibert.stock import FAMILIES, from_stock
-from tokenization.console import prepare_console
+from modeling_minibert.training.script_arguments import ScriptParser, run_script
 
 ODD_SIZES = BertConfig(
     vocab_size=101, hidden_size=20, num_hidden_layers=3, num_attention_heads=4, intermediate_size=37,
@@ -84,7 +84,7 @@ def largest_differences(name: str, args: Arguments, dtype: torch.dtype) -> tuple
 
 def main():
     """Print one row per head."""
-    (args,) = HfArgumentParser(Arguments).parse_args_into_dataclasses()
+    (args,) = ScriptParser(Arguments).parse_args_into_dataclasses()
     print(f"{'':34}{'largest':>9}{'float32':>21}{'float64':>21}")
     print(f"{'class':34}{'output':>9}" + f"{'outputs':>11}{'gradients':>10}" * 2)
     for ours, stock in FAMILIES[0].classes.items():
@@ -94,7 +94,5 @@ def main():
 
 
 if __name__ == "__main__":
-    prepare_console()
-    transformers.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()
-    main()
+    run_script(main)

@@ -19,7 +19,6 @@ from transformers import (
     AutoModel,
     BertConfig,
     DistilBertConfig,
-    HfArgumentParser,
     RobertaConfig,
 )
 from transformers.hf_argparser import HfArg
@@ -27,7 +26,7 @@ from transformers.hf_argparser import HfArg
 import modeling_minibert
 from modeling_minibert import MiniBertConfig, MiniBertForSequenceClassification, MiniBertModel, MultiHeadAttention
 from modeling_minibert.modeling_minibert import MiniBertLayer
-from tokenization.console import prepare_console
+from modeling_minibert.training.script_arguments import ScriptParser, run_script
 
 LARGE = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
 ROBERTA = {"vocab_size": 50_265, "max_position_embeddings": 514, "type_vocab_size": 1}
@@ -80,7 +79,7 @@ def count(build: Callable[[], nn.Module]) -> tuple[int, int]:
 
 def main():
     """Print one row per model."""
-    (args,) = HfArgumentParser(Arguments).parse_args_into_dataclasses()
+    (args,) = ScriptParser(Arguments).parse_args_into_dataclasses()
     models = MODELS
     if args.model_name_or_path:
         models = {name: lambda name=name: build_empty(name) for name in args.model_name_or_path}
@@ -92,5 +91,4 @@ def main():
 
 
 if __name__ == "__main__":
-    prepare_console()
-    main()
+    run_script(main)

@@ -25,7 +25,7 @@ from statistics import mean
 
 import torch
 from generate import ModelArguments, find_model, load_model
-from transformers import HfArgumentParser, set_seed
+from transformers import set_seed
 from transformers.hf_argparser import HfArg
 
 from modeling_minibert.decoding import STRATEGIES, causal_lm, draw_beam_tree, encode_prompts, prepare_generation
@@ -37,7 +37,7 @@ from modeling_minibert.evaluation import (
     self_bleu,
     token_log_probs,
 )
-from modeling_minibert.training.script_arguments import plain_output
+from modeling_minibert.training.script_arguments import ScriptParser, run_script
 
 STORIES = Path(__file__).parent / "data" / "stories" / "validation.txt"
 COLUMNS = ("rep_4", "distinct_2", "self_bleu", "perplexity", "ms_per_token")
@@ -118,7 +118,7 @@ def print_row(name: str, result: dict) -> None:
 
 def main():
     """Decode with every strategy, print, draw and save."""
-    model_args, args = HfArgumentParser((ModelArguments, LabArguments)).parse_args_into_dataclasses()
+    model_args, args = ScriptParser((ModelArguments, LabArguments)).parse_args_into_dataclasses()
     if args.num_samples < 1:
         raise ValueError(f"num_samples ({args.num_samples}) must be at least 1")
     model, tokenizer = load_model(find_model(model_args.model_name_or_path))
@@ -155,5 +155,4 @@ def main():
 
 
 if __name__ == "__main__":
-    plain_output()
-    main()
+    run_script(main)

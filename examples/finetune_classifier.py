@@ -334,7 +334,7 @@ def main(arguments: list[str] | None = None):
     splits, labels = load_splits(data_args, args.data_seed or 0)
     tokenizer = build_tokenizer(model_args, splits, checkpoint)
     model = build_model(model_args, tokenizer, labels, data_args.task)
-    check_output_folder(args.output_dir, model.config)
+    check_output_folder(args.output_dir, model.config, overwrite=bool(checkpoint) or args.overwrite_output_dir)
     max_length = base.settle_length(tokenizer, model, data_args.max_seq_length)
     size = f"{model.num_parameters():,} parameters, reads {max_length} tokens"
     print(f"model: {type(model).__name__}, {size}, on {args.device}")
@@ -382,5 +382,4 @@ def main(arguments: list[str] | None = None):
 
 
 if __name__ == "__main__":
-    base.plain_output()
-    main()
+    base.run_script(main)

@@ -260,7 +260,9 @@ def main(arguments: list[str] | None = None):
     version_2 = any(not answers["text"] for split in splits.values() for answers in split["answers"])
     tokenizer = build_tokenizer(model_args, splits, checkpoint)
     model = build_model(model_args, tokenizer)
-    check_output_folder(args.output_dir, model.config, type(model).__name__)
+    check_output_folder(
+        args.output_dir, model.config, type(model).__name__, overwrite=bool(checkpoint) or args.overwrite_output_dir
+    )
     lengths = settle_lengths(data_args, tokenizer, model)
     size = f"{model.num_parameters():,} parameters, reads {lengths[0]} tokens"
     print(f"model: {type(model).__name__}, {size}, on {args.device}")
@@ -296,5 +298,4 @@ def main(arguments: list[str] | None = None):
 
 
 if __name__ == "__main__":
-    base.plain_output()
-    main()
+    base.run_script(main)

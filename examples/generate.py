@@ -14,13 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, HfArgumentParser, TextStreamer, set_seed
+from transformers import (
+    MODEL_FOR_CAUSAL_LM_MAPPING,
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    TextStreamer,
+    set_seed,
+)
 from transformers.hf_argparser import HfArg
 
 import modeling_minibert  # noqa: F401  (registers the models with transformers)
 from modeling_minibert.decoding import STRATEGIES, prepare_generation
 from modeling_minibert.training import parse_options
-from modeling_minibert.training.script_arguments import plain_output
+from modeling_minibert.training.script_arguments import ScriptParser, run_script
 
 OUR_MODEL = Path("out/minigpt")  # where examples/pretrain_minigpt.py saves
 DEFAULT_PROMPT = "pagi datang"  # as the poem of examples/data/poem begins
@@ -60,7 +67,19 @@ def find_model(name: str | None) -> str:
 
 
 def load_model(name: str):
-    """Load the model in evaluation mode, on an accelerator if there is one, and its tokenizer."""
+    """Load the model in evaluation mode, on an accelerator if there is one, and its tokenizer.
+
+    Raises:
+        ValueError: the model has another head than that of a language model.
+    """
+    config = AutoConfig.from_pretrained(name)
+    saved_as = (config.architectures or [type(config).__name__])[0]
+    writes = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
+    if not writes or saved_as.rpartition("For")[2] not in (saved_as, "CausalLM", "ConditionalGeneration"):
+        raise ValueError(
+            f"{name} is {saved_as}, which does not continue texts; give a causal language model: gpt2, or a folder "
+            "that examples/pretrain_minigpt.py has saved"
+        )
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
     return AutoModelForCausalLM.from_pretrained(name).eval().to(device), AutoTokenizer.from_pretrained(name)
 
@@ -73,7 +92,7 @@ def read_prompts(args: GenerationArguments) -> list[str]:
 
 def main():
     """Load the model, check the settings, generate and print."""
-    model_args, args = HfArgumentParser((ModelArguments, GenerationArguments)).parse_args_into_dataclasses()
+    model_args, args = ScriptParser((ModelArguments, GenerationArguments)).parse_args_into_dataclasses()
     name, prompts, options = find_model(model_args.model_name_or_path), read_prompts(args), parse_options(args.options)
     model, tokenizer = load_model(name)
     inputs, arguments = prepare_generation(model, tokenizer, prompts, args.strategy, args.max_new_tokens, **options)
@@ -90,5 +109,4 @@ def main():
 
 
 if __name__ == "__main__":
-    plain_output()
-    main()
+    run_script(main)

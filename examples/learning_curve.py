@@ -25,14 +25,14 @@ from classifier_runs import LAST_EPOCH, Run, check_finished, run_all, save_rows
 from datasets import Dataset
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
-from transformers import AutoConfig, AutoModel, AutoTokenizer, HfArgumentParser, set_seed
+from transformers import AutoConfig, AutoModel, AutoTokenizer, set_seed
 from transformers.hf_argparser import HfArg
 
 import modeling_minibert  # noqa: F401 - registers the models
 from modeling_minibert.data import without_texts_of
 from modeling_minibert.data.files import read_table
 from modeling_minibert.evaluation.seeds import summarize_runs
-from modeling_minibert.training.script_arguments import LayoutArguments, plain_output
+from modeling_minibert.training.script_arguments import LayoutArguments, ScriptParser, run_script
 from tokenization.table_files import TableFormat
 
 OPINIONS = Path(__file__).parent / "data" / "opinions"
@@ -180,7 +180,7 @@ def plot(rows: list[dict], path: Path) -> None:
 
 def main():
     """Check the arguments, run everything, and print, draw and save the table."""
-    args, rest = HfArgumentParser(CurveArguments).parse_args_into_dataclasses(return_remaining_strings=True)
+    args, rest = ScriptParser(CurveArguments).parse_args_into_dataclasses(return_remaining_strings=True)
     if not (Path(args.model_name_or_path) / "config.json").is_file():
         raise ValueError(
             f"there is no checkpoint in {args.model_name_or_path}: run examples/pretrain_minibert.py, or give a folder "
@@ -203,5 +203,4 @@ def main():
 
 
 if __name__ == "__main__":
-    plain_output()
-    main()
+    run_script(main, stopped="stopped before the end; the same command skips the finished runs")

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, HfArgumentParser
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniBertConfig, MiniBertForSequenceClassification
@@ -24,8 +24,8 @@ from modeling_minibert.numpy_twin.blocks import softmax_forward
 from modeling_minibert.numpy_twin.encoder import model_forward
 from modeling_minibert.numpy_twin.training import adamw_step, loss_and_gradients
 from modeling_minibert.numpy_twin.weights import initial_weights, load_weights, save_weights
+from modeling_minibert.training.script_arguments import ScriptParser, run_script
 from tokenization import train_tokenizer
-from tokenization.console import prepare_console
 
 NEGATIVE, POSITIVE = 0, 1
 LABELS = {NEGATIVE: "negatif", POSITIVE: "positif"}
@@ -207,11 +207,10 @@ def check_folder(folder, config, texts):
 
 def main():
     """Train on both sets."""
-    model_args, args = HfArgumentParser((ModelArguments, RunArguments)).parse_args_into_dataclasses()
+    model_args, args = ScriptParser((ModelArguments, RunArguments)).parse_args_into_dataclasses()
     for name in SENTENCES:
         train_on(name, model_args, args)
 
 
 if __name__ == "__main__":
-    prepare_console()
-    main()
+    run_script(main)

@@ -28,7 +28,6 @@ from transformers import (
     AutoModelForMaskedLM,
     AutoModelForPreTraining,
     AutoTokenizer,
-    HfArgumentParser,
     pipeline,
     set_seed,
 )
@@ -210,7 +209,7 @@ def fill_blanks(folder: str, blanks: list[str]) -> None:
 def main():
     """Train, evaluate, save, and fill the blanks."""
     # 1. Arguments
-    parser = HfArgumentParser((ModelArguments, DataArguments, PretrainingArguments))
+    parser = base.ScriptParser((ModelArguments, DataArguments, PretrainingArguments))
     model_args, data_args, args = parser.parse_args_into_dataclasses()
     if data_args.streaming and args.max_steps <= 0:
         raise ValueError("--streaming needs --max_steps: the length of a stream is unknown")
@@ -227,7 +226,7 @@ def main():
     documents = load_text(data_args, args.data_seed or 0)
     tokenizer = build_tokenizer(model_args, documents["train"], checkpoint, data_args.max_seq_length)
     model = build_model(model_args, tokenizer, data_args.objective, data_args.max_seq_length)
-    check_output_folder(args.output_dir, model.config)
+    check_output_folder(args.output_dir, model.config, overwrite=bool(checkpoint) or args.overwrite_output_dir)
     print(f"model: {type(model).__name__}, {model.num_parameters():,} parameters, on {args.device}")
     if data_args.streaming:
         documents["train"] = shuffled_share(
@@ -264,5 +263,4 @@ def main():
 
 
 if __name__ == "__main__":
-    base.plain_output(datasets_too=False)
-    main()
+    base.run_script(main, datasets_bars=True)

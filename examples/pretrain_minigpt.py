@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, AutoTokenizer, HfArgumentParser, set_seed
+from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniGPTConfig, MiniGPTForCausalLM
@@ -166,7 +166,7 @@ def write(folder: str, prompt: str | None) -> str:
 def main():
     """Train, evaluate, save, and let the model write."""
     # 1. Arguments
-    parser = HfArgumentParser((ModelArguments, DataArguments, PretrainingArguments))
+    parser = base.ScriptParser((ModelArguments, DataArguments, PretrainingArguments))
     model_args, data_args, args = parser.parse_args_into_dataclasses()
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
     set_seed(args.seed)
@@ -178,7 +178,7 @@ def main():
     tokenizer = build_tokenizer(model_args, documents["train"], checkpoint, length)
     model = build_model(model_args, tokenizer, length)
     check_prompt(tokenizer, data_args.prompt, model.config.max_position_embeddings)
-    check_output_folder(args.output_dir, model.config)
+    check_output_folder(args.output_dir, model.config, overwrite=bool(checkpoint) or args.overwrite_output_dir)
     print(f"model: {type(model).__name__}, {model.num_parameters():,} parameters, on {args.device}")
     examples = {
         split: build_causal_examples(texts, tokenizer, length, data_args.cross_documents)
@@ -202,5 +202,4 @@ def main():
 
 
 if __name__ == "__main__":
-    base.plain_output(datasets_too=False)
-    main()
+    base.run_script(main, datasets_bars=True)

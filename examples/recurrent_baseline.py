@@ -29,12 +29,12 @@ from finetune_classifier import (
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils.rnn import pack_padded_sequence
-from transformers import HfArgumentParser, PreTrainedConfig, PreTrainedModel, set_seed
+from transformers import PreTrainedConfig, PreTrainedModel, set_seed
 from transformers.hf_argparser import HfArg
 
 from modeling_minibert.evaluation import describe_scores
 from modeling_minibert.training import prepare_cpu
-from modeling_minibert.training.script_arguments import plain_output, settle_length
+from modeling_minibert.training.script_arguments import ScriptParser, run_script, settle_length
 
 NETS = ("lstm", "bilstm", "minibert")
 
@@ -104,7 +104,7 @@ def table(rows: dict[str, dict]) -> str:
 
 def main(arguments: list[str] | None = None):
     """Train the nets one after the other on the same encoded texts, and print and save the table."""
-    parser = HfArgumentParser(RecurrentArguments)
+    parser = ScriptParser(RecurrentArguments)
     ours, rest = parser.parse_args_into_dataclasses(arguments, return_remaining_strings=True)
     for net in ours.nets:
         if net not in NETS:
@@ -140,5 +140,4 @@ def main(arguments: list[str] | None = None):
 
 
 if __name__ == "__main__":
-    plain_output()
-    main()
+    run_script(main, stopped="stopped before the end; the same command starts again")

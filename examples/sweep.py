@@ -48,7 +48,7 @@ from classifier_runs import (
 from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniBertConfig
-from modeling_minibert.training.script_arguments import plain_output
+from modeling_minibert.training.script_arguments import run_script
 
 GRID = ("learning_rate", "per_device_train_batch_size", "num_train_epochs")
 LECTURE_GRID = {"learning_rate": [2e-5, 3e-5], "per_device_train_batch_size": [8, 16], "num_train_epochs": [2, 3, 4]}
@@ -158,5 +158,4 @@ def main(arguments: list[str] | None = None) -> list[dict]:
 
 
 if __name__ == "__main__":
-    plain_output()
-    main()
+    run_script(main, stopped="stopped before the end; the same command skips the finished runs")

@@ -226,7 +226,7 @@ def main(arguments: list[str] | None = None):
     start = args.output_dir if checkpoint else model_args.model_name_or_path
     tokenizer, target_tokenizer = build_tokenizers(model_args, splits["train"], data_args.max_length, start)
     model = build_model(model_args, tokenizer, target_tokenizer, data_args.max_length, checkpoint)
-    check_output_folder(args.output_dir, model.config)
+    check_output_folder(args.output_dir, model.config, overwrite=bool(checkpoint) or args.overwrite_output_dir)
     if args.process_index == 0 and not checkpoint:  # only one process writes; a resumed run has them already
         save_tokenizer(tokenizer, args.output_dir)
         if target_tokenizer is not tokenizer:
@@ -280,5 +280,4 @@ def main(arguments: list[str] | None = None):
 
 
 if __name__ == "__main__":
-    base.plain_output()
-    main()
+    base.run_script(main)

@@ -16,12 +16,12 @@ from statistics import mean
 import torch
 from matplotlib.figure import Figure
 from train_seq2seq import DataArguments, ModelArguments, build_tokenizers, load_pairs
-from transformers import HfArgumentParser, get_cosine_schedule_with_warmup, set_seed
+from transformers import get_cosine_schedule_with_warmup, set_seed
 from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGeneration
 from modeling_minibert.data import PairCollator, TokenBudgetBatches, encode_pairs
-from modeling_minibert.training.script_arguments import plain_output, token_fields
+from modeling_minibert.training.script_arguments import ScriptParser, run_script, token_fields
 
 PRESETS = ("vanilla", "t5")
 LAST = 20  # steps whose mean loss is the result
@@ -81,7 +81,7 @@ def plot(curves: dict[str, list[float]], path: Path) -> None:
 
 def main():
     """Train the four models, draw and print their losses."""
-    args = HfArgumentParser(AblationArguments).parse_args_into_dataclasses()[0]
+    args = ScriptParser(AblationArguments).parse_args_into_dataclasses()[0]
     pairs = load_pairs(DataArguments(), args.seed)["train"]
     source, target = build_tokenizers(ModelArguments(), pairs, 64, None)
     rows = encode_pairs(pairs, source, target, 64, target.bos_token_id)
@@ -104,5 +104,4 @@ def main():
 
 
 if __name__ == "__main__":
-    plain_output()
-    main()
+    run_script(main)

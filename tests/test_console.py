@@ -20,7 +20,7 @@ from modeling_minibert.evaluation import seeds
 from modeling_minibert.training import training_curves
 from tokenization import save_tokenizer, train_tokenizer
 from tokenization.__main__ import main as tokenization
-from tokenization.console import prepare_console
+from tokenization.console import prepare_console, run_command
 
 TEXT = "café → √2 ▁ 漢字 ✓ 👍"
 
@@ -76,7 +76,7 @@ def test_tokenization_trains_compares_and_inspects(folder, tmp_path, run):
 
 
 def test_a_converted_folder_is_whole(folder, tmp_path, run):
-    status, printed = run(conversion.main, folder, tmp_path / "stock →")
+    status, printed = run(lambda: run_command(conversion.main), folder, tmp_path / "stock →")
     assert status == 0 and "MiniBertModel in" in printed and "open it" in printed
     ids = torch.tensor([[2, 7, 9, 3]])
     ours, stock = (AutoModel.from_pretrained(path).eval()(ids)[0] for path in (folder, tmp_path / "stock →"))
@@ -86,7 +86,7 @@ def test_a_converted_folder_is_whole(folder, tmp_path, run):
 
 def test_a_trace_is_printed_and_its_page_is_utf8(folder, tmp_path, run):
     page = tmp_path / "page.html"
-    status, printed = run(explain.main, folder, TEXT, "--out", page, "--print")
+    status, printed = run(lambda: run_command(explain.main), folder, TEXT, "--out", page, "--print")
     assert status == 0 and "caf" in printed and "漢" in page.read_text(encoding="utf-8")
 
 
@@ -94,11 +94,11 @@ def test_scores_and_curves(tmp_path, run):
     files = [tmp_path / f"{seed}.json" for seed in range(2)]
     for seed, file in enumerate(files):
         file.write_text(json.dumps({"eval_accuracy": 0.5 + seed / 8}), encoding="utf-8")
-    assert "0.5625 ± 0.0884" in run(seeds.main, *files)[1]
+    assert "0.5625 ± 0.0884" in run(lambda: run_command(seeds.main), *files)[1]
     history = [{"step": step, "loss": 1 / step} for step in (1, 2)] + [{"step": 2, "eval_loss": 0.5}]
     state, figure = tmp_path / "trainer_state.json", tmp_path / "→.png"
     state.write_text(json.dumps({"log_history": history}), encoding="utf-8")
-    assert "?.png" in run(training_curves.main, state, "--out", figure)[1]
+    assert "?.png" in run(lambda: run_command(training_curves.main), state, "--out", figure)[1]
     assert figure.stat().st_size > 1000
 
 
@@ -111,7 +111,7 @@ def scripts():
                 yield pytest.param(path, id=os.path.join(folder, name))
 
 
-@pytest.mark.parametrize("path", scripts())
+@pytest.mark.parametrize("path", list(scripts()))
 def test_every_script_prepares_the_console_before_its_main(path):
     """The last block of the script is run as it stands, with a main that prints."""
     with open(path, encoding="utf-8") as file:

@@ -10,13 +10,11 @@ import argparse
 import sys
 import time
 import unicodedata
-from collections.abc import Mapping
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
 from .comparison import compare_tokenizers, format_reports
-from .console import prepare_console
+from .console import OneLineParser, prepare_console, run_and_report
 from .inspection import format_pieces, inspect_text, removed_marks
 from .stock_classes import SIDES, save_tokenizer
 from .table_files import TableFormat
@@ -32,45 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; errors print one line and return 2, or raise with --traceback."""
     prepare_console()
     options = build_parser().parse_args(arguments)
-    try:
-        options.run(options)
-    except KeyboardInterrupt:
-        print("stopped before the end", file=sys.stderr)
-        return 130
-    except Exception as error:
-        if options.traceback:
-            raise
-        print(f"error: {describe(error)}", file=sys.stderr)
-        return 2
-    return 0
-
-
-def describe(error: Exception) -> str:
-    """Return the message of an error in one line, and for unexpected errors their type."""
-    while type(error).__module__.startswith("datasets.") and isinstance(error.__cause__, Exception):
-        error = error.__cause__  # datasets itself says only that reading failed
-    text = " ".join(str(error).split())
-    expected = isinstance(error, ValueError | TypeError | OSError) and text
-    return text if expected else f"{type(error).__name__}: {text}; --traceback shows where it happened"
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """A parser that reports mistakes in one line, and names the flag nearest to an unknown one."""
-
-    commands: Mapping[str, argparse.ArgumentParser] = {}
-
-    def parse_args(self, args=None, namespace=None):
-        """Parse as usual, but report what is unknown."""
-        options, unknown = self.parse_known_args(args, namespace)
-        if unknown:
-            known = sorted(flag for command in self.commands.values() for flag in command._option_string_actions)
-            near = get_close_matches(unknown[0].split("=")[0], known, n=1)
-            self.error(f"unknown argument {unknown[0]}" + (f", did you mean {near[0]}" if near else ""))
-        return options
-
-    def error(self, message: str):
-        """Print one line and exit with 2."""
-        self.exit(2, f"error: {message}; {self.prog} --help lists the arguments\n")
+    return run_and_report(lambda: options.run(options), options.traceback)
 
 
 def build_parser() -> argparse.ArgumentParser:

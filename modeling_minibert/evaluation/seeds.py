@@ -5,14 +5,13 @@
 A bootstrap interval covers the choice of the test set; the deviation over seeds covers the randomness of training.
 """
 
-import argparse
 import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
-from tokenization.console import prepare_console
+from tokenization.console import OneLineParser, run_command
 
 
 def summarize_runs(paths: Iterable[str | Path]) -> dict[str, tuple[float, float, int]]:
@@ -49,12 +48,11 @@ def _flatten(tree: dict, prefix: str = ""):
 
 def main() -> None:
     """Print one line per score."""
-    prepare_console()
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = OneLineParser(description=__doc__.split("\n")[0])
     parser.add_argument("files", nargs="+", help="all_results.json of each run")
     for name, (mean, deviation, runs) in summarize_runs(parser.parse_args().files).items():
         print(f"{name:32} {mean:10.4f} ± {deviation:.4f}   ({runs} runs)")
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

@@ -15,7 +15,7 @@ from pathlib import Path
 from transformers import AutoTokenizer, PreTrainedModel
 
 import modeling_minibert
-from tokenization.console import prepare_console
+from tokenization.console import OneLineParser, run_command
 
 from ..stock import from_stock
 from .html import write_html
@@ -66,8 +66,7 @@ def explain(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     """Run the command."""
-    prepare_console()
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="python -m modeling_minibert.explain",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -77,11 +76,8 @@ def main() -> None:
     parser.add_argument("--pair", help="second text of a pair; for an encoder–decoder the target")
     parser.add_argument("--out", metavar="PAGE", help="write the trace as a web page")
     parser.add_argument("--print", nargs="*", type=int, metavar="N", help="print all, or this layer, head and token")
-    try:
-        explain(parser.parse_args())
-    except (ValueError, OSError) as error:
-        raise SystemExit(f"error: {error}") from None
+    explain(parser.parse_args())
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

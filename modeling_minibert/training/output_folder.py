@@ -13,18 +13,20 @@ IDENTITY = (
     "norm_position", "norm_type", "attention_bias", "embedding_norm", "scale_embedding", "classifier_pooling",
     "classifier_hidden_size", "id2label",
 )  # fmt: skip
+WEIGHTS = "*model*.safetensors"  # one file, or several with an index
 
 
-def check_output_folder(output_dir: str, config, class_name: str | None = None) -> None:
-    """Raise an error before training if the output folder holds a different model.
+def check_output_folder(output_dir: str, config, class_name: str | None = None, overwrite: bool = True) -> None:
+    """Raise an error before training if the output folder holds a different model, or one that is to be kept.
 
     Args:
         output_dir: the folder.
         config: the configuration of the new model.
         class_name: its class; None allows a model of another class to be overwritten.
+        overwrite: whether a finished model (not only checkpoints) may be replaced.
 
     Raises:
-        ValueError: the models differ; the message has the field and both values.
+        ValueError: the models differ (the message has the field and both values), or the folder holds a finished one.
     """
     # An interrupted run leaves checkpoints alone, a killed run may leave incomplete files.
     places = [Path(output_dir), *Path(output_dir).glob("checkpoint-*")]
@@ -42,6 +44,11 @@ def check_output_folder(output_dir: str, config, class_name: str | None = None) 
                 f"{output_dir} already holds a different model: its {field} is {there[field]}, the new one's is "
                 f"{ours.get(field)}; choose another --output_dir, or remove that folder"
             )
+    if not overwrite and (Path(output_dir) / "config.json").is_file() and any(Path(output_dir).glob(WEIGHTS)):
+        raise ValueError(
+            f"{output_dir} already holds a finished model; choose another --output_dir, or give "
+            "--overwrite_output_dir true"
+        )
 
 
 def last_checkpoint(output_dir: str, resume_from: str | None) -> str | None:

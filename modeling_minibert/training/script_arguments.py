@@ -3,17 +3,21 @@
 A script subclasses these dataclasses. A new default is enough there: the help text is inherited.
 """
 
+from collections.abc import Callable
 from dataclasses import Field, dataclass, field
 from inspect import get_annotations
+from pathlib import Path
+from typing import ClassVar
 
 import datasets
 import transformers
 from transformers.hf_argparser import HfArg, HfArgumentParser
 
-from tokenization.console import prepare_console
+from tokenization.console import OneLineParser, run_command, unknown_argument
 
 from ..limits import position_limit
 from .arguments import expand_recipe, parse_options
+from .output_folder import last_checkpoint
 
 
 class InheritedHelp:
@@ -39,10 +43,34 @@ def overrides_argument(from_scratch: str) -> Field:
     return HfArg(default=None, help=text + from_scratch)
 
 
+class ScriptParser(OneLineParser, HfArgumentParser):
+    """A parser of argument dataclasses whose errors are one line; `last` holds what was parsed last."""
+
+    last: ClassVar[tuple] = ()
+
+    def __init__(self, *classes, **options):
+        super().__init__(*classes, epilog="--traceback shows where an error happened.", **options)
+
+    def parse_args_into_dataclasses(self, args=None, return_remaining_strings=False, **options) -> tuple:
+        """Parse as usual.
+
+        Raises:
+            ValueError: a flag is unknown, or the output folder is a file.
+        """
+        *parsed, unknown = super().parse_args_into_dataclasses(args, return_remaining_strings=True, **options)
+        if unknown and not return_remaining_strings:
+            raise ValueError(f"{unknown_argument(unknown, self._option_string_actions)}; --help lists the arguments")
+        for place in (getattr(values, "output_dir", None) for values in parsed):
+            if place is not None and Path(place).is_file():
+                raise ValueError(f"--output_dir {place} is a file; name a folder")
+        ScriptParser.last = tuple(parsed)
+        return (*parsed, unknown) if return_remaining_strings else tuple(parsed)
+
+
 def parse_with_recipe(classes: tuple[type, ...], arguments: list[str] | None = None) -> tuple:
     """Read the command line (None: that of the process) and the file of --recipe into argument dataclasses."""
-    parser = HfArgumentParser(classes)
-    parser.epilog = "--recipe FILE reads flags from a file (see examples/recipes); flags on the command line win."
+    parser = ScriptParser(classes)
+    parser.epilog += " --recipe FILE reads flags from a file (see examples/recipes); flags on the command line win."
     return parser.parse_args_into_dataclasses(expand_recipe(arguments), look_for_args_file=False)
 
 
@@ -139,6 +167,7 @@ class RunArguments(InheritedHelp):
     eval_strategy: str = HfArg(default="epoch", help="when to score the validation split")
     save_strategy: str = HfArg(default="epoch", help="when to save a checkpoint")
     save_total_limit: int = HfArg(default=2, help="checkpoints to keep")
+    overwrite_output_dir: bool = HfArg(default=False, help="replace a finished model in the output folder")
     logging_steps: float = HfArg(default=0.05, help="steps, or below 1 a share of all steps")
 
 
@@ -212,9 +241,37 @@ def check_length(argument: str, length: int, limit: int | None) -> None:
         )
 
 
-def plain_output(datasets_too: bool = True) -> None:
-    """Turn off the libraries' progress bars, and print ? for characters that the console cannot show."""
-    prepare_console()
+def run_script(main: Callable[[], object], datasets_bars: bool = False, stopped: str | None = None) -> None:
+    """Run the `main` of a script without the libraries' progress bars; errors are one line (see `run_command`).
+
+    Args:
+        main: the function to run.
+        datasets_bars: whether to keep the progress bars of datasets.
+        stopped: the message after Ctrl-C; None says how to resume the training whose arguments were parsed last.
+    """
+
+    def run() -> None:
+        try:
+            main()
+        except KeyboardInterrupt as stop:
+            raise KeyboardInterrupt(stopped or how_to_resume()) from stop
+
     transformers.logging.disable_progress_bar()
-    if datasets_too:
+    if not datasets_bars:
         datasets.disable_progress_bars()
+    ScriptParser.last = ()
+    run_command(run)
+
+
+def how_to_resume() -> str:
+    """Say how to continue a training that was stopped, by the arguments that were parsed last."""
+    args = next((values for values in ScriptParser.last if isinstance(values, transformers.TrainingArguments)), None)
+    if args is None:
+        return "stopped before the end"
+    try:
+        checkpoint = last_checkpoint(args.output_dir, "true")
+    except ValueError:
+        return f"stopped before the end; {args.output_dir} has no checkpoint yet, so the same command starts again"
+    return (
+        f"stopped before the end; to continue from {checkpoint}, repeat the command with --resume_from_checkpoint true"
+    )

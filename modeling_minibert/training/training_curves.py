@@ -8,7 +8,6 @@ much of the gradient of one batch reaches each layer.
 Sources on gradients in residual networks: He et al. 2016; Vaswani et al. 2017, section 3.1; the lectures' row S5-16.
 """
 
-import argparse
 import json
 import re
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.trainer import TRAINER_STATE_NAME
 
-from tokenization.console import prepare_console
+from tokenization.console import OneLineParser, run_command
 
 NOT_A_SCORE = re.compile(r"loss$|runtime$|per_second$|model_preparation_time$")  # among the keys eval_…
 
@@ -147,8 +146,7 @@ def plot_layer_gradients(norms: Mapping[str, list[float]]) -> Figure:
 
 def main():
     """Plot the log of a run and save the figure."""
-    prepare_console()
-    parser = argparse.ArgumentParser(description="Plot the training curves of a Trainer run.")
+    parser = OneLineParser(description="Plot the training curves of a Trainer run.")
     parser.add_argument("run", help="output folder of the run, or a trainer_state.json")
     parser.add_argument("--out", default="curves.png", help="image file; png, svg or pdf by its ending")
     args = parser.parse_args()
@@ -158,4 +156,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main)

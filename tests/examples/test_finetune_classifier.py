@@ -333,7 +333,7 @@ def test_a_folder_of_ours_is_a_start_too_and_the_defaults_are_those_of_fine_tuni
     script.run(*arguments, *TINY)
     again = [*arguments[:-1], tmp_path / "again", "--model_name_or_path", tmp_path / "out", "--report_to", "none"]
     seen = []
-    monkeypatch.setattr(script, "check_output_folder", lambda *args: None)
+    monkeypatch.setattr(script, "check_output_folder", lambda *args, **options: None)
     train = script.Trainer.train
     monkeypatch.setattr(script.Trainer, "train", lambda self, **kw: seen.append(self) or train(self, **kw))
     script.run(*again)

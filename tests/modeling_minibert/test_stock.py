@@ -462,7 +462,7 @@ def test_a_converted_folder_opens_where_the_package_is_not_installed(tmp_path, m
 def test_the_command_says_what_is_wrong_in_one_line(tmp_path, monkeypatch):
     make_ours("MiniBertModel", norm_type="rmsnorm").save_pretrained(tmp_path / "ours")
     monkeypatch.setattr(sys, "argv", ["conversion", str(tmp_path / "ours"), str(tmp_path / "out")])
-    with pytest.raises(SystemExit, match="error: MiniBertModel cannot become BertModel: norm_type is 'rmsnorm'"):
+    with pytest.raises(ValueError, match="^MiniBertModel cannot become BertModel: norm_type is 'rmsnorm'"):
         main()
     assert not (tmp_path / "out").exists()
 
