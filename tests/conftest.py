@@ -141,3 +141,20 @@ def load_example(repository, monkeypatch):
         return module
 
     return load
+
+
+@pytest.fixture(autouse=True)
+def libraries_speak_as_before():
+    """Restore what a script changes for its process: verbosity and progress bars of transformers and datasets."""
+    import datasets
+    from transformers.utils import logging
+
+    verbosity, bars, data_bars = (
+        logging.get_verbosity(),
+        logging.is_progress_bar_enabled(),
+        datasets.are_progress_bars_disabled(),
+    )
+    yield
+    logging.set_verbosity(verbosity)
+    (logging.enable_progress_bar if bars else logging.disable_progress_bar)()
+    (datasets.disable_progress_bars if data_bars else datasets.enable_progress_bars)()

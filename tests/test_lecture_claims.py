@@ -268,7 +268,8 @@ def test_no_builtin_is_shadowed_no_name_stale_and_no_f_string_empty(repository, 
 
 # Arguments and names of the lectures that transformers 5 no longer has, or datasets.
 REMOVED_ARGUMENTS = set(
-    "evaluation_strategy logging_dir no_cuda overwrite_output_dir grouped_entities per_gpu_train_batch_size "
+    # overwrite_output_dir, removed too, is a flag of our own (`RunArguments`).
+    "evaluation_strategy logging_dir no_cuda grouped_entities per_gpu_train_batch_size "
     "per_gpu_eval_batch_size use_auth_token save_safetensors warmup_ratio group_by_length return_all_scores "
     "fp16_backend push_to_hub_model_id half_precision_backend jit_mode_eval use_mps_device".split()
 )

@@ -44,6 +44,7 @@ def fail(monkeypatch, capsys):
 
     def fail(main, *arguments, run=run_script):
         monkeypatch.setattr(sys, "argv", ["script.py", *map(str, arguments)])
+        capsys.readouterr()  # the progress bars of what a test has saved before
         with pytest.raises(SystemExit) as stop:
             run(main)
         error = capsys.readouterr().err

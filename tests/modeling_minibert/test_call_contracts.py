@@ -224,10 +224,10 @@ def test_names_that_the_library_reads_are_lists():
 
 
 @pytest.mark.parametrize("family", ["decoder", "encoder-decoder"])
-def test_no_call_of_ours_reads_an_output_by_a_deprecated_name(family, caplog):
+def test_no_call_of_ours_reads_an_output_by_a_deprecated_name(family, caplog, monkeypatch):
     from transformers.utils import logging as library
 
-    library.get_logger("transformers").propagate = True
+    monkeypatch.setattr(library.get_logger("transformers"), "propagate", True)
     library.warning_once.cache_clear() if hasattr(library.warning_once, "cache_clear") else None
     model = build_family(family).eval()
     inputs = inputs_of(model)

@@ -136,7 +136,7 @@ def test_without_a_text_it_says_which_tokenizer_is_missing(size, said, tmp_path,
 
 def test_characters_of_a_folder_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["conversion", str(tmp_path), str(tmp_path / "out"), "--characters", "input.txt"])
-    with pytest.raises(SystemExit, match="error: --characters is for nanoGPT's ckpt.pt, and .* is not a file"):
+    with pytest.raises(ValueError, match="--characters is for nanoGPT's ckpt.pt, and .* is not a file"):
         main()
 
 
