@@ -112,7 +112,8 @@ def test_static_layer_type_mapping_gives_a_static_cache_its_layers():
     (kind,) = set(config.layer_types)
     layers = StaticCache(config, max_cache_len=5).layers
     assert {type(layer) for layer in layers} == {cache_utils.STATIC_LAYER_TYPE_MAPPING[kind]}
-    assert type(layers[0]).__module__ == "modeling_minibert.caches"
+    # By name: a test that loaded a model's own code before has registered that copy of the class.
+    assert type(layers[0]).__name__ == "RunningStateLayer" and layers[0].is_running_state
 
 
 @pytest.mark.parametrize("steps", ["generation_config", "cache_for_generation", "generated_length"])
