@@ -92,7 +92,8 @@ class Batch:
         output_hidden_states = config.output_hidden_states if output_hidden_states is None else output_hidden_states
         check_mask_length(attention_mask, given.shape[1], cache)
         if is_checkpointing(stack):
-            cache, use_cache = None if cache is None else _without_cache(cache), False
+            refuse_filled_cache(cache)
+            cache, use_cache = None, False
         has_cache = bool(use_cache) or cache is not None
         implementation = config._attn_implementation
         if not paged:
@@ -222,9 +223,9 @@ def is_checkpointing(stack: nn.Module) -> bool:
     return training and any(getattr(layer, "gradient_checkpointing", False) for layer in stack.layers)
 
 
-def _without_cache(cache: Cache) -> None:
-    """Refuse a filled cache under gradient checkpointing; an empty one is left out."""
-    if cache.get_seq_length():
+def refuse_filled_cache(cache: Cache | None) -> None:
+    """Raise a ValueError for a cache that holds tokens, under gradient checkpointing; an empty one is left out."""
+    if cache is not None and cache.get_seq_length():
         raise ValueError(
             f"gradient checkpointing computes every layer twice and cannot be used with past_key_values that hold "
             f"{cache.get_seq_length()} tokens; switch it off, or leave past_key_values out"

@@ -132,8 +132,9 @@ def score_vocabulary(
     if return_logits is None:
         return_logits = labels is None or not model.training or num_items_in_batch is None
     # Hooks, and transforms of torch.func, want every module called with a whole batch (B, L, E).
-    seen = transforms_active() or any(has_hooks(module) for module in head.modules())
-    logits = head(hidden_states) if return_logits or seen else None
+    if not return_logits:
+        return_logits = transforms_active() or any(has_hooks(module) for module in head.modules())
+    logits = head(hidden_states) if return_logits else None
     if labels is None:
         return logits, None
     how = {"num_items_in_batch": num_items_in_batch, "label_smoothing": label_smoothing}

@@ -18,7 +18,7 @@ from transformers.utils.generic import can_return_tuple
 from transformers.utils.output_capturing import OutputRecorder
 
 from .attention import MultiHeadAttention
-from .batch import Batch, is_checkpointing
+from .batch import Batch, is_checkpointing, refuse_filled_cache
 from .caches import encoder_decoder_cache, share_source
 from .dropout import Dropout
 from .embeddings import Embeddings
@@ -304,7 +304,8 @@ class MiniSeq2SeqDecoder(_Stack):
     def _cache(self, past_key_values: EncoderDecoderCache | None, use_cache: bool | None) -> EncoderDecoderCache | None:
         """The cache of this call, if it has one."""
         if is_checkpointing(self):
-            use_cache = False
+            refuse_filled_cache(past_key_values)
+            return None
         if use_cache is None:
             use_cache = self.config.use_cache and not self.training
         if use_cache and past_key_values is None:

@@ -51,6 +51,27 @@ def test_generate_writes_the_same_in_train_mode_with_checkpointing(kind, search)
 
 
 @pytest.mark.parametrize("kind", MAKERS)
+def test_an_empty_cache_is_left_out_where_layers_run_twice(kind):
+    model = MAKERS[kind]().train()
+    ids = torch.randint(5, 83, (3, 7))
+    inputs = {"input_ids": ids}
+    empty = DynamicCache(config=model.config)
+    if model.config.is_encoder_decoder:
+        inputs |= {"decoder_input_ids": ids}
+        empty = EncoderDecoderCache(empty, DynamicCache(config=model.config))
+    enable_checkpointing(model)
+
+    def gradient(**more):
+        model.zero_grad()
+        torch.manual_seed(0)
+        model(**inputs, **more).logits.square().sum().backward()
+        return model.get_input_embeddings().weight.grad.clone()
+
+    assert_close(gradient(past_key_values=empty), gradient(use_cache=False), **EXACT)
+    assert empty.get_seq_length() == 0
+
+
+@pytest.mark.parametrize("kind", MAKERS)
 def test_a_filled_cache_is_refused_where_layers_run_twice(kind):
     model = MAKERS[kind]().eval()
     ids = torch.randint(5, 83, (3, 7))
