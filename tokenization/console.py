@@ -19,6 +19,11 @@ def prepare_console() -> None:
             stream.reconfigure(errors="replace")
 
 
+def program_name(alone: str) -> str:
+    """Return what the user typed: `minibert COMMAND`, or `alone` for a module that was started by its own name."""
+    return sys.argv[0] if sys.argv[0].startswith("minibert ") else alone
+
+
 def run_command(main: Callable[[], object]) -> None:
     """Run the `main` of a script on the command line of the process.
 
