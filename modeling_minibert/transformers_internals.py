@@ -147,6 +147,11 @@ def can_read(tensor: torch.Tensor) -> bool:
     return tensor.device.type == "cpu" and not transforms_active()
 
 
+def records_any_length(length) -> bool:
+    """Whether a program for texts of any length is recorded, which would fix the rounds of a Python loop over them."""
+    return torch.jit.is_tracing() or (isinstance(length, torch.SymInt) and torch.compiler.is_exporting())
+
+
 def has_hooks(module: nn.Module) -> bool:
     """Whether a call of the module runs hooks, its own or those of all modules."""
     hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks,
