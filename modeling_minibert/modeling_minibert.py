@@ -342,11 +342,11 @@ class MiniBertForMaskedLM(_WithVocabularyLogits):
 
 
 class _LabelledModel(MiniBertPreTrainedModel):
-    """An encoder with a classification head; subclasses define `score` and, where it differs, `loss`."""
+    """An encoder with a classification head; subclasses define `head_logits` and, where it differs, `loss`."""
 
     output_class: type[ModelOutput]
 
-    def score(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
+    def head_logits(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
         """The logits for the outputs of the encoder."""
         raise NotImplementedError
 
@@ -379,7 +379,7 @@ class _LabelledModel(MiniBertPreTrainedModel):
         """
         inputs = (input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
         outputs = self.minibert(*inputs, past_key_values=past_key_values, return_dict=True, **kwargs)
-        logits = self.score(outputs)
+        logits = self.head_logits(outputs)
         loss = self.loss(logits, labels, num_items_in_batch) if labels is not None else None
         return self.output_class(
             loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
@@ -397,7 +397,7 @@ class MiniBertForNextSentencePrediction(_LabelledModel):
         self.nsp_head = nn.Linear(config.hidden_size, 2)
         self.post_init()
 
-    def score(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
+    def head_logits(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
         """(B, 2)."""
         return self.nsp_head(outputs.pooler_output)
 
@@ -419,7 +419,7 @@ class MiniBertForSequenceClassification(_LabelledModel):
         self.classifier = Classifier(config, config.num_labels)
         self.post_init()
 
-    def score(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
+    def head_logits(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
         """(B, C)."""
         return self.classifier(outputs.pooler_output)
 
@@ -440,7 +440,7 @@ class MiniBertForTokenClassification(_LabelledModel):
         self.classifier = Classifier(config, config.num_labels)
         self.post_init()
 
-    def score(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
+    def head_logits(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
         """(B, L, C)."""
         return self.classifier(outputs.last_hidden_state)
 
