@@ -116,7 +116,7 @@ class WordTokenClassificationPipeline(SavedPipeline, TokenClassificationPipeline
             scored = getattr(self.model.config, "scored_pieces", "all")
             if not none and scored != "all":
                 found = found[:1] if scored == "first" else found[-1:]
-            pieces += [self._piece(windows[window], piece, none) for piece in found]
+            pieces += [self._piece(windows[window], piece, none) | {"is_subword": piece != found[0]} for piece in found]
         if none or not pieces:
             entities = self.aggregate(pieces, aggregation_strategy)
         else:
@@ -150,7 +150,6 @@ class WordTokenClassificationPipeline(SavedPipeline, TokenClassificationPipeline
             "start": start,
             "end": end,
             "index": place,
-            "is_subword": place > 0 and window["first"][place - 1] == first,
         }
 
     def get_tag(self, entity_name: str) -> tuple[str, str]:

@@ -40,19 +40,16 @@ _GENERATE_NAMES = inspect.signature(GenerationMixin.prepare_inputs_for_generatio
 CACHE_NAME = "cache" if "cache" in _GENERATE_NAMES else "past_key_values"
 
 
-def is_registered_task(task: str, class_name: str) -> bool:
-    """Whether `pipeline` runs a class of this name, or one derived from it, for a task."""
+def is_registered_task(task: str, class_name: str | None = None) -> bool:
+    """Whether `pipeline` knows a task, and runs a class of this name, or one derived from it, for it (None: any)."""
     try:
         _, entry, _ = PIPELINE_REGISTRY.check_task(task)
     except KeyError:
         return False
     registered = entry["impl"]  # transformers names its own classes by their path, where it has not loaded them
-    names = [registered.rpartition(".")[2]] if isinstance(registered, str) else map(_name, registered.__mro__)
-    return class_name in names
-
-
-def _name(named: type) -> str:
-    return named.__name__
+    is_path = isinstance(registered, str)
+    names = [registered.rpartition(".")[2]] if is_path else [base.__name__ for base in registered.__mro__]
+    return class_name is None or class_name in names
 
 
 def allow_removed_task(task: str) -> None:

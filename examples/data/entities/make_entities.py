@@ -27,10 +27,24 @@ def read_lists(language: str) -> tuple[dict[str, list[str]], dict[str, list[str]
     for section in (FOLDER / f"{language}.txt").read_text(encoding="utf-8").strip().split("\n\n"):
         title, *lines = section.splitlines()
         if title == "# names":
-            names = {name: entries.split(", ") for name, _, entries in (line.partition(": ") for line in lines)}
+            names = read_names(lines)
         else:
             frames[title.removeprefix("# ")] = lines
     return names, frames
+
+
+def read_names(lines: list[str]) -> dict[str, list[str]]:
+    """Read lines of names; "place+: Ash Oak × ford ton" adds Ashford, Ashton, Oakford and Oakton to the places."""
+    names = {}
+    for name, _, entries in (line.partition(": ") for line in lines):
+        if name.endswith("+"):
+            beginnings, endings = (part.split() for part in entries.split(" × "))
+            made = [beginning + ending for beginning in beginnings for ending in endings]
+            random.Random(name).shuffle(made)
+            names.setdefault(name[:-1], []).extend(made)
+        else:
+            names.setdefault(name, []).extend(entries.split(", "))
+    return names
 
 
 def part_of(entries: list[str], split: str) -> list[str]:
