@@ -139,7 +139,7 @@ def build_model(args: ModelArguments, tokenizer, labels: list[str]):
         start = AutoModelForTokenClassification, args.model_name_or_path, args.implementation
         return load_checkpoint(*start, overrides, **fields)
     fields |= base.token_fields(tokenizer, "pad", "mask") | overrides
-    config = MiniBertConfig.from_preset(args.preset, attn_implementation="packed", **fields)
+    config = MiniBertConfig.from_preset(args.preset, **({"attn_implementation": "packed"} | fields))
     tokenizer.model_max_length = config.max_position_embeddings
     return MiniBertForTokenClassification(config)
 
