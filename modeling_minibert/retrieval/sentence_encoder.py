@@ -80,12 +80,14 @@ class SentenceEncoder(nn.Module):
         self.settings = replace(self.settings, max_length=length)
 
     @classmethod
-    def load(cls, source: str | Path, implementation: str | None = None, **changes) -> "SentenceEncoder":
+    def load(
+        cls, source: str | Path, implementation: str | None = None, overrides: dict | None = None, **changes
+    ) -> "SentenceEncoder":
         """Open a checkpoint, or a folder or Hub name of sentence-transformers with its pooling, length and prompts.
 
         Args:
             source: an ordinary checkpoint of any head gets the default settings; its head is left out.
-            implementation: "mini", "stock", or None for the class it was saved from; see `load_checkpoint`.
+            implementation, overrides: class and configuration fields of the model, see `load_checkpoint`.
             changes: fields of `EncoderSettings` to set.
 
         Raises:
@@ -93,7 +95,7 @@ class SentenceEncoder(nn.Module):
         """
         settings = read_sentence_transformer(source) or EncoderSettings()
         place = str(Path(source) / settings.subfolder) if settings.subfolder else str(source)
-        model = load_checkpoint(AutoModel, place, implementation)
+        model = load_checkpoint(AutoModel, place, implementation, overrides)
         return cls(model, AutoTokenizer.from_pretrained(place), replace(settings, **changes, subfolder="")).eval()
 
     def save(self, folder: str | Path, stock: bool = False) -> Path:
