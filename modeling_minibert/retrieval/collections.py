@@ -5,8 +5,8 @@
 
 A folder is laid out as the collections of BEIR: `corpus`, `queries` and `qrels` as parquet, json lines, csv or tsv, the
 judgements in one file (`qrels.tsv`), in one per split (`qrels_test.parquet`, `qrels/test.tsv`), or as TREC writes them
-(`qrels.txt`: four columns without a header). Without a corpus file every .txt file of the folder is a document. A single
-table, and a data set of the Hub, hold documents alone.
+(`qrels.txt`: four columns without a header). Without a corpus file every .txt file of the folder is a document. A
+single table, and a data set of the Hub, hold documents alone.
 
 Source: Thakur et al. 2021, BEIR (arXiv 2104.08663), section 3; the format of TREC, Voorhees and Harman 2005.
 """
@@ -144,6 +144,20 @@ def load_collection(
     return collection
 
 
+def bundled_collection() -> Path:
+    """Return the folder of the collection written for this project, which stands beside the package's sources.
+
+    Raises:
+        ValueError: the package was installed without its examples.
+    """
+    folder = Path(__file__).parents[2] / "examples" / "data" / "search"
+    if not folder.is_dir():
+        raise ValueError(
+            "this installation has no bundled collection; give --collection, a folder with corpus, queries and qrels"
+        )
+    return folder
+
+
 def find_table(folder: Path, stem: str) -> Path | None:
     """Find the table of a name in a folder, for example corpus.jsonl; raise a ValueError if there are two."""
     found = [folder / f"{stem}{kind}" for kind in TABLES if (folder / f"{stem}{kind}").is_file()]
@@ -230,8 +244,10 @@ def _judgements(path: Path, layout: TableFormat | None) -> Iterator[tuple[str, s
     for number, line in enumerate(read_lines(path, layout.encoding if layout else None), start=1):
         cells = line.split()
         if cells and len(cells) != 4:
-            raise ValueError(f"{path}, line {number}: {line.strip()!r:.60} has {len(cells)} columns; a TREC file has 4: "
-                             "question, 0, document, grade")  # fmt: skip
+            raise ValueError(
+                f"{path}, line {number}: {line.strip()!r:.60} has {len(cells)} columns; a TREC file has "
+                "4: question, 0, document, grade"
+            )
         if cells:
             yield f"{path}, line {number}", cells[0], cells[2], cells[3]
 
@@ -256,8 +272,10 @@ def _text_folder(folder: Path, layout: TableFormat | None, columns: tuple) -> Co
     if not paths and len(tables) == 1:
         return Collection(*_documents(read_table_rows(tables[0], layout), *columns, number=True), name=str(folder))
     if not paths:
-        raise ValueError(f"{folder} has neither a corpus file ({', '.join('corpus' + kind for kind in TABLES)}), nor "
-                         "one table, nor .txt files; name another folder")  # fmt: skip
+        raise ValueError(
+            f"{folder} has neither a corpus file ({', '.join('corpus' + kind for kind in TABLES)}), nor "
+            "one table, nor .txt files; name another folder"
+        )
     encoding = layout.encoding if layout else None
     texts = ["".join(read_lines(path, encoding)).strip() for path in paths]
     return Collection(
