@@ -1,17 +1,17 @@
 """Contrastive losses: a text's vector is pulled to that of its partner, and pushed from those of the other texts.
 
-    in_batch_loss(queries, passages, temperature=0.05)              # InfoNCE over the batch, hard negatives at the end
+    in_batch_loss(queries, passages, temperature=0.05)              # over the batch, hard negatives at the end
     in_batch_loss(encode(texts), encode(texts))                     # SimCSE: two dropouts of one text are partners
     similarity_loss(first, second, scores)                          # pairs with a similarity from 0 to 1
 
 A passage that answers a query is no negative of it, wherever it stands in the batch: `false_negatives` finds the pairs
 to leave out.
 
-Sources: van den Oord et al. 2018 (arXiv 1807.03748, InfoNCE); Henderson et al. 2017 (arXiv 1705.00652, in-batch
+Sources: van den Oord et al. 2018 (arXiv 1807.03748); Henderson et al. 2017 (arXiv 1705.00652, in-batch
 negatives); Karpukhin et al. 2020 (arXiv 2004.04906, hard negatives); Gao, Yao and Chen 2021 (arXiv 2104.08821, SimCSE).
 """
 
-from collections.abc import Hashable, Mapping, Sequence, Set
+from collections.abc import Hashable, Mapping, Sequence
 
 import torch
 from torch.nn import functional
@@ -46,8 +46,8 @@ def in_batch_loss(
     own = torch.eye(count, len(passages), dtype=torch.bool, device=queries.device)
     left_out = torch.zeros_like(own) if not_negative is None else not_negative.to(own.device) & ~own
     if not (~own & ~left_out).any():
-        raise ValueError(f"a batch of {count} queries and {len(passages)} passages has no negatives; use larger batches "
-                         "of different texts, or hard negatives")  # fmt: skip
+        raise ValueError(f"a batch of {count} queries and {len(passages)} passages has no negatives; use larger "
+                         "batches of different texts, or hard negatives")  # fmt: skip
     scores = queries @ passages.T / temperature
     scores = scores.masked_fill(left_out, torch.finfo(scores.dtype).min)
     labels = torch.arange(count, device=scores.device)
@@ -69,7 +69,7 @@ def similarity_loss(first: torch.Tensor, second: torch.Tensor, scores: torch.Ten
 def false_negatives(
     queries: Sequence[Hashable],
     passages: Sequence[Hashable],
-    relevant: Mapping[Hashable, Set] | None = None,
+    relevant: Mapping | None = None,
 ) -> torch.Tensor:
     """Find the pairs of a batch whose passage answers the query without being its positive: (B, P), True for such.
 
@@ -85,7 +85,7 @@ def false_negatives(
         >>> false_negatives(["q", "r"], ["p", "p", "s"]).tolist()
         [[False, True, False], [True, False, False]]
     """
-    answers: dict[Hashable, set] = {query: set(relevant.get(query, ())) if relevant else set() for query in queries}
+    answers: dict = {query: set(relevant.get(query, ())) if relevant else set() for query in queries}
     for query, passage in zip(queries, passages, strict=False):
         answers[query].add(passage)
     found = torch.tensor([[passage in answers[query] for passage in passages] for query in queries], dtype=torch.bool)

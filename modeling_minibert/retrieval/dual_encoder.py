@@ -109,8 +109,8 @@ class DualEncoder(nn.Module):
         there = _read_notes(folder)
         if there is not None and there["shared"] != self.is_shared:
             kinds = {True: "one shared encoder", False: "two encoders"}
-            raise ValueError(f"{folder} holds {kinds[there['shared']]}, this is {kinds[self.is_shared]}; choose another "
-                             "folder")  # fmt: skip
+            raise ValueError(f"{folder} holds {kinds[there['shared']]}, this is {kinds[self.is_shared]}; choose "
+                             "another folder")  # fmt: skip
         folder.mkdir(parents=True, exist_ok=True)
         if self.is_shared:
             self.query_encoder.save(folder, stock)
@@ -132,8 +132,8 @@ class DualEncoder(nn.Module):
         notes = _read_notes(Path(folder))
         if notes is None or notes["shared"]:
             return cls(SentenceEncoder.load(folder, implementation), similarity=(notes or {}).get("similarity"))
-        encoders = [SentenceEncoder.load(Path(folder) / name, implementation) for name in FOLDERS]
-        return cls(*encoders, similarity=notes["similarity"])
+        queries, passages = (SentenceEncoder.load(Path(folder) / name, implementation) for name in FOLDERS)
+        return cls(queries, passages, notes["similarity"])
 
 
 def _read_notes(folder: Path) -> dict | None:

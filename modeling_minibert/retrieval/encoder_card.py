@@ -16,7 +16,7 @@ TEMPLATE = """---
 ## Use it
 
 ```python
-from modeling_minibert.retrieval import {kind}
+from modeling_minibert.retrieval.{module} import {kind}
 
 encoder = {kind}.load("{name}")
 queries = encoder.encode_queries([{query!r}])
@@ -85,6 +85,7 @@ def write_encoder_card(
         metadata=metadata.to_yaml(),
         name=path.parent.name,
         summary=summary,
+        module="sentence_encoder" if encoder.is_shared else "dual_encoder",
         kind="SentenceEncoder" if encoder.is_shared else "DualEncoder",
         query=example[0],
         passage=example[1],

@@ -1,9 +1,9 @@
 """Score a sentence encoder: by retrieval, or by the correlation of its cosines with given similarities.
 
-    task = Retrieval(queries, documents, qrels)
-    task.score(task.run(encoder))                  # measure → question → value, see `measures.py`
-    task.score(task.run_tfidf())                   # a baseline that compares words alone
-    Similarities(first, second, scores).score(encoder)
+task = Retrieval(queries, documents, qrels)
+task.score(task.run(encoder))                  # measure → question → value, see `measures.py`
+task.score(task.run_tfidf())                   # a baseline that compares words alone
+Similarities(first, second, scores).score(encoder)
 """
 
 from collections.abc import Mapping, Sequence
@@ -124,5 +124,5 @@ def partners(first: Sequence[str], second: Sequence[str]) -> Retrieval:
     qrels: Qrels = {}
     for text, partner in zip(first, second, strict=True):
         qrels.setdefault(queries[text], {})[documents[partner]] = 1
-    names = [{name: text for text, name in table.items()} for table in (queries, documents)]
-    return Retrieval(*names, qrels)
+    texts = [{name: text for text, name in table.items()} for table in (queries, documents)]
+    return Retrieval(texts[0], texts[1], qrels)

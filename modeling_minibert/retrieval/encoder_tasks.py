@@ -91,7 +91,8 @@ def load_dpr(args, seed: int) -> EncoderTask:
     train, validation, test = _questions(collection, args, seed)
     documents = dict(zip(collection.ids, collection.documents(), strict=True))
     found = search_all(BM25(list(documents.values()), collection.ids), train, args.negatives_depth)
-    rows, relevant = [], {}
+    rows: list[Row] = []
+    relevant: dict[str, set[str]] = {}
     for query, text in train.texts.items():
         answers = {name for name, grade in train.qrels[query].items() if grade > 0}
         others = [documents[name] for name, _ in found[query] if name not in answers]
@@ -103,8 +104,8 @@ def load_dpr(args, seed: int) -> EncoderTask:
         Retrieval(validation.texts, documents, validation.qrels),
         Retrieval(test.texts, documents, test.qrels),
         relevant,
-        f"{collection.name}: {collection.describe()}; {len(train)} questions to train on, {len(validation)} validation, "
-        f"{len(test)} test",
+        f"{collection.name}: {collection.describe()}; {len(train)} questions to train on, {len(validation)} "
+        f"validation, {len(test)} test",
     )
 
 
@@ -144,7 +145,8 @@ def load_groups(args, seed: int) -> EncoderTask:
     members: dict[int, set[str]] = {}
     for text, group in zip(texts, groups, strict=True):
         members.setdefault(group, set()).add(text)
-    rows, relevant = [], {}
+    rows: list[Row] = []
+    relevant: dict[str, set[str]] = {}
     for text, group in zip(texts, groups, strict=True):
         relevant[text] = members[group] - {text}
         if relevant[text]:
@@ -167,14 +169,15 @@ def load_scored(args, seed: int) -> EncoderTask:
         ValueError: a similarity outside -1 to 1 after the division.
     """
     splits, _ = _labelled(args, args.text_pair_column_name, args.score_column_name, "regression", seed)
-    held, rows = {}, []
+    held: dict = {}
+    rows: list[Row] = []
     for name, split in splits.items():
         scores = np.array(split["label"], dtype=float) / args.score_scale
         if np.abs(scores).max() > 1:
             row = int(np.abs(scores).argmax())
             raise ValueError(
-                f"the {name} split has the similarity {split['label'][row]} in row {row}; similarities are from -1 to 1 "
-                f"after division by score_scale ({args.score_scale:g}): set it to the largest one"
+                f"the {name} split has the similarity {split['label'][row]} in row {row}; similarities are from -1 to "
+                f"1 after division by score_scale ({args.score_scale:g}): set it to the largest one"
             )
         if name != "train":
             held[name] = Similarities(list(split["text"]), list(split["text_pair"]), scores.tolist())

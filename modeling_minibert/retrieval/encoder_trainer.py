@@ -87,8 +87,8 @@ class EncoderTrainer(Trainer):
             if "scores" in inputs:
                 return similarity_loss(queries, passages, inputs["scores"])
             if torch.equal(queries, passages):
-                raise ValueError("queries and passages have equal vectors: without dropout a text has no second view to "
-                                 "learn from; set hidden_dropout_prob, for example to 0.1")  # fmt: skip
+                raise ValueError("queries and passages have equal vectors: without dropout a text has no second view "
+                                 "to learn from; set hidden_dropout_prob, for example to 0.1")  # fmt: skip
             return in_batch_loss(queries, passages, self.temperature, inputs["not_negative"], self.symmetric)
 
         if self.chunk_size:

@@ -51,16 +51,14 @@ def cached_loss(
             vectors.append(encode(*chunk))
     if not torch.is_grad_enabled():
         return loss(*map(torch.cat, zip(*vectors, strict=True)))
-    for rows in vectors:
-        for part in rows:
-            part.requires_grad_()
+    parts = [part.requires_grad_() for rows in vectors for part in rows]
     value = loss(*map(torch.cat, zip(*vectors, strict=True)))
-    value.backward()
-    gradients = [[part.grad for part in rows] for rows in vectors]
+    gradients = iter(torch.autograd.grad(value, parts))
+    pairs = list(zip(gradients, gradients, strict=True))
     value = value.detach().requires_grad_()
 
     def propagate(scale: torch.Tensor) -> None:
-        for chunk, state, rows in zip(chunks, states, gradients, strict=True):
+        for chunk, state, rows in zip(chunks, states, pairs, strict=True):
             with torch.enable_grad(), state.restored(), autocast():
                 encoded = encode(*chunk)
             torch.autograd.backward(encoded, [gradient * scale.to(gradient) for gradient in rows])

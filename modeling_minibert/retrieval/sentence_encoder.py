@@ -1,7 +1,7 @@
 """`SentenceEncoder`: one vector per text from any encoder, by the masked mean of its token vectors.
 
     encoder = SentenceEncoder.load("out/minibert")          # ours, stock BERT, or a folder of sentence-transformers
-    vectors = encoder.encode(["bisa ular", "sistem operasi"])        # (2, E), unit length
+    vectors = encoder.encode(["ilmu komputer", "machine learning"])    # (2, E), unit length
     vectors @ vectors.T                                              # cosine similarities
 
 Pads are never averaged, and encoding runs in evaluation mode: the vector of a text does not depend on the texts beside
@@ -69,7 +69,7 @@ class SentenceEncoder(nn.Module):
             raise ValueError(f"pooling is 'cls', but the first token of {name} sees no other; choose mean or max")
         if tokenizer.pad_token_id is None:
             raise ValueError("the tokenizer has no pad token, so texts cannot be batched; set tokenizer.pad_token")
-        check_vocabulary(tokenizer, model.get_input_embeddings().weight.shape[0])
+        check_vocabulary(tokenizer, model.config.vocab_size)
         limits = [tokenizer.model_max_length, position_limit(model) or UNLIMITED]
         length = self.settings.max_length or min(limits)
         if length > (position_limit(model) or length) or length >= UNLIMITED:
@@ -77,7 +77,7 @@ class SentenceEncoder(nn.Module):
                 f"max_length is {self.settings.max_length}, the model reads {position_limit(model) or 'any number of'} "
                 "tokens; give a max_length that it can read"
             )
-        self.settings = replace(self.settings, max_length=length)
+        self.settings, self.max_length = replace(self.settings, max_length=length), length
 
     @classmethod
     def load(
@@ -191,7 +191,8 @@ class SentenceEncoder(nn.Module):
         with evaluation_mode(self):
             for start in range(0, len(rows), batch_size):
                 places = order[start : start + batch_size]
-                batch = collate([rows[place] for place in places]).to(self.model.device)
+                batch = collate([rows[place] for place in places])
+                batch = {name: tensor.to(self.model.device) for name, tensor in batch.items()}
                 vectors[places] = (self.pool if windows else self)(**batch).float().cpu().numpy()
                 done = start + len(places)
                 if show_progress and done * 10 // len(rows) > start * 10 // len(rows):
@@ -221,7 +222,7 @@ class SentenceEncoder(nn.Module):
         return _by_row(self.tokenizer(texts, truncation=True, max_length=self.settings.max_length))
 
     def _windows(self, texts: list[str]) -> tuple[list[dict], list[int]]:
-        encoding, owners = tokenize_windows(self.tokenizer, texts, self.settings.max_length, stride=0)
+        encoding, owners = tokenize_windows(self.tokenizer, texts, self.max_length, stride=0)
         return _by_row(encoding), owners
 
     def _with_prompt(self, texts: Sequence[str], kind: str | None) -> list[str]:
@@ -235,7 +236,7 @@ class SentenceEncoder(nn.Module):
         prompts = self.settings.prompts
         prompt = next((prompts[name] for name in PROMPTS[kind] if name in prompts), None)
         if prompt is None:
-            prompt = prompts.get(self.settings.default_prompt, "")
+            prompt = prompts.get(self.settings.default_prompt or "", "")
         return [prompt + text for text in texts] if prompt else texts
 
 
