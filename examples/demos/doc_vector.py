@@ -4,8 +4,8 @@
 
 trains an encoder of the lecture's size (15 positions, 32 wide, 2 heads, 1 layer) from five seeds on twelve sentences
 about snakes and computers, and prints the cosine of "ilmu komputer dan machine learning" to a text about snakes and to
-one about operating systems. The lecture prints 0.34 and 0.72. `SentenceEncoder` leaves out what its function gets wrong:
-it switches dropout off, and never averages pads.
+one about operating systems. The lecture prints 0.34 and 0.72. `SentenceEncoder` mends two mistakes of its function: it
+switches dropout off, and never averages pads.
 """
 
 import torch
