@@ -5,33 +5,14 @@ import pytest
 import torch
 from helpers.minibert import random_model
 from helpers.minigpt import small_gpt_config as gpt_config
+from helpers.sentences import TEXTS, VOCABULARY, make_encoder, make_tokenizer
 from helpers.seq2seq import small_seq2seq_config as seq2seq_config
-from transformers import AutoModel, BertTokenizer
+from transformers import AutoModel
 
 from modeling_minibert import MiniBertForMaskedLM, MiniBertModel, MiniGPTModel, MiniSeq2SeqModel
 from modeling_minibert.retrieval.sentence_encoder import SentenceEncoder
 from modeling_minibert.retrieval.sentence_transformers_folder import EncoderSettings
 from modeling_minibert.stock import to_stock
-
-WORDS = "ular bisa berbahaya sistem operasi komputer sangat efisien ilmu dan kopi pagi hujan".split()
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]
-TEXTS = [
-    "bisa ular bisa berbahaya",
-    "kopi",
-    "sistem operasi yang sangat efisien dan ilmu komputer",
-    "hujan pagi",
-    "",
-    "ilmu dan kopi dan hujan",
-    "ular",
-]
-
-
-def make_tokenizer(words=VOCABULARY):
-    return BertTokenizer(vocab={word: index for index, word in enumerate(words)})
-
-
-def make_encoder(model_class=MiniBertModel, settings=None, **fields):
-    return SentenceEncoder(random_model(model_class, **fields), make_tokenizer(), settings)
 
 
 def encode_alone(encoder, text, pooling="mean"):
