@@ -369,7 +369,7 @@ class _LabelledModel(MiniBertPreTrainedModel):
         num_items_in_batch: torch.Tensor | int | None = None,
         past_key_values: Cache | None = None,
         **kwargs,
-    ) -> ModelOutput:
+    ) -> SequenceClassifierOutput | NextSentencePredictorOutput | TokenClassifierOutput:
         """Encode and score: `logits` and `labels` have the shapes that the class names.
 
         Args:

@@ -17,6 +17,7 @@ from ..pipeline_text2text_generation import Text2TextGenerationPipeline
 from ..pipeline_token_classification import WordTokenClassificationPipeline
 from ..pipeline_translation import TranslationPipeline
 from ..transformers_internals import allow_removed_task, look_up_task, replace_task_look_up
+from .text_ranking import TextRankingPipeline
 from .windowed_classification import WindowedTextClassificationPipeline
 
 T5 = {"model": ("google-t5/t5-base", "a9723ea")}
@@ -29,9 +30,14 @@ RESTORED = {
     TranslationPipeline: {**T5, ("en", "fr"): T5, ("en", "de"): T5, ("en", "ro"): T5},
 }
 
+ADDED = {
+    "windowed-text-classification": WindowedTextClassificationPipeline,
+    "text-ranking": TextRankingPipeline,
+}
+
 
 def register_pipelines() -> None:
-    """Register the four tasks and `windowed-text-classification`; calling it again is safe."""
+    """Register the four tasks, `windowed-text-classification` and `text-ranking`; calling it again is safe."""
     for pipeline_class, default in RESTORED.items():
         task = pipeline_class.default_task
         allow_removed_task(task)
@@ -39,12 +45,8 @@ def register_pipelines() -> None:
             PIPELINE_REGISTRY.register_pipeline(
                 task, pipeline_class, pt_model=pipeline_class.auto_model, default=default, type="text"
             )
-    PIPELINE_REGISTRY.register_pipeline(
-        "windowed-text-classification",
-        WindowedTextClassificationPipeline,
-        pt_model=AutoModelForSequenceClassification,
-        type="text",
-    )
+    for task, added in ADDED.items():
+        PIPELINE_REGISTRY.register_pipeline(task, added, pt_model=AutoModelForSequenceClassification, type="text")
     replace_task_look_up(check_task)
 
 
