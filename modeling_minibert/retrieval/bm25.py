@@ -38,7 +38,7 @@ class WordPart:
 
     word: str
     in_question: int  # how often it stands in the question
-    in_document: int  # and in the document
+    in_document: int  # and in the document; at most 1 if k1 is 0
     documents: int  # documents that have it
     idf: float
     score: float  # what it adds
