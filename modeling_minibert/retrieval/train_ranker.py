@@ -44,7 +44,7 @@ from ..training import (
 from ..training import script_arguments as base
 from .bm25 import BM25
 from .collections import Collection, bundled_collection, load_collection
-from .cross_encoder import LOSSES
+from .cross_encoder import LOSSES, write_settings
 from .measures import describe_difference, describe_runs, difference, mean_scores, score_run
 from .ranker_data import (
     Questions,
@@ -61,7 +61,7 @@ from .ranker_data import (
 )
 from .ranking import Run
 
-FROM_SCRATCH = "type_vocab_size=2"
+FROM_SCRATCH = "classifier_pooling=mean,initializer_range=0.1"  # smaller weights take long to learn that words match
 RUNS = ("bm25", "cross_encoder", "bm25_and_cross_encoder")
 
 
@@ -212,6 +212,7 @@ class RankerTraining:
         reranked = {name: self._rerank(trainer, getattr(part, name), found[name]) for name in found}
         weight = choose_weight(found["validation"], reranked["validation"], part.validation.qrels)
         runs = (found["test"], reranked["test"], mix(found["test"], reranked["test"], weight))
+        write_settings(part.folder, weight)
         seconds = trained.metrics["train_runtime"]
         return dict(zip(RUNS, runs, strict=True)), {"weight": weight, "train_seconds": seconds}
 
@@ -296,8 +297,5 @@ def main(arguments: list[str] | None = None) -> dict:
     )
     results = report(runs, Questions(texts, qrels), facts) | {"depth": data_args.depth, "seed": args.seed}
     (Path(args.output_dir) / "all_results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    (Path(args.output_dir) / "ranker.json").write_text(
-        json.dumps({"weight": float(np.mean([fact["weight"] for fact in facts]))}) + "\n", encoding="utf-8"
-    )
     print(f"saved to {parts[0].folder}; use it: pipeline('text-ranking', {parts[0].folder!r})")
     return results
