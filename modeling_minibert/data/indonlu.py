@@ -16,7 +16,14 @@ from datasets import ClassLabel, Dataset
 from .files import read_table
 from .splits import SPLITS, check_columns
 
-KINDS = ("class", "pair", "aspects", "tags", "passage_tags")
+# Kind of task → our names of its input columns.
+OURS = {
+    "class": ("text",),
+    "pair": ("text", "text_pair"),
+    "aspects": ("text",),
+    "tags": ("tokens",),
+    "passage_tags": ("question", "tokens"),
+}
 
 
 @dataclass(frozen=True)
@@ -120,16 +127,25 @@ def _as_rows(table: Dataset, task: IndoNLUTask, names: list[str], path: Path) ->
     """Rename the columns, and turn names of classes into ids."""
     ids = {name: number for number, name in enumerate(names)} | {number: number for number in range(len(names))}
     columns = {column: list(table[column]) for column in (*task.inputs, *task.labels)}
-    ours = ("question", "tokens") if task.kind == "passage_tags" else ("tokens",) if task.is_tagging else ("text", "text_pair")
+    ours = (
+        ("question", "tokens")
+        if task.kind == "passage_tags"
+        else ("tokens",)
+        if task.is_tagging
+        else ("text", "text_pair")
+    )
     rows = dict(zip(ours, (columns[name] for name in task.inputs), strict=False))
-    labels = columns[task.labels[0]] if task.kind != "aspects" else list(zip(*map(columns.get, task.labels), strict=True))
+    labels = (
+        columns[task.labels[0]] if task.kind != "aspects" else list(zip(*map(columns.get, task.labels), strict=True))
+    )
     nested = task.is_tagging or task.kind == "aspects"
     for row, label in enumerate(labels):
         for value in label if nested else (label,):
             if value not in ids:
                 raise ValueError(f"{path}, row {row}: the label is {value!r}; the labels of train are {names}")
         if task.is_tagging and len(label) != len(rows["tokens"][row]):
-            raise ValueError(f"{path}, row {row}: {len(rows['tokens'][row])} words and {len(label)} tags; there must be one tag "
-                             "per word")  # fmt: skip
+            raise ValueError(
+                f"{path}, row {row}: {len(rows['tokens'][row])} words and {len(label)} tags; give one tag for each word"
+            )
     rows["label"] = [[ids[value] for value in label] if nested else ids[label] for label in labels]
     return Dataset.from_dict(rows)

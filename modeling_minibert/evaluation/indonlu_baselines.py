@@ -8,8 +8,7 @@ The features and the strength of the regularization are chosen by the validation
 above these numbers has learned no more than which words go with which class.
 """
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
@@ -19,11 +18,14 @@ from sklearn.linear_model import LogisticRegression, SGDClassifier
 
 from ..data.indonlu import IndoNLUData
 from .indonlu import indonlu_scores
+from .tag_baselines import word_features, word_shape
 
 STRENGTHS = (1.0, 10.0, 100.0)  # C, the inverse of the regularization
 ALPHAS = (1e-5, 3e-6, 1e-6)  # of SGD
-QUESTION_WORDS = ("apa", "apakah", "siapa", "siapakah", "berapa", "berapakah", "kapan", "kapankah", "dimana", "di", "mana",
-                  "manakah", "bagaimana", "mengapa", "kenapa")  # fmt: skip
+QUESTION_WORDS = {
+    "apa", "apakah", "siapa", "siapakah", "berapa", "berapakah", "kapan", "kapankah", "dimana", "di", "mana", "manakah",
+    "bagaimana", "mengapa", "kenapa",
+}  # fmt: skip
 
 
 def linear_baseline(data: IndoNLUData) -> dict:
@@ -75,52 +77,42 @@ def _predict_classes(features: dict, labels: np.ndarray, strength: float) -> dic
         for column in labels.reshape(len(labels), -1).T
     ]
     found = {
-        split: np.stack([model.predict(features[split]) for model in models], axis=1) for split in ("validation", "test")
+        split: np.stack([model.predict(features[split]) for model in models], axis=1)
+        for split in ("validation", "test")
     }
     return found if labels.ndim == 2 else {split: columns[:, 0] for split, columns in found.items()}
 
 
-def shape_of(word: str) -> str:
-    """The shape of a word: letters as X and x, digits as 9, runs shortened: "Jakarta-1998" → "Xx-9"."""
-    shape = "".join("X" if c.isupper() else "x" if c.isalpha() else "9" if c.isdigit() else c for c in word)
-    return re.sub(r"(.)\1+", r"\1", shape)
+def question_features(words: Sequence[str], question: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the further features of each word of a passage: what the question asks, and whether it has the word."""
+    asked = [word.lower() for word in question]
+    kind = next((word for word in asked if word in QUESTION_WORDS), "other")
+    known = [False, *(word.lower() in asked for word in words), False]
+    for place, word in enumerate(words):
+        features = [f"asked={kind} {word_shape(word)}", f"asked={kind} {word.lower()}"]
+        yield features + [f"{shift}known={known[place + 1 + shift]}" for shift in (-1, 0, 1)]
 
 
-def word_features(words: list[str], place: int, question: list[str] = ()) -> list[str]:
-    """The features of a word in its sentence; with a question also what it asks, and whether it has the word."""
-    word, lower = words[place], words[place].lower()
-    features = ["bias", f"shape {shape_of(word)}"]
-    features += [f"begins {lower[:size]}" for size in (1, 2, 3)] + [f"ends {lower[-size:]}" for size in (1, 2, 3, 4)]
-    for distance in (-2, -1, 0, 1, 2):
-        near = words[place + distance] if 0 <= place + distance < len(words) else "<edge>"
-        features.append(f"{distance} {near.lower()}")
-        if abs(distance) == 1:
-            features += [f"{distance} shape {shape_of(near)}", f"{distance} pair {lower} {near.lower()}"]
-    if question:
-        asked = [term.lower() for term in question]
-        kind = next((term for term in asked if term in QUESTION_WORDS), "other")
-        features += [f"asked {kind} shape {shape_of(word)}", f"asked {kind} {lower}", f"in question {lower in asked}"]
-        features += [f"{d} in question {words[place + d].lower() in asked}" for d in (-1, 1) if 0 <= place + d < len(words)]
-    return features
+def _sentence_features(rows) -> Iterator[list[str]]:
+    """Yield the features of every word of every row."""
+    for row in range(len(rows)):
+        words = rows[row]["tokens"]
+        if "question" not in rows.column_names:
+            yield from word_features(words)
+            continue
+        further = question_features(words, rows[row]["question"])
+        yield from ([*near, *more] for near, more in zip(word_features(words), further, strict=True))
 
 
 def _tag_runs(data: IndoNLUData) -> Iterator[tuple[str, dict]]:
-    hasher = FeatureHasher(2**18, input_type="string", alternate_sign=False)
-    features, lengths = {}, {}
-    for split, rows in data.splits.items():
-        sentences, questions = rows["tokens"], rows["question"] if "question" in rows.column_names else None
-        lengths[split] = [len(words) for words in sentences]
-        features[split] = hasher.transform(
-            word_features(words, place, questions[row] if questions else ())
-            for row, words in enumerate(sentences)
-            for place in range(len(words))
-        )
+    hasher = FeatureHasher(2**20, input_type="string", alternate_sign=False)
+    features = {split: hasher.transform(_sentence_features(rows)) for split, rows in data.splits.items()}
     tags = np.concatenate(list(map(np.array, data.splits["train"]["label"])))
     for alpha in ALPHAS:
         model = SGDClassifier(loss="log_loss", alpha=alpha, max_iter=10, tol=None, average=True, random_state=0)
         model.fit(features["train"], tags)
         found = {}
         for split in ("validation", "test"):
-            flat = model.predict(features[split])
-            found[split] = [part.tolist() for part in np.split(flat, np.cumsum(lengths[split])[:-1])]
+            flat, ends = model.predict(features[split]), np.cumsum(list(map(len, data.splits[split]["label"])))
+            found[split] = [part.tolist() for part in np.split(flat, ends[:-1])]
         yield f"words around a word, alpha {alpha:g}", found

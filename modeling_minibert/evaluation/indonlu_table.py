@@ -70,8 +70,8 @@ def _markdown(lines: list[list[str]]) -> str:
     """Join cells as a Markdown table with columns of equal width, numbers to the right."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     rule = [f":{'-' * (widths[0] - 1)}", *(f"{'-' * (width - 1)}:" for width in widths[1:])]
-    rows = [lines[0], rule, *lines[1:]]
-    return "\n".join(
-        "| " + " | ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]) + " |"
-        for row in rows
-    )
+    rows = []
+    for first, *cells in (lines[0], rule, *lines[1:]):
+        padded = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+        rows.append(f"| {' | '.join([first.ljust(widths[0]), *padded])} |")
+    return "\n".join(rows)

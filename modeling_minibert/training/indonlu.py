@@ -17,12 +17,16 @@ from pathlib import Path
 from transformers import set_seed
 from transformers.hf_argparser import HfArg
 
+from tokenization import save_tokenizer
+
 from ..data.indonlu import TASKS_OF_INDONLU, IndoNLUData, load_indonlu
 from ..evaluation.indonlu_baselines import linear_baseline
 from ..evaluation.indonlu_table import read_rows, table
 from . import script_arguments as base
 from .arguments import AnyDeviceArguments
+from .indonlu_classifier import train_indonlu_classifier
 from .indonlu_settings import ASPECT_WAYS, TaskSettings, settings_of
+from .indonlu_tagger import train_indonlu_tagger
 from .machine import prepare_cpu
 from .output_folder import last_checkpoint
 
@@ -72,7 +76,7 @@ def parse_arguments(arguments: list[str] | None = None) -> IndoNLUArguments:
         raise ValueError(f"--seeds is {args.seeds}; give at least 1")
     if args.data_dir is None and not args.table:
         if not os.environ.get("MINIBERT_DATA"):
-            raise ValueError("give the folder of the tasks with --data_dir, or set MINIBERT_DATA to the folder above it")
+            raise ValueError("give the folder of the tasks with --data_dir, or set MINIBERT_DATA to the one above it")
         args.data_dir = str(Path(os.environ["MINIBERT_DATA"], "indonlu"))
     if args.name is None:
         args.name = LINEAR if args.linear else Path(args.model_name_or_path or "scratch").name
@@ -146,9 +150,6 @@ def describe(args: IndoNLUArguments, settings: TaskSettings) -> dict:
 
 def train_run(run: Run, args: IndoNLUArguments, data: IndoNLUData) -> dict:
     """Train one task with one seed; returns "validation" and "test" → scores."""
-    from .indonlu_classifier import train_classifier
-    from .indonlu_tagger import train_indonlu_tagger
-
     settings, folder = task_settings(args, run.task), run.file.with_suffix("")
     try:
         resume = last_checkpoint(str(folder), "true")
@@ -174,8 +175,12 @@ def train_run(run: Run, args: IndoNLUArguments, data: IndoNLUData) -> dict:
         report_to="none",
         logging_strategy="no",
     )
-    train = train_indonlu_tagger if data.task.is_tagging else train_classifier
-    return train(data, args.model_name_or_path, args.preset, settings, training, resume, args.keep_models)
+    train = train_indonlu_tagger if data.task.is_tagging else train_indonlu_classifier
+    trainer, scores = train(data, args.model_name_or_path, args.preset, settings, training, resume)
+    if args.keep_models:
+        trainer.save_model()
+        save_tokenizer(trainer.processing_class, str(folder))
+    return scores
 
 
 def run_one(run: Run, args: IndoNLUArguments) -> dict:
@@ -214,9 +219,9 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"{len(runs)} runs, {len(runs) - len(waiting)} of them finished before", flush=True)
         for number, run in enumerate(waiting, start=1):
             result = run_one(run, args)
-            title, test = TASKS_OF_INDONLU[run.task].title, result["test"]["score"]
-            print(f"run {number} of {len(waiting)}: {title}, seed {run.seed}   validation "
-                  f"{100 * result['validation']['score']:.2f}   test {100 * test:.2f}   {result['seconds']} s", flush=True)  # fmt: skip
+            shown = "   ".join(f"{split} {100 * result[split]['score']:.2f}" for split in ("validation", "test"))
+            title = f"run {number} of {len(waiting)}: {TASKS_OF_INDONLU[run.task].title}, seed {run.seed}"
+            print(f"{title}   {shown}   {result['seconds']} s", flush=True)
         write_row(args)
     rows = read_rows(args.output_dir)
     if not rows:

@@ -4,26 +4,33 @@ Aspects are trained in one of two ways: `heads` scores all aspects of a text at 
 does; `pairs` reads "text, name of the aspect" as a pair of texts for each aspect, as any pair classifier.
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from datasets import Dataset
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, DataCollatorWithPadding, Trainer
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    DataCollatorWithPadding,
+    Trainer,
+    TrainingArguments,
+)
 from transformers.trainer_utils import EvalPrediction
 
 from tokenization import train_tokenizer
 
 from ..configuration_minibert import MiniBertConfig
 from ..data.indonlu import IndoNLUData
+from ..data.task_inputs import add_task_tokens
 from ..evaluation.indonlu import indonlu_scores
 from ..losses import cross_entropy
 from ..modeling_minibert import MiniBertForSequenceClassification
+from .arguments import parse_options
+from .auxiliary_loss import is_causal
+from .callbacks import show_progress_lines
 from .implementation import load_checkpoint
+from .indonlu_settings import TaskSettings
 from .script_arguments import settle_length, token_fields
 from .trainers import predict_in_order
-
-ASPECT_WAYS = ("heads", "pairs")
 
 
 def aspect_texts(data: IndoNLUData) -> list[str]:
@@ -90,34 +97,44 @@ def class_ids(logits: np.ndarray, data: IndoNLUData) -> np.ndarray:
     return found.reshape(-1, len(data.task.labels)) if data.task.kind == "aspects" else found
 
 
-def train_classifier(data: IndoNLUData, model, tokenizer, args, aspects: str, resume: str | None = None) -> dict:
+def encode_texts(data: IndoNLUData, split: str, tokenizer, max_length: int, aspects: str) -> Dataset:
+    """Encode a split as token ids and labels."""
+    rows = data.splits[split]
+    if data.task.kind == "aspects" and aspects == "pairs":
+        rows = as_pairs(rows, aspect_texts(data))
+    texts = [list(rows[column]) for column in ("text", "text_pair") if column in rows.column_names]
+    encoding = tokenizer(*texts, truncation=True, max_length=max_length)
+    return Dataset.from_dict({**encoding, "label": rows["label"]})
+
+
+def train_indonlu_classifier(
+    data: IndoNLUData, checkpoint: str | None, preset: str, settings: TaskSettings, args: TrainingArguments, resume=None
+) -> tuple[Trainer, dict]:
     """Train with `Trainer`, keep the epoch with the best validation score, and score validation and test.
 
     Args:
         data: the task.
-        model, tokenizer: of `build_classifier`; both are changed.
-        args: `TrainingArguments`.
-        aspects: one of `ASPECT_WAYS`, for tasks with aspects.
+        checkpoint: a folder or a Hub name to start from; None: random weights of a `preset`.
+        settings: tokenizer, configuration, and the way of the aspects.
+        args: of the training.
         resume: a checkpoint folder to go on from.
 
     Returns:
-        "validation" and "test" → the scores of `indonlu_scores`.
+        The trainer, and "validation" and "test" → the scores of `indonlu_scores`.
     """
+    options, overrides = parse_options(settings.tokenizer_options), parse_options(settings.overrides)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint) if checkpoint else classifier_tokenizer(data, options)
+    model = build_classifier(data, checkpoint, tokenizer, preset, overrides, settings.aspects)
+    if is_causal(model):
+        add_task_tokens(tokenizer, model)
     max_length = settle_length(tokenizer, model, None)
-    heads = data.task.kind == "aspects" and aspects == "heads"
+    encoded = {split: encode_texts(data, split, tokenizer, max_length, settings.aspects) for split in data.splits}
 
-    def encode(rows: Dataset) -> Dataset:
-        if data.task.kind == "aspects" and not heads:
-            rows = as_pairs(rows, aspect_texts(data))
-        texts = [rows[column] for column in ("text", "text_pair") if column in rows.column_names]
-        encoding = tokenizer(*map(list, texts), truncation=True, max_length=max_length)
-        return Dataset.from_dict({**encoding, "label": rows["label"]})
+    def score(output: EvalPrediction) -> dict[str, float]:
+        references = data.splits["validation"]["label"]
+        return indonlu_scores(data, class_ids(output.predictions, data), references)
 
-    def metrics(output: EvalPrediction) -> dict:
-        labels = output.label_ids.reshape(-1, len(data.task.labels)) if data.task.kind == "aspects" else output.label_ids
-        return indonlu_scores(data, class_ids(output.predictions, data), labels)
-
-    encoded = {split: encode(rows) for split, rows in data.splits.items()}
+    heads = data.task.kind == "aspects" and settings.aspects == "heads"
     trainer = Trainer(
         model=model,
         args=args,
@@ -125,13 +142,10 @@ def train_classifier(data: IndoNLUData, model, tokenizer, args, aspects: str, re
         eval_dataset=encoded["validation"],
         processing_class=tokenizer,
         data_collator=DataCollatorWithPadding(tokenizer),
-        compute_metrics=metrics,
+        compute_metrics=score,
         compute_loss_func=AspectLoss(len(data.names)) if heads else None,
     )
-    from .callbacks import show_progress_lines
     show_progress_lines(trainer)
     trainer.train(resume_from_checkpoint=resume)
-    return {
-        split: indonlu_scores(data, class_ids(predict_in_order(trainer, encoded[split]), data), data.splits[split]["label"])
-        for split in ("validation", "test")
-    }
+    found = {split: class_ids(predict_in_order(trainer, encoded[split]), data) for split in ("validation", "test")}
+    return trainer, {split: indonlu_scores(data, ids, data.splits[split]["label"]) for split, ids in found.items()}
