@@ -39,12 +39,13 @@ class TaskSettings:
 
 
 _MEAN = f"{TEXTS},classifier_pooling=mean,type_vocab_size=0"
+_MAX = f"{NET},max_position_embeddings=160,hidden_dropout_prob=0.3,word_dropout_prob=0.2,classifier_pooling=max,type_vocab_size=0"
 _CASED = "vocab_size=4000,lowercase=false,min_frequency=1"
 SCRATCH = {
     "emot": TaskSettings(10, overrides=_MEAN),
     "smsa": TaskSettings(6, overrides=_MEAN),
-    "casa": TaskSettings(20, overrides=_MEAN),
-    "hoasa": TaskSettings(15, overrides=_MEAN),
+    "casa": TaskSettings(16, overrides=_MAX),
+    "hoasa": TaskSettings(12, overrides=_MAX),
     "wrete": TaskSettings(20, overrides=f"{TEXTS},classifier_pooling=mean"),
     "posp": TaskSettings(6, overrides=WORDS),
     "bapos": TaskSettings(6, overrides=WORDS, tokenizer_options=_CASED),
