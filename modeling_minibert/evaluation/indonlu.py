@@ -13,14 +13,13 @@ import numpy as np
 from seqeval.metrics import f1_score as chunk_f1
 from sklearn.metrics import accuracy_score, f1_score
 
-from ..data.indonlu import IndoNLUData
 
-
-def indonlu_scores(data: IndoNLUData, predictions, references) -> dict[str, float]:
+def indonlu_scores(kind: str, names: list[str], predictions, references) -> dict[str, float]:
     """Score predictions for a task.
 
     Args:
-        data: the task.
+        kind: of the task, see `data.indonlu.IndoNLUTask`.
+        names: the classes, by id.
         predictions, references: class ids (N,); for aspects (N, A); for tagging a list of class ids per row.
 
     Returns:
@@ -32,11 +31,11 @@ def indonlu_scores(data: IndoNLUData, predictions, references) -> dict[str, floa
     """
     if len(predictions) != len(references):
         raise ValueError(f"there are {len(predictions)} predictions for {len(references)} rows; give one for each")
-    if data.task.is_tagging:
-        return _tag_scores(data.names, predictions, references)
+    if kind in ("tags", "passage_tags"):
+        return _tag_scores(names, predictions, references)
     predictions, references = np.asarray(predictions), np.asarray(references)
     scores = {"score": float(f1_score(references.ravel(), predictions.ravel(), average="macro"))}
-    if data.task.kind == "aspects":
+    if kind == "aspects":
         aspects = zip(references.T, predictions.T, strict=True)
         scores["aspect_mean"] = float(np.mean([f1_score(*aspect, average="macro") for aspect in aspects]))
     return scores | {"accuracy": float(accuracy_score(references.ravel(), predictions.ravel()))}

@@ -42,7 +42,7 @@ def bag_of_words_choices(train, test, strength: float = 10.0) -> np.ndarray:
         for number in range(len(options))
     ]
     model = LogisticRegression(C=strength, max_iter=1000).fit(hasher.transform(_word_pairs(train)), right)
-    return model.decision_function(hasher.transform(_word_pairs(test))).reshape(len(test), -1)
+    return model.decision_function(hasher.transform(_word_pairs(test))).reshape(len(test["label"]), -1)
 
 
 def _word_pairs(rows) -> Iterator[list[str]]:

@@ -20,12 +20,12 @@ from transformers.hf_argparser import HfArg
 from tokenization import save_tokenizer
 
 from ..data.indonlu import TASKS_OF_INDONLU, IndoNLUData, load_indonlu
-from ..evaluation.indonlu_baselines import linear_baseline
-from ..evaluation.indonlu_table import read_rows, table
 from . import script_arguments as base
 from .arguments import AnyDeviceArguments
+from .indonlu_baselines import linear_baseline
 from .indonlu_classifier import train_indonlu_classifier
 from .indonlu_settings import ASPECT_WAYS, TaskSettings, settings_of
+from .indonlu_table import read_rows, table
 from .indonlu_tagger import train_indonlu_tagger
 from .machine import prepare_cpu
 from .output_folder import last_checkpoint

@@ -132,7 +132,7 @@ def train_indonlu_classifier(
 
     def score(output: EvalPrediction) -> dict[str, float]:
         references = data.splits["validation"]["label"]
-        return indonlu_scores(data, class_ids(output.predictions, data), references)
+        return indonlu_scores(data.task.kind, data.names, class_ids(output.predictions, data), references)
 
     heads = data.task.kind == "aspects" and settings.aspects == "heads"
     trainer = Trainer(
@@ -147,5 +147,9 @@ def train_indonlu_classifier(
     )
     show_progress_lines(trainer)
     trainer.train(resume_from_checkpoint=resume)
-    found = {split: class_ids(predict_in_order(trainer, encoded[split]), data) for split in ("validation", "test")}
-    return trainer, {split: indonlu_scores(data, ids, data.splits[split]["label"]) for split, ids in found.items()}
+    trainer.compute_metrics = None  # it is for the validation split
+    scores = {}
+    for split in ("validation", "test"):
+        found = class_ids(predict_in_order(trainer, encoded[split]), data)
+        scores[split] = indonlu_scores(data.task.kind, data.names, found, data.splits[split]["label"])
+    return trainer, scores

@@ -39,7 +39,7 @@ class TaskSettings:
 
 
 _MEAN = f"{TEXTS},classifier_pooling=mean,type_vocab_size=0"
-_MAX = f"{NET},max_position_embeddings=160,hidden_dropout_prob=0.3,word_dropout_prob=0.2,classifier_pooling=max,type_vocab_size=0"
+_MAX = f"{_MEAN},classifier_pooling=max,word_dropout_prob=0.2"  # the last of two values counts
 _CASED = "vocab_size=4000,lowercase=false,min_frequency=1"
 SCRATCH = {
     "emot": TaskSettings(10, overrides=_MEAN),

@@ -60,7 +60,7 @@ class TaggedSplit:
 
     def score(self, predictions: np.ndarray) -> dict[str, float]:
         """Score the tags of the pieces, (windows, L)."""
-        return indonlu_scores(self.data, self.tags(predictions), self.references)
+        return indonlu_scores(self.data.task.kind, self.data.names, self.tags(predictions), self.references)
 
 
 def _commonest(data: IndoNLUData) -> int:

@@ -27,7 +27,11 @@ from .implementation import IMPLEMENTATIONS, load_checkpoint
 from .machine import end_processes, prepare_cpu
 from .output_folder import check_output_folder, last_checkpoint
 
-FROM_SCRATCH = "classifier_pooling=mean,word_dropout_prob=0.1"
+# Words dropped at random make a small net look at all words of a situation, and not at the first that it has seen.
+FROM_SCRATCH = (
+    "num_hidden_layers=1,intermediate_size=256,max_position_embeddings=64,scale_embedding=true,initializer_range=0.05,"
+    "classifier_pooling=mean,word_dropout_prob=0.3,hidden_dropout_prob=0.2,attention_probs_dropout_prob=0"
+)
 
 
 @dataclass
@@ -65,12 +69,12 @@ class ChoiceTrainingArguments(base.FineTuningRunArguments, AnyDeviceArguments):
     """Training arguments with the defaults of this command."""
 
     output_dir: str = "out/choices"
-    learning_rate: float | None = HfArg(default=None, help="none: 1e-3 from scratch, 5e-5 otherwise")
-    per_device_train_batch_size: int = 16
+    learning_rate: float | None = HfArg(default=None, help="none: 2e-3 from scratch, 5e-5 otherwise")
+    num_train_epochs: float | None = HfArg(default=None, help="none: 14 from scratch, 3 otherwise")
     logging_steps: float = 0.1
     load_best_model_at_end: bool = HfArg(default=True, help="end with the best epoch, not the last")
     metric_for_best_model: str = HfArg(default="accuracy", help="the validation score that chooses the best epoch")
-    early_stopping_patience: int = HfArg(default=5, help="stop after this many epochs without a better one")
+    early_stopping_patience: int = HfArg(default=10, help="stop after this many epochs without a better one")
 
 
 def parse_arguments(
@@ -80,6 +84,8 @@ def parse_arguments(
     model_args, data_args, args = base.parse_with_recipe(
         (ModelArguments, DataArguments, ChoiceTrainingArguments), arguments
     )
+    if model_args.model_name_or_path is None:
+        args.learning_rate, args.num_train_epochs = args.learning_rate or 2e-3, args.num_train_epochs or 14
     args.fill_in(model_args.model_name_or_path is None, learning_rate=5e-5)
     return model_args, data_args, args
 

@@ -21,7 +21,7 @@ NAMES = {
     "en": ["Anna", "Ben", "Clara", "David", "Emma", "Frank", "Grace", "Henry"],
 }
 CHOICES = 4
-ROWS = {"train": 4, "validation": 1, "test": 2}  # of every wording and every sentence that follows
+ROWS = {"train": 10, "validation": 1, "test": 2}  # of every wording and every sentence that follows
 SEED = 0
 
 

@@ -17,8 +17,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 
 from ..data.indonlu import IndoNLUData
-from .indonlu import indonlu_scores
-from .tag_baselines import word_features, word_shape
+from ..evaluation.indonlu import indonlu_scores
+from ..evaluation.tag_baselines import word_features, word_shape
 
 STRENGTHS = (1.0, 10.0, 100.0)  # C, the inverse of the regularization
 ALPHAS = (1e-5, 3e-6, 1e-6)  # of SGD
@@ -36,9 +36,9 @@ def linear_baseline(data: IndoNLUData) -> dict:
     """
     best: dict | None = None
     for chosen, predictions in _tag_runs(data) if data.task.is_tagging else _text_runs(data):
-        scores = {
-            split: indonlu_scores(data, found, data.splits[split]["label"]) for split, found in predictions.items()
-        }
+        scores = {}
+        for split, found in predictions.items():
+            scores[split] = indonlu_scores(data.task.kind, data.names, found, data.splits[split]["label"])
         if best is None or scores["validation"]["score"] > best["validation"]["score"]:
             best = {**scores, "chosen": chosen}
     assert best is not None
