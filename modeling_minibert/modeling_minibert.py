@@ -49,6 +49,7 @@ from .packed_attention import PACKED
 from .packing import find_packing
 from .pipeline_common import SavedWithPipelines
 from .pipeline_question_answering import QuestionAnsweringPipeline
+from .pipeline_token_classification import WordTokenClassificationPipeline
 from .transformers_internals import forget_key_mapping, register_with_peft
 
 
@@ -428,10 +429,11 @@ class MiniBertForSequenceClassification(_LabelledModel):
         return sequence_classification_loss(logits, labels, problem_type(self.config, labels), num_items_in_batch)
 
 
-class MiniBertForTokenClassification(_LabelledModel):
+class MiniBertForTokenClassification(SavedWithPipelines, _LabelledModel):
     """Classify every token: logits (B, L, C), labels (B, L) with -100 where none is asked; `pipeline("ner")`."""
 
     output_class = TokenClassifierOutput
+    pipeline_classes = (WordTokenClassificationPipeline,)
 
     def __init__(self, config: MiniBertConfig):
         super().__init__(config)

@@ -40,13 +40,16 @@ _GENERATE_NAMES = inspect.signature(GenerationMixin.prepare_inputs_for_generatio
 CACHE_NAME = "cache" if "cache" in _GENERATE_NAMES else "past_key_values"
 
 
-def is_registered_task(task: str) -> bool:
-    """Whether `pipeline` knows a task."""
+def is_registered_task(task: str, class_name: str | None = None) -> bool:
+    """Whether `pipeline` knows a task, and runs a class of this name, or one derived from it, for it (None: any)."""
     try:
-        PIPELINE_REGISTRY.check_task(task)
+        _, entry, _ = PIPELINE_REGISTRY.check_task(task)
     except KeyError:
         return False
-    return True
+    registered = entry["impl"]  # transformers names its own classes by their path, where it has not loaded them
+    is_path = isinstance(registered, str)
+    names = [registered.rpartition(".")[2]] if is_path else [base.__name__ for base in registered.__mro__]
+    return class_name is None or class_name in names
 
 
 def allow_removed_task(task: str) -> None:

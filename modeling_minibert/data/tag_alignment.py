@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from datasets import Dataset
 
+from ..pipeline_token_classification import words_of_pieces
+
 IGNORED = -100
 ROWS_AT_ONCE = 1000
 
@@ -128,18 +130,7 @@ def _encode(sentences: list[list[str]], tokenizer, max_length: int, stride: int)
         return_offsets_mapping=True,
     )
     rows, offsets = encoding.pop("overflow_to_sample_mapping"), encoding.pop("offset_mapping")
-    bounds = {}
-    for row, tokens in enumerate(sentences):
-        sizes = np.array([len(token) for token in tokens])
-        ends = np.cumsum(sizes + 1) - 1
-        bounds[row] = ends - sizes, ends
-    owners = []
-    for row, spans in zip(rows, offsets, strict=True):
-        (starts, ends), spans = bounds[row], np.array(spans).reshape(-1, 2)
-        first = np.searchsorted(ends, spans[:, 0], side="right")  # the first word that ends behind the piece's start
-        past = np.searchsorted(starts, spans[:, 1], side="left")  # the first word that begins behind the piece
-        touches = (first < past) & (spans[:, 0] < spans[:, 1])
-        owners.append((row, np.where(touches, first, -1), np.where(touches, past, -1)))
+    owners = [(row, *words_of_pieces(sentences[row], spans)) for row, spans in zip(rows, offsets, strict=True)]
     return dict(encoding), owners
 
 

@@ -7,12 +7,13 @@ names its pipelines works without this (`pipeline_common.py`).
 
 import re
 
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, TokenClassificationPipeline
 from transformers.pipelines import PIPELINE_REGISTRY
 
 from ..pipeline_question_answering import QuestionAnsweringPipeline
 from ..pipeline_summarization import SummarizationPipeline
 from ..pipeline_text2text_generation import Text2TextGenerationPipeline
+from ..pipeline_token_classification import WordTokenClassificationPipeline
 from ..pipeline_translation import TranslationPipeline
 from ..transformers_internals import allow_removed_task, look_up_task, replace_task_look_up
 from .windowed_classification import WindowedTextClassificationPipeline
@@ -50,4 +51,15 @@ def check_task(task: str) -> tuple[str, dict, tuple[str, str] | None]:
     """Look up a task in the registry, with `translation_de_to_en` as `translation` from de to en."""
     languages = re.fullmatch("translation_([^_]+)_to_([^_]+)", task)
     name, entry, options = look_up_task("translation" if languages else task)
+    if name == WordTokenClassificationPipeline.default_task:
+        entry = {**entry, "impl": TaggingPipeline}
     return name, entry, languages.groups() if languages else options
+
+
+class TaggingPipeline(WordTokenClassificationPipeline):
+    """Build `WordTokenClassificationPipeline` for our models, and the stock pipeline for all others."""
+
+    def __new__(cls, model=None, **kwargs):
+        is_ours = getattr(model.config, "model_type", None) in ("minibert", "minigpt")
+        chosen = WordTokenClassificationPipeline if is_ours else TokenClassificationPipeline
+        return chosen(model=model, **kwargs)

@@ -174,8 +174,10 @@ class Tagging:
 def encode(args: DataArguments, splits, labels, scheme, tokenizer, model, max_length: int) -> dict[str, Tagging]:
     """Cut the sentences of all splits into windows."""
     encoded = {}
+    options = {"label_all_pieces": args.label_all_pieces, "last_piece": is_causal(model)}
+    # The pipeline reads it.
+    model.config.scored_pieces = "all" if args.label_all_pieces else "last" if options["last_piece"] else "first"
     for split, rows in splits.items():
-        options = {"label_all_pieces": args.label_all_pieces, "last_piece": is_causal(model)}
         windows, places = align_tags(rows, tokenizer, labels, max_length, args.doc_stride, **options)
         if split != "train":  # the longest first, so that batches have few pads
             order = longest_first(windows)
