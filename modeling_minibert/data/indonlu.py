@@ -113,6 +113,22 @@ def load_indonlu(folder: str | Path, name: str) -> IndoNLUData:
     return IndoNLUData(task, splits, names)
 
 
+def mark_shared_tokens(input_ids: list[int], separator: int, special_ids: list[int]) -> list[int]:
+    """Token types of two texts in a row: 0 and 1 for the first and the second, 2 more for a token that both have.
+
+    Args:
+        input_ids: (L,), "[CLS] first [SEP] second [SEP]".
+        separator: the id between the texts; the first one counts.
+        special_ids: never marked.
+
+    Returns:
+        (L,), from 0 to 3.
+    """
+    middle = input_ids.index(separator) + 1
+    shared = set(input_ids[:middle]) & set(input_ids[middle:]) - set(special_ids)
+    return [(place >= middle) + 2 * (token in shared) for place, token in enumerate(input_ids)]
+
+
 def _class_names(train: Dataset, task: IndoNLUTask) -> list[str]:
     """The names stored in the file, or those that occur in train, sorted."""
     stored = train.features[task.labels[0]]

@@ -19,7 +19,7 @@ from transformers.trainer_utils import EvalPrediction
 from tokenization import train_tokenizer
 
 from ..configuration_minibert import MiniBertConfig
-from ..data.indonlu import IndoNLUData
+from ..data.indonlu import IndoNLUData, mark_shared_tokens
 from ..data.task_inputs import add_task_tokens
 from ..evaluation.indonlu import indonlu_scores
 from ..losses import cross_entropy
@@ -97,13 +97,16 @@ def class_ids(logits: np.ndarray, data: IndoNLUData) -> np.ndarray:
     return found.reshape(-1, len(data.task.labels)) if data.task.kind == "aspects" else found
 
 
-def encode_texts(data: IndoNLUData, split: str, tokenizer, max_length: int, aspects: str) -> Dataset:
+def encode_texts(data: IndoNLUData, split: str, tokenizer, max_length: int, settings: TaskSettings) -> Dataset:
     """Encode a split as token ids and labels."""
     rows = data.splits[split]
-    if data.task.kind == "aspects" and aspects == "pairs":
+    if data.task.kind == "aspects" and settings.aspects == "pairs":
         rows = as_pairs(rows, aspect_texts(data))
     texts = [list(rows[column]) for column in ("text", "text_pair") if column in rows.column_names]
     encoding = tokenizer(*texts, truncation=True, max_length=max_length)
+    if settings.exact_match:
+        special = tokenizer.sep_token_id, tokenizer.all_special_ids
+        encoding["token_type_ids"] = [mark_shared_tokens(ids, *special) for ids in encoding["input_ids"]]
     return Dataset.from_dict({**encoding, "label": rows["label"]})
 
 
@@ -128,7 +131,7 @@ def train_indonlu_classifier(
     if is_causal(model):
         add_task_tokens(tokenizer, model)
     max_length = settle_length(tokenizer, model, None)
-    encoded = {split: encode_texts(data, split, tokenizer, max_length, settings.aspects) for split in data.splits}
+    encoded = {split: encode_texts(data, split, tokenizer, max_length, settings) for split in data.splits}
 
     def score(output: EvalPrediction) -> dict[str, float]:
         references = data.splits["validation"]["label"]

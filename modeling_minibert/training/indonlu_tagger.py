@@ -16,7 +16,7 @@ from transformers import (
 from tokenization import train_tokenizer
 
 from ..configuration_minibert import MiniBertConfig
-from ..data.indonlu import IndoNLUData
+from ..data.indonlu import IndoNLUData, mark_shared_tokens
 from ..data.tag_alignment import IGNORED, WordPlaces, align_tags, continued_tags
 from ..evaluation.indonlu import indonlu_scores
 from ..modeling_minibert import MiniBertForTokenClassification
@@ -37,9 +37,12 @@ class TaggedSplit:
         split: its name.
         tokenizer, max_length: for the windows.
         last_piece: of `align_tags`, for decoders.
+        exact_match: of `TaskSettings`.
     """
 
-    def __init__(self, data: IndoNLUData, split: str, tokenizer, max_length: int, last_piece: bool):
+    def __init__(
+        self, data: IndoNLUData, split: str, tokenizer, max_length: int, last_piece: bool, exact_match: bool = False
+    ):
         self.data, rows = data, data.splits[split]
         self.references = rows["label"]
         self.outside = data.names.index("O") if "O" in data.names else _commonest(data)
@@ -52,6 +55,11 @@ class TaggedSplit:
         sentences = Dataset.from_dict({"tokens": words, "tags": tags})
         windows, self.places = align_tags(sentences, tokenizer, data.names, max_length, last_piece=last_piece)
         self.windows = _without_labels_of_questions(windows, self.places, self.skipped)
+        if exact_match:
+            special = tokenizer.sep_token_id, tokenizer.all_special_ids
+            types = [mark_shared_tokens(ids, *special) for ids in self.windows["input_ids"]]
+            others = [name for name in self.windows.column_names if name != "token_type_ids"]
+            self.windows = self.windows.select_columns(others).add_column("token_type_ids", types)
 
     def tags(self, predictions: np.ndarray) -> list[list[int]]:
         """The tags of the words that are scored, from those of the pieces (windows, L)."""
@@ -117,8 +125,8 @@ def train_indonlu_tagger(
     tokenizer = AutoTokenizer.from_pretrained(checkpoint) if checkpoint else tagger_tokenizer(data, options)
     model = build_tagger(data, checkpoint, tokenizer, preset, overrides)
     max_length = settle_length(tokenizer, model, None)
-    causal = is_causal(model)
-    splits = {split: TaggedSplit(data, split, tokenizer, max_length, causal) for split in data.splits}
+    how = tokenizer, max_length, is_causal(model), settings.exact_match
+    splits = {split: TaggedSplit(data, split, *how) for split in data.splits}
     trainer = Trainer(
         model=model,
         args=args,

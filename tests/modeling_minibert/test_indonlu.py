@@ -10,7 +10,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, List, Value
 from sklearn.metrics import f1_score
 
-from modeling_minibert.data.indonlu import TASKS_OF_INDONLU, IndoNLUData, load_indonlu
+from modeling_minibert.data.indonlu import TASKS_OF_INDONLU, IndoNLUData, load_indonlu, mark_shared_tokens
 from modeling_minibert.evaluation.indonlu import indonlu_scores
 from modeling_minibert.training import indonlu as command
 from modeling_minibert.training.indonlu_baselines import linear_baseline
@@ -24,8 +24,8 @@ NAMES = {
     "nergrit": ["O", "B-PER", "I-PER", "B-LOC"], "nerp": ["O", "B-IND", "I-IND"], "facqa": ["O", "B", "I"],
 }  # fmt: skip
 ROWS = {"train": 26, "validation": 9, "test": 11}
-TINY = ["--config_overrides", "hidden_size=16,num_attention_heads=2,intermediate_size=16,num_hidden_layers=1",
-        "--tokenizer_options", "kind=wordlevel,min_frequency=1", "--seeds", "1"]  # fmt: skip
+SIZES = "hidden_size=16,num_attention_heads=2,intermediate_size=16,num_hidden_layers=1,type_vocab_size=4"
+TINY = ["--config_overrides", SIZES, "--tokenizer_options", "kind=wordlevel,min_frequency=1", "--seeds", "1"]
 
 
 def make_split(name, rows, draw):
@@ -179,6 +179,12 @@ def test_aspects_as_pairs_and_as_heads_are_read_in_the_same_order(folder):
     right = np.eye(3)[np.array(pairs["label"])]  # (N · A, C)
     for logits in (right, right.reshape(11, 18)):
         assert class_ids(logits, data).tolist() == rows["label"]
+
+
+def test_tokens_that_both_texts_have_are_marked():
+    # [CLS]=1 [SEP]=2; 7 and 9 stand on both sides
+    ids = [1, 7, 8, 9, 2, 9, 5, 7, 7, 2]
+    assert mark_shared_tokens(ids, 2, [0, 1, 2]) == [0, 2, 0, 2, 0, 3, 1, 3, 3, 1]
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 LANGUAGES = {"id": "indonesian", "en": "english"}
-DRAWS = {"train": 20, "validation": 8, "test": 8}  # premises of a frame
+DRAWS = {"train": 24, "validation": 8, "test": 8}  # premises of a frame
 LABELS = {"e": "entailment", "n": "neutral", "c": "contradiction"}
 SPLITS = ("train", "validation", "test")
 SEED = 0
@@ -63,15 +63,16 @@ def frame_rows(sections, split: str, words, draw: random.Random) -> list[tuple[s
 
 
 def topic_rows(sections, split: str, draw: random.Random) -> list[tuple[str, str, str]]:
-    """Pairs of a sentence and "this is about …": its own topic, and one or two others."""
+    """Pairs of a sentence and "this is about …": its own topic, and another one."""
     topics = {" ".join(heading[1:]): lines for heading, lines in sections if heading[0] == "topic"}
     wordings = next(lines for heading, lines in sections if heading == ["hypotheses"])[split]
     rows = []
     for topic, sentences in topics.items():
         others = [other for other in topics if other != topic]
-        for sentence in sentences["test" if split == "test" else "train"]:
-            if split == "validation" and draw.random() > 0.2:
-                continue
+        premises = list(sentences["test" if split == "test" else "train"])
+        if split == "train":  # and two sentences of a topic in a row
+            premises += [" ".join(draw.sample(premises, 2)) for _ in premises]
+        for sentence in draw.sample(premises, 2) if split == "validation" else premises:
             for wording in wordings if split == "train" else wordings[:1]:
                 rows.append((sentence, wording.format(topic=topic), "entailment"))
                 rows.append((sentence, wording.format(topic=draw.choice(others)), "contradiction"))
@@ -83,7 +84,7 @@ def similarity_rows(sections, split: str, words, draw: random.Random) -> list[tu
     frames = [frame for heading, frame in sections if heading[0] == split]
     rows = []
     for frame in frames:
-        for _ in range(DRAWS[split] // 2):
+        for _ in range(DRAWS[split]):
             filled = draw_words(words, draw)
             first, second = frame["p"]
             kinds = sorted(set(re.findall(r"\{([a-z]+)\}", first)))
