@@ -11,14 +11,16 @@ On your own data, two or more classes, a text or a pair of texts; several labels
     python examples/finetune_classifier.py --train_file tags.csv --task multi_label --label_column_name joy,fear,anger
     python examples/finetune_classifier.py --dataset_name stanfordnlp/imdb --model_name_or_path bert-base-uncased
     python examples/finetune_classifier.py --recipe examples/recipes/imdb_tiny.args --dataset_name stanfordnlp/imdb
-    python examples/finetune_classifier.py --recipe examples/recipes/imdb_lecture.args --implementation mini
+    python examples/finetune_classifier.py --recipe examples/recipes/imdb_lecture.args
+    python examples/finetune_classifier.py --recipe examples/recipes/imdb_lecture.args --implementation stock
     python examples/finetune_classifier.py --recipe examples/recipes/imdb_two_phase.args --output_dir out/two
     python examples/finetune_classifier.py --model_name_or_path out/minigpt --auxiliary_lm_weight 0.5
 
-`--implementation` chooses our class or the stock class for a BERT checkpoint; `--freeze_epochs` trains the head first.
-A decoder (MiniGPT) reads `[START] text [EXTRACT]`. The last line adds the next-token loss of the first GPT, on the
-training texts or on those of `--unlabelled_file`. The script writes the model with its code and tokenizer, a model card
-and all_results.json into `--output_dir`, and takes all arguments of `transformers.TrainingArguments`.
+The lecture's recipe trains our class; `--implementation stock` repeats it with the class of transformers.
+`--freeze_epochs` trains the head first. A decoder (MiniGPT) reads `[START] text [EXTRACT]`. The last line adds the
+next-token loss of the first GPT, on the training texts or on those of `--unlabelled_file`. The script writes the model
+with its code and tokenizer, a model card and all_results.json into `--output_dir`, and takes all arguments of
+`transformers.TrainingArguments`.
 """
 
 import textwrap
