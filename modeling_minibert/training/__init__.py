@@ -14,7 +14,7 @@ from .implementation import IMPLEMENTATIONS, load_checkpoint
 from .layer_groups import layer_groups
 from .loss_functions import contrastive_loss, focal_loss, supervised_contrastive_loss
 from .loss_meter import LossMeter, expected_losses
-from .machine import end_processes, prepare_cpu, use_exact_fast_float32
+from .machine import end_processes, has_bfloat16_units, prepare_cpu, use_exact_fast_float32
 from .model_card import write_model_card
 from .output_folder import check_output_folder, last_checkpoint
 from .trainers import PackedTrainer, longest_first, predict_in_order
@@ -43,6 +43,7 @@ __all__ = [
     "expand_recipe",
     "expected_losses",
     "focal_loss",
+    "has_bfloat16_units",
     "is_causal",
     "last_checkpoint",
     "layer_groups",
