@@ -145,13 +145,18 @@ def test_the_learning_curve_is_that_of_the_committed_runs(readme, repository):
     lines = readme.splitlines()
     place = next(number for number, line in enumerate(lines) if "`learning_curve_imdb`" in line)
     assert re.findall(r"([\d,]+) labels", lines[place]) == [f"{row['labels']:,}" for row in results[::2]]
-    for start, line in (("scratch", lines[place + 2]), ("pretrained", lines[place + 3])):
+    for start, words, line in (
+        ("scratch", "random weights", lines[place + 2]),
+        ("counted_vectors", "word vectors", lines[place + 3]),  # no masked word was predicted before the labels
+    ):
+        assert words in line and "pretrain" not in line
         shown = [cell.strip() for cell in line.split("|")[2:-1]]
         assert shown == [
             f"{100 * row['accuracy']:.1f}" + (f" ± {100 * row['accuracy_deviation']:.1f}" if row["seeds"] > 1 else "")
             for row in results
             if row["start"] == start
         ]
+    assert {row["start"] for row in results} == {"scratch", "counted_vectors"}
 
 
 def test_the_comparison_of_phases_is_that_of_the_committed_runs(readme, repository):
