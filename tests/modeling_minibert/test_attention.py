@@ -55,7 +55,6 @@ def test_the_lectures_example_of_scaling():
     assert_close(weights[0, 0, 0], torch.tensor([0.8808, 0.1192]), rtol=0, atol=5e-5)
 
 
-@pytest.mark.lecture("S5-07")
 def test_scaling_keeps_the_variance_of_the_scores_at_one():
     for size in (4, 64, 1024):
         query, key = torch.randn(2, 20_000, size)
