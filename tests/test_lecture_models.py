@@ -148,11 +148,14 @@ def test_attention_weights_are_dropped_as_in_torchs_multihead_attention(training
     assert_close(weights.sum(-1), torch.ones(2, heads, 7).double(), **EXACT)
 
 
-@pytest.mark.lecture("S5-11", "S1-31")
+@pytest.mark.lecture("S5-11", "S5-22", "S1-31")
 def test_projections_begin_separate_with_the_deviation_asked_for_and_without_bias():
     size, heads = 128, 4
     sizes = dict(vocab_size=50, hidden_size=size, num_attention_heads=heads, num_hidden_layers=1)
     bert = MiniBertModel(MiniBertConfig(**sizes, intermediate_size=256, initializer_range=0.05))
+    preset = MiniSeq2SeqConfig.from_preset("lecture")
+    assert (preset.hidden_size, preset.num_attention_heads, preset.hidden_dropout_prob) == (32, 4, 0.1)
+    assert preset.num_encoder_layers == preset.num_decoder_layers == 2
     lecture = MiniSeq2SeqModel(MiniSeq2SeqConfig.from_preset("lecture", hidden_size=size, num_attention_heads=heads))
     # Xavier: uniform with the variance 2 / (in + out), in the slides for all matrices.
     xavier = math.sqrt(2 / (size + size))

@@ -174,6 +174,12 @@ def test_the_ner_pipeline_groups_the_tokens_of_our_model_to_entities(tmp_path):
     text = " ".join(words)
     found = [(entity["entity_group"], text[entity["start"] : entity["end"]]) for entity in tag(text)]
     assert found == [("PER", "ibu Ayu"), ("LOC", "kota Solo")]
+    # Each token's tag is read from the vector of that very token.
+    head = model.eval().classifier.output
+    probabilities = torch.nn.functional.linear(model.minibert(**batch).last_hidden_state[0], head.weight, head.bias)
+    for token in pipeline("ner", str(tmp_path), ignore_labels=[])(text):
+        expected = probabilities.softmax(-1)[token["index"], list(names.values()).index(token["entity"])]
+        assert token["score"] == pytest.approx(expected.item(), abs=1e-5)
 
 
 TOPICS = [
