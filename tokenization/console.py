@@ -78,6 +78,19 @@ def _missing_checkpoint(error: Exception) -> str | None:
     return None if name is None or Path(name).exists() else str(name)
 
 
+def check_local_folder(name: str) -> None:
+    """Raise a ValueError for a missing folder that cannot be a model of the Hub, which would be asked for it.
+
+    Without a network the Hub is asked again and again. A name of it is NAME or OWNER/NAME.
+    """
+    path = Path(name).expanduser()
+    begins_as_path = name.startswith((".", "~", "/", "out/")) or "\\" in name or len(path.parts) > 2
+    if not path.exists() and (begins_as_path or (len(path.parts) == 2 and path.parent.is_dir())):
+        near = [other.name for other in sorted(path.parent.glob("*/")) if (other / "config.json").is_file()][:5]
+        there = f"; {path.parent} has {', '.join(near)}" if near else ""
+        raise ValueError(f"there is no folder {name}{there}; give a folder with a saved model")
+
+
 class OneLineParser(argparse.ArgumentParser):
     """A parser that reports mistakes in one line, and names the flag nearest to an unknown one."""
 
