@@ -38,7 +38,7 @@ class WordPart:
 
     word: str
     in_question: int  # how often it stands in the question
-    in_document: int  # and in the document
+    in_document: int  # and in the document; at most 1 if k1 is 0
     documents: int  # documents that have it
     idf: float
     score: float  # what it adds
@@ -94,11 +94,15 @@ class BM25:
         words = [word for word in split_words(question, self.stop_words) if word and word in self.vocabulary]
         return self._index.get_scores(words) if words else np.zeros(len(self.ids), dtype=np.float32)
 
-    def search(self, question: str, k: int = 10) -> Ranking:
-        """Return the k best documents with their scores; those without a word of the question are left out."""
+    def search(self, question: str, k: int = 10, fill: bool = False) -> Ranking:
+        """Return the k best documents with their scores.
+
+        Documents without a word of the question are left out; with `fill` they follow, at 0 and in the order of the
+        corpus, so that a ranker can find them in a small collection.
+        """
         check_k(k)
         scores = self.scores(question)
-        return [(self.ids[row], float(scores[row])) for row in top_k(scores, k) if scores[row] > 0]
+        return [(self.ids[row], float(scores[row])) for row in top_k(scores, k) if fill or scores[row] > 0]
 
     def explain(self, question: str, document_id: str) -> list[WordPart]:
         """Split the score of a document into the parts of the question's words, the largest first.

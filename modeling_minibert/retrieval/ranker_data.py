@@ -65,8 +65,8 @@ def fold(questions: Questions, folds: int, number: int, seed: int) -> tuple[Ques
 
 
 def search_all(index: BM25, questions: Questions, k: int) -> Run:
-    """Search every question: id → its k best documents."""
-    return {name: index.search(text, k) for name, text in questions.texts.items()}
+    """Search every question: id → its k best documents, filled up with others where fewer share a word with it."""
+    return {name: index.search(text, k, fill=True) for name, text in questions.texts.items()}
 
 
 def training_pairs(
