@@ -37,6 +37,20 @@ Qrels = dict[str, dict[str, int]]  # question id → document id → grade
 Row = tuple[str, dict]  # where it stands, for error messages, and column → value
 
 
+@dataclass(frozen=True)
+class _Columns:
+    """The columns of a table of documents; None: found by their usual names."""
+
+    id: str | None
+    title: str | None
+    text: str | None
+
+    @staticmethod
+    def of(given: str | None, usual: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the names to look for."""
+        return (given,) if given else usual
+
+
 @dataclass
 class Collection:
     """Documents, questions and judgements.
@@ -128,13 +142,14 @@ def load_collection(
         ValueError: a missing column, a document or question id given twice (names both rows), a judgement of an unknown
             document or question, or with a grade that is not a whole number (names row and ids).
     """
-    path, columns = Path(source), (id_column, title_column, text_column)
+    path = Path(source)
+    columns = _Columns(id_column, title_column, text_column)
     if not path.is_dir():
-        return Collection(*_documents(_rows_of_source(path, config, layout), *columns, number=True), name=str(source))
+        return Collection(*_documents(_rows_of_source(path, config, layout), columns, number=True), name=str(source))
     corpus = find_table(path, "corpus")
     if corpus is None:
         return _text_folder(path, layout, columns)
-    ids, titles, texts = _documents(read_table_rows(corpus, layout), *columns)
+    ids, titles, texts = _documents(read_table_rows(corpus, layout), columns)
     name = find_table(path, "queries")
     queries = read_queries(name, layout) if name else {}
     collection = Collection(ids, titles, texts, queries, name=str(source))
@@ -265,12 +280,12 @@ def _rows_of_source(path: Path, config: str | None, layout: TableFormat | None) 
     return ((f"{path}, row {row}", dict(cells)) for row, cells in enumerate(splits[name]))
 
 
-def _text_folder(folder: Path, layout: TableFormat | None, columns: tuple) -> Collection:
+def _text_folder(folder: Path, layout: TableFormat | None, columns: _Columns) -> Collection:
     """Read every .txt file below a folder as a document; its id is its path in the folder."""
     paths = sorted(path for path in folder.rglob("*.txt") if path.is_file())
     tables = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in TABLES]
     if not paths and len(tables) == 1:
-        return Collection(*_documents(read_table_rows(tables[0], layout), *columns, number=True), name=str(folder))
+        return Collection(*_documents(read_table_rows(tables[0], layout), columns, number=True), name=str(folder))
     if not paths:
         raise ValueError(
             f"{folder} has neither a corpus file ({', '.join('corpus' + kind for kind in TABLES)}), nor "
@@ -283,21 +298,15 @@ def _text_folder(folder: Path, layout: TableFormat | None, columns: tuple) -> Co
     )
 
 
-def _documents(
-    rows: Iterable[Row], id_column: str | None, title_column: str | None, text_column: str | None, number: bool = False
-) -> tuple[list[str], list[str], list[str]]:
+def _documents(rows: Iterable[Row], columns: _Columns, number: bool = False) -> tuple[list[str], list[str], list[str]]:
     """Read ids, titles and texts; number the documents where `number` allows it and there is no column of ids."""
     ids, titles, texts, places = [], [], [], []
     for row_number, (place, row) in enumerate(rows):
-        given = id_column or next((name for name in ID_COLUMNS if name in row), None)
-        ids.append(
-            str(row_number)
-            if given is None and number
-            else _cell(row, (id_column,) if id_column else ID_COLUMNS, place)
-        )  # noqa: E501
-        has_title = title_column or any(name in row for name in TITLE_COLUMNS)
-        titles.append(_cell(row, (title_column,) if title_column else TITLE_COLUMNS, place) if has_title else "")
-        texts.append(_cell(row, (text_column,) if text_column else TEXT_COLUMNS, place))
+        has_id = columns.id or not number or any(name in row for name in ID_COLUMNS)
+        has_title = columns.title or any(name in row for name in TITLE_COLUMNS)
+        ids.append(_cell(row, columns.of(columns.id, ID_COLUMNS), place) if has_id else str(row_number))
+        titles.append(_cell(row, columns.of(columns.title, TITLE_COLUMNS), place) if has_title else "")
+        texts.append(_cell(row, columns.of(columns.text, TEXT_COLUMNS), place))
         places.append((place, ids[-1]))
     _unique(places)
     return ids, titles, texts

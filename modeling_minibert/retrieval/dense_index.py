@@ -142,7 +142,7 @@ class DenseIndex:
             vectors = load_file(Path(folder) / VECTORS)["vectors"]
         except (OSError, KeyError, SafetensorError) as error:
             raise ValueError(f"{folder}/{VECTORS} cannot be read: {error}; build the index again") from error
-        return cls(vectors, settings["ids"], built_by, settings["kind"])
+        return cls(vectors, settings["ids"], str(built_by), settings["kind"])
 
 
 def _build_faiss(vectors: np.ndarray, kind: str):
@@ -152,10 +152,8 @@ def _build_faiss(vectors: np.ndarray, kind: str):
     except ImportError as error:
         raise ImportError(f"the index {kind!r} needs faiss; install it: pip install minibert[faiss]") from error
     size = vectors.shape[1]
-    if kind == "flat":
-        index = faiss.IndexFlatIP(size)
-    else:
-        index = faiss.IndexHNSWFlat(size, NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
-        index.hnsw.efConstruction = CANDIDATES
+    links = faiss.IndexHNSWFlat(size, NEIGHBOURS, faiss.METRIC_INNER_PRODUCT)
+    links.hnsw.efConstruction = CANDIDATES
+    index = faiss.IndexFlatIP(size) if kind == "flat" else links
     index.add(vectors)
     return index

@@ -72,6 +72,9 @@ class EncoderDataArguments(base.TestedFileArguments):
     validation_fraction: float = HfArg(default=0.1, help="share of train set apart if there is no validation split")
     hard_negatives: int = HfArg(default=1, help="dpr: results of BM25 beside each positive")
     negatives_depth: int = HfArg(default=50, help="dpr: they are drawn from this many results")
+    crops: bool = HfArg(
+        default=False, help="simcse: two random parts of a text in place of the whole text twice, as Contriever"
+    )
     max_seq_length: int | None = HfArg(default=None, help="tokens; none: as many as the model reads")
 
 

@@ -78,12 +78,12 @@ def difference(scores: Scores, baseline: Scores) -> dict[str, dict]:
                 f"the runs have scores of {len(values)} and {len(other)} questions, "
                 f"{len(values.keys() & other.keys())} of them in both; score the same questions"
             )
-        pair = [np.array([column[query] for query in values]) for column in (values, other)]
+        mine, theirs = (np.array([column[query] for query in values]) for column in (values, other))
         result[name] = {
-            "difference": float(np.mean(pair[0] - pair[1])),
-            "interval": bootstrap_interval(_mean_difference, *pair),
-            "better": int((pair[0] > pair[1]).sum()),
-            "worse": int((pair[0] < pair[1]).sum()),
+            "difference": float(np.mean(mine - theirs)),
+            "interval": bootstrap_interval(_mean_difference, mine, theirs),
+            "better": int((mine > theirs).sum()),
+            "worse": int((mine < theirs).sum()),
         }
     return result
 

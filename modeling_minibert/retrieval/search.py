@@ -11,9 +11,12 @@ a column of text works too. Questions are searched by the words that they share 
 """
 
 import argparse
+import io
 import json
+import sys
 import textwrap
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,6 +31,7 @@ from .measures import Scores, describe_difference, describe_runs, difference, me
 from .ranking import Run
 
 TOUR = ("Apakah ular piton berbisa?", "Bahasa apa yang mudah dibaca untuk menulis program?", "Which cat swims well?")
+OTHER_WORDS = ("Reptil mana yang racunnya berbahaya bagi manusia?", "What do data scientists use for coding?")
 
 
 def load_models(arguments: argparse.Namespace) -> dict:
@@ -140,18 +144,22 @@ def evaluate(arguments: argparse.Namespace) -> dict:
 
 
 def tour(arguments: argparse.Namespace) -> dict:
-    """Show the bundled collection: BM25, then vectors of a small encoder that is trained on its train questions."""
+    """Show the bundled collection: BM25, then also the vectors of a small encoder trained on its train questions."""
     engine = build_engine(arguments)
     for question in TOUR:
         show(engine, question, 2, "bm25")
-    if arguments.encoder or not arguments.train:
+    if arguments.no_training:
         return measure(engine, "test", arguments.depth)
+    from .sentence_encoder import SentenceEncoder
     from .train_encoder import main as train_encoder
 
-    with TemporaryDirectory() as folder:
+    print("\ntraining a small encoder on the train questions, about half a minute of CPU time", flush=True)
+    with TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
         train_encoder(["--objective", "dpr", "--collection", engine.collection.name, "--output_dir", folder])
-        arguments.encoder = folder
-        engine = build_engine(arguments)
+        engine = SearchEngine.build(engine.collection, SentenceEncoder.load(folder))
+    print("\nthe same collection by vectors, for questions that share few words with their answers")
+    for question in OTHER_WORDS:
+        show(engine, question, 2, "dense")
     return measure(engine, "test", arguments.depth)
 
 
@@ -199,15 +207,11 @@ def _add_arguments(command: argparse.ArgumentParser, name: str) -> None:
         command.add_argument("--split", help="judgements to score; none: the only ones, or test")
         command.add_argument("--results", help="json file for the scores")
     if name == "tour":
-        command.add_argument(
-            "--train", type=lambda text: text == "true", default=True, help="train an encoder: true or false"
-        )
+        command.add_argument("--no_training", action="store_true", help="show BM25 alone")
 
 
 def main(arguments: list[str] | None = None) -> object:
     """Run the command with these arguments, or with those of the command line."""
-    import sys
-
     words = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(words or ["tour"])
     if not hasattr(options, "action"):

@@ -62,7 +62,8 @@ def build_encoder(args: EncoderModelArguments, task: EncoderTask, max_length: in
         model = MiniBertModel(config)
         if args.word_vectors:
             sizes = len(tokenizer), config.hidden_size, tokenizer.all_special_ids
-            set_word_vectors(model, count_word_vectors(tokenizer(task.texts)["input_ids"], *sizes, seed=seed))
+            rows = tokenizer(task.texts, verbose=False)["input_ids"]
+            set_word_vectors(model, count_word_vectors(rows, *sizes, seed=seed))
         encoder = SentenceEncoder(model, tokenizer, replace(EncoderSettings(), **changes))
     return DualEncoder(encoder, encoder if args.two_encoders else None, args.similarity)
 
@@ -90,7 +91,9 @@ def build_trainer(encoder: DualEncoder, task: EncoderTask, data_args, args) -> E
         train_dataset=task.rows,
         eval_dataset=task.rows[:1],  # `evaluate_encoder` has the validation split
         processing_class=encoder.passage_encoder.tokenizer,
-        data_collator=ContrastiveCollator(encoder, negatives, task.relevant, args.data_seed or args.seed),
+        data_collator=ContrastiveCollator(
+            encoder, negatives, task.relevant, data_args.objective == "simcse" and data_args.crops, args.seed
+        ),
         callbacks=[EarlyStoppingCallback(args.early_stopping_patience)] if args.load_best_model_at_end else None,
     )
     show_progress_lines(trainer)

@@ -23,7 +23,6 @@ from transformers import (
     Trainer,
     set_seed,
 )
-from transformers.hf_argparser import HfArg
 
 from tokenization import save_tokenizer, train_tokenizer
 from tokenization.table_files import TableFormat
@@ -31,8 +30,6 @@ from tokenization.table_files import TableFormat
 from ..configuration_minibert import MiniBertConfig
 from ..modeling_minibert import MiniBertForSequenceClassification
 from ..training import (
-    IMPLEMENTATIONS,
-    AnyDeviceArguments,
     check_output_folder,
     last_checkpoint,
     load_checkpoint,
@@ -46,6 +43,13 @@ from .bm25 import BM25
 from .collections import Collection, bundled_collection, load_collection
 from .cross_encoder import LOSSES, write_settings
 from .measures import describe_difference, describe_runs, difference, mean_scores, score_run
+from .ranker_arguments import (
+    FROM_SCRATCH,
+    CollectionArguments,
+    RankerArguments,
+    RankerTrainingArguments,
+    parse_arguments,
+)
 from .ranker_data import (
     Questions,
     candidate_pairs,
@@ -61,60 +65,7 @@ from .ranker_data import (
 )
 from .ranking import Run
 
-FROM_SCRATCH = "classifier_pooling=mean,initializer_range=0.1"  # smaller weights take long to learn that words match
 RUNS = ("bm25", "cross_encoder", "bm25_and_cross_encoder")
-
-
-@dataclass
-class RankerArguments(base.CheckpointArguments):
-    """The model to train."""
-
-    config_overrides: str | None = base.overrides_argument(FROM_SCRATCH)
-    tokenizer_name: str | None = base.tokenizer_argument()
-    tokenizer_options: str = "kind=wordpiece,vocab_size=4000,min_frequency=1"
-    implementation: str | None = HfArg(
-        default=None,
-        help="mini: train a BERT checkpoint as our class, packed; stock: as the class of transformers; none: as saved",
-        metadata={"choices": IMPLEMENTATIONS},
-    )
-    loss: str = HfArg(
-        default="softmax",
-        help="softmax: cross-entropy of two classes; sigmoid: binary cross-entropy of one logit",
-        metadata={"choices": list(LOSSES)},
-    )
-
-
-@dataclass
-class CollectionArguments(base.LayoutArguments):
-    """The collection, its questions, and the pairs."""
-
-    collection: str | None = HfArg(default=None, help="folder with corpus, queries and qrels; none: the bundled one")
-    train_split: str = HfArg(default="train", help="judgements to train on")
-    validation_split: str | None = HfArg(
-        default=None, help="judgements that choose epoch and weight; none: those called validation, or a part of train"
-    )
-    test_split: str = HfArg(default="test", help="judgements that are scored once")
-    validation_fraction: float = HfArg(
-        default=0.2, help="share of the train questions for validation if it has no split"
-    )
-    folds: int | None = HfArg(default=None, help="cross-validation over the questions of --train_split; none: no folds")
-    negatives: int = HfArg(default=4, help="irrelevant documents for each relevant one")
-    negatives_depth: int = HfArg(default=50, help="they are drawn from this many results of BM25")
-    depth: int = HfArg(default=50, help="results of BM25 that the model re-ranks")
-    max_seq_length: int | None = HfArg(default=None, help="tokens of question and document; none: as many as it reads")
-    k1: float = HfArg(default=1.5, help="BM25: how slowly repetitions of a word saturate")
-    b: float = HfArg(default=0.75, help="BM25: how much long documents are held back")
-
-
-@dataclass
-class RankerTrainingArguments(base.FineTuningRunArguments, AnyDeviceArguments):
-    """Training arguments with the defaults of this script."""
-
-    output_dir: str = "out/ranker"
-    logging_steps: float = 0.1
-    load_best_model_at_end: bool = HfArg(default=True, help="end with the best epoch, not the last")
-    metric_for_best_model: str = HfArg(default="ndcg", help="the validation score that chooses the best epoch")
-    per_device_eval_batch_size: int = 32
 
 
 @dataclass
@@ -185,7 +136,14 @@ class RankerTraining:
         index: their BM25 index.
     """
 
-    def __init__(self, model_args, data_args, args, collection: Collection, index: BM25):
+    def __init__(
+        self,
+        model_args: RankerArguments,
+        data_args: CollectionArguments,
+        args: RankerTrainingArguments,
+        collection: Collection,
+        index: BM25,
+    ):
         self.model_args, self.data_args, self.args, self.index = model_args, data_args, args, index
         self.collection, self.documents = collection, dict(zip(collection.ids, collection.documents(), strict=True))
 
@@ -204,7 +162,7 @@ class RankerTraining:
         }
         trainer = self._trainer(part, model, tokenizer, found["validation"], args)
         size = f"{model.num_parameters():,} parameters, reads {self.max_length} tokens"
-        pairs = f"{len(trainer.train_dataset):,} pairs of {len(part.train)} questions"
+        pairs = f"{trainer.num_examples(trainer.get_train_dataloader()):,} pairs of {len(part.train)} questions"
         print(f"model: {type(model).__name__}, {size}; {pairs}")
         trained = trainer.train(resume_from_checkpoint=checkpoint)
         trainer.save_model()
@@ -264,15 +222,6 @@ def report(runs: Mapping[str, Run], questions: Questions, facts: list[dict]) -> 
             print(f"  {name.replace('_', ' ')} against bm25: {describe_difference(scores[name], scores['bm25'])}")
             results[f"{name}_minus_bm25"] = difference(scores[name], scores["bm25"])
     return results
-
-
-def parse_arguments(arguments: list[str] | None = None) -> tuple:
-    """Read the command line and the file of --recipe, and fill in the defaults that depend on the start."""
-    classes = RankerArguments, CollectionArguments, RankerTrainingArguments
-    model_args, data_args, args = base.parse_with_recipe(classes, arguments)
-    args.fill_in(model_args.model_name_or_path is None, learning_rate=3e-5)
-    args.greater_is_better = True
-    return model_args, data_args, args
 
 
 def main(arguments: list[str] | None = None) -> dict:

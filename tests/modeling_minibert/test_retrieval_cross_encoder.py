@@ -113,7 +113,7 @@ def test_the_document_is_cut_and_never_the_question(tokenizer):
     own = tokenizer(QUESTION, add_special_tokens=False)["input_ids"]
     for ids in encode_pairs(tokenizer, QUESTION, DOCUMENTS, LENGTH)["input_ids"]:
         assert ids[1 : len(own) + 1] == own and len(ids) <= LENGTH
-    with pytest.raises(ValueError, match=f"has {len(own)} tokens and leaves 5 of the {len(own) + 8} .* at least 8"):
+    with pytest.raises(ValueError, match=f"has {len(own)} tokens and leaves 5 of the {len(own) + 8} .*at least 8"):
         encode_pairs(tokenizer, QUESTION, DOCUMENTS, len(own) + 8)
     with pytest.raises(ValueError, match="the question '  ' is empty"):
         encode_pairs(tokenizer, "  ", DOCUMENTS, LENGTH)
