@@ -31,7 +31,7 @@ from .measures import Scores, describe_difference, describe_runs, difference, me
 from .ranking import Run
 
 TOUR = ("Apakah ular piton berbisa?", "Bahasa apa yang mudah dibaca untuk menulis program?", "Which cat swims well?")
-OTHER_WORDS = ("Reptil mana yang racunnya berbahaya bagi manusia?", "What do data scientists use for coding?")
+OTHER_WORDS = ("Saya mengantuk, minuman apa yang membantu?", "What do data scientists use for coding?")
 
 
 def load_models(arguments: argparse.Namespace) -> dict:
@@ -155,7 +155,9 @@ def tour(arguments: argparse.Namespace) -> dict:
 
     print("\ntraining a small encoder on the train questions, about half a minute of CPU time", flush=True)
     with TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
-        train_encoder(["--objective", "dpr", "--collection", engine.collection.name, "--output_dir", folder])
+        words = "kind=wordpiece,vocab_size=900,min_frequency=1"  # the passages have no more
+        flags = ["--objective", "dpr", "--collection", engine.collection.name, "--tokenizer_options", words]
+        train_encoder([*flags, "--output_dir", folder, "--report_to", "none"])
         engine = SearchEngine.build(engine.collection, SentenceEncoder.load(folder))
     print("\nthe same collection by vectors, for questions that share few words with their answers")
     for question in OTHER_WORDS:

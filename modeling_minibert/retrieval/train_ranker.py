@@ -50,6 +50,7 @@ from .ranker_arguments import (
     RankerTrainingArguments,
     parse_arguments,
 )
+from .ranker_card import write_ranker_card
 from .ranker_data import (
     Questions,
     candidate_pairs,
@@ -224,6 +225,31 @@ def report(runs: Mapping[str, Run], questions: Questions, facts: list[dict]) -> 
     return results
 
 
+def write_cards(training: "RankerTraining", parts: list[Part], results: dict) -> None:
+    """Write a model card into the folder of every part."""
+    model_args, data_args, args = training.model_args, training.data_args, training.args
+    for part, fact in zip(parts, results["parts"], strict=True):
+        name = next(iter(part.test.texts))
+        document = max(part.test.qrels[name], key=lambda document: part.test.qrels[name][document])
+        settings = {
+            "start": model_args.model_name_or_path or f"from scratch, preset {model_args.preset}",
+            "collection": Path(training.collection.name).name,
+            "questions": f"{len(part.train):,} to train, {len(part.validation):,} to choose the weight",
+            "negatives for each relevant document": data_args.negatives,
+            "loss": model_args.loss,
+            "learning rate": args.learning_rate,
+            "epochs": args.num_train_epochs,
+            "seed": args.seed,
+            "seconds": f"{fact['train_seconds']:.0f}",
+        }
+        summary = "A cross-encoder that re-ranks the results of BM25"
+        summary += (
+            f", one of {len(parts)} of a cross-validation; the scores are those of all." if len(parts) > 1 else "."
+        )
+        example = part.test.texts[name], training.documents[document]
+        write_ranker_card(part.folder, summary, example, results, fact["weight"], training.max_length, settings)
+
+
 def main(arguments: list[str] | None = None) -> dict:
     """Train, score and save, with these flags or those of the command line; return the results."""
     model_args, data_args, args = parse_arguments(arguments)
@@ -244,7 +270,9 @@ def main(arguments: list[str] | None = None) -> dict:
     texts, qrels = (
         {key: value for part in parts for key, value in getattr(part.test, name).items()} for name in ("texts", "qrels")
     )
-    results = report(runs, Questions(texts, qrels), facts) | {"depth": data_args.depth, "seed": args.seed}
+    results = report(runs, Questions(texts, qrels), facts)
+    results |= {"depth": data_args.depth, "seed": args.seed}
     (Path(args.output_dir) / "all_results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write_cards(training, parts, results)
     print(f"saved to {parts[0].folder}; use it: pipeline('text-ranking', {parts[0].folder!r})")
     return results

@@ -127,12 +127,20 @@ def test_methods_are_scored_beside_bm25(script, tmp_path, capsys, monkeypatch):
     assert results["dense minus bm25"]["nDCG@10"]["interval"][0] <= results["dense minus bm25"]["nDCG@10"]["difference"]
 
 
-@pytest.mark.lecture("S5-42")
 def test_the_tour_tells_the_two_pythons_apart(script, capsys):
     results = script.main(["tour", "--no_training"])
     printed = capsys.readouterr().out
     assert "1. Ular piton" in printed and "1. Bahasa Python" in printed
     assert results["questions"] == 45 and set(results) == {"questions", "depth", "bm25"}
+
+
+@pytest.mark.slow
+def test_the_tour_trains_an_encoder_that_beats_bm25_on_questions_in_other_words(script, capsys):
+    pytest.importorskip("modeling_minibert.retrieval.train_encoder")
+    results = script.main([])
+    assert results["dense"]["nDCG@10"] > 0.6 > results["bm25"]["nDCG@10"]
+    assert results["dense minus bm25"]["nDCG@10"]["interval"][0] > 0.2
+    assert "dense against bm25" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.collections import write_collection
+from huggingface_hub import ModelCard
 from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification, pipeline
 
 from modeling_minibert import MiniBertConfig, MiniBertForSequenceClassification
@@ -200,6 +201,9 @@ def test_a_cross_encoder_from_scratch_beats_bm25_on_questions_in_other_words(tmp
     for name in ("cross_encoder", "bm25_and_cross_encoder"):
         assert results[name]["nDCG@10"] > 0.8 and results[name]["MRR@10"] > 0.8
         assert results[f"{name}_minus_bm25"]["nDCG@10"]["interval"][0] > 0
+    card = ModelCard.load(tmp_path / "out" / "README.md")
+    assert card.data.pipeline_tag == "text-ranking"
+    assert f"{results['cross_encoder']['nDCG@10']:.3f}" in card.text and f"{results['bm25']['MRR@10']:.3f}" in card.text
     # The saved folder answers with the scores that were measured.
     collection, ranker = load_collection(tmp_path / "c"), Ranker.load(tmp_path / "out")
     assert ranker.weight == results["parts"][0]["weight"]
