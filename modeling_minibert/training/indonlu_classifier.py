@@ -135,7 +135,7 @@ def train_indonlu_classifier(
 
     def score(output: EvalPrediction) -> dict[str, float]:
         references = data.splits["validation"]["label"]
-        return indonlu_scores(data.task.kind, data.names, class_ids(output.predictions, data), references)
+        return indonlu_scores(data.task.kind, data.names, class_ids(np.asarray(output.predictions), data), references)
 
     heads = data.task.kind == "aspects" and settings.aspects == "heads"
     trainer = Trainer(

@@ -134,10 +134,10 @@ def train_indonlu_tagger(
         eval_dataset=splits["validation"].windows,
         processing_class=tokenizer,
         data_collator=DataCollatorForTokenClassification(tokenizer),
-        compute_metrics=lambda output: splits["validation"].score(output.predictions),
+        compute_metrics=lambda output: splits["validation"].score(np.asarray(output.predictions)),
         preprocess_logits_for_metrics=choose_tags,
     )
     show_progress_lines(trainer)
     trainer.train(resume_from_checkpoint=resume)
     found = {split: trainer.predict(splits[split].windows.remove_columns("labels")) for split in ("validation", "test")}
-    return trainer, {split: splits[split].score(output.predictions) for split, output in found.items()}
+    return trainer, {split: splits[split].score(np.asarray(output.predictions)) for split, output in found.items()}
