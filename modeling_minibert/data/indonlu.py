@@ -100,7 +100,8 @@ def load_indonlu(folder: str | Path, name: str) -> IndoNLUData:
     """
     if name not in TASKS_OF_INDONLU:
         raise ValueError(f"unknown task {name!r}; choose from {list(TASKS_OF_INDONLU)}")
-    task, names, splits = TASKS_OF_INDONLU[name], None, {}
+    task, splits = TASKS_OF_INDONLU[name], {}
+    names: list[str] = []
     for split in SPLITS:
         path = Path(folder) / name / f"{split}.parquet"
         if not path.is_file():

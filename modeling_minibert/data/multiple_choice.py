@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from datasets import Dataset, DatasetDict
+from transformers import PreTrainedTokenizerBase
 
 from tokenization.table_files import TableFormat
 
@@ -137,17 +138,11 @@ def _choice_number(label, count: int, place: str) -> int:
 def _without_test_rows(train: Dataset, test: Dataset) -> Dataset:
     """Drop the train rows that are also in the test split, and print how many."""
     before = len(train)
-    joined = [
-        rows.add_column(
-            "all",
-            [
-                "\n".join([text, *sorted(options)])
-                for text, options in zip(rows["context"], rows["choices"], strict=True)
-            ],
-        )
-        for rows in (train, test)
-    ]
-    train = without_texts_of(*joined, columns=("all",)).remove_columns("all")
+    joined = []
+    for rows in (train, test):
+        pairs = zip(rows["context"], rows["choices"], strict=True)
+        joined.append(rows.add_column("all", ["\n".join([text, *sorted(options)]) for text, options in pairs]))
+    train = without_texts_of(joined[0], joined[1], columns=("all",)).remove_columns("all")
     if len(train) < before:
         print(f"left out {before - len(train)} train rows that are also in the test split")
     if len(train) == 0:
@@ -194,7 +189,7 @@ class DataCollatorForChoices:
         pad_to_multiple_of: round L up to a multiple of this.
     """
 
-    tokenizer: object
+    tokenizer: PreTrainedTokenizerBase
     pad_to_multiple_of: int | None = None
 
     def __call__(self, features: list[dict]) -> dict[str, torch.Tensor]:
@@ -216,8 +211,8 @@ class DataCollatorForChoices:
                     f"the same number"
                 )
         flat = [{name: values[choice] for name, values in row.items()} for row in rows for choice in range(count)]
-        batch = self.tokenizer.pad(flat, pad_to_multiple_of=self.pad_to_multiple_of, return_tensors="pt")
-        batch = {name: values.view(len(rows), count, -1) for name, values in batch.items()}
+        padded = self.tokenizer.pad(flat, pad_to_multiple_of=self.pad_to_multiple_of, return_tensors="pt")
+        batch = {name: values.view(len(rows), count, -1) for name, values in padded.items()}
         if label_name is not None:
             batch["labels"] = torch.tensor([row[label_name] for row in features])
         return batch

@@ -18,10 +18,10 @@ def choice_scores(logits: np.ndarray, references: Sequence[int], interval: bool 
         references: (N,), the numbers of the right choices.
         interval: whether to add `accuracy_interval`, a 95 % bootstrap interval.
     """
-    found, references = np.asarray(logits).argmax(axis=-1), np.asarray(references)
-    scores: dict = {"accuracy": accuracy(found, references)}
+    found, right = np.asarray(logits).argmax(axis=-1), np.asarray(references)
+    scores: dict = {"accuracy": accuracy(found, right)}
     if interval:
-        scores["accuracy_interval"] = bootstrap_interval(accuracy, found, references)
+        scores["accuracy_interval"] = bootstrap_interval(accuracy, found, right)
     return scores
 
 

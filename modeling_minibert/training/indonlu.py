@@ -59,6 +59,7 @@ class IndoNLUArguments(base.CheckpointArguments):
     learning_rate: float | None = HfArg(default=None, help="none: by task")
     num_train_epochs: float | None = HfArg(default=None, help="none: by task")
     per_device_train_batch_size: int | None = HfArg(default=None, help="none: by task")
+    freeze_word_embeddings: bool = HfArg(default=False, help="keep the word vectors of the checkpoint as they are")
     keep_models: bool = HfArg(default=False, help="keep the model of every run beside its json file")
 
 
@@ -78,6 +79,8 @@ def parse_arguments(arguments: list[str] | None = None) -> IndoNLUArguments:
         if not os.environ.get("MINIBERT_DATA"):
             raise ValueError("give the folder of the tasks with --data_dir, or set MINIBERT_DATA to the one above it")
         args.data_dir = str(Path(os.environ["MINIBERT_DATA"], "indonlu"))
+    if args.freeze_word_embeddings and args.model_name_or_path is None:
+        raise ValueError("--freeze_word_embeddings would keep random word vectors; give a --model_name_or_path")
     if args.name is None:
         args.name = LINEAR if args.linear else Path(args.model_name_or_path or "scratch").name
     args.settings = args.settings or ("finetune" if args.model_name_or_path else "scratch")
@@ -145,7 +148,8 @@ def task_settings(args: IndoNLUArguments, task: str) -> TaskSettings:
 def describe(args: IndoNLUArguments, settings: TaskSettings) -> dict:
     """Everything that the scores of a run depend on, but the data and the seed."""
     start = args.model_name_or_path
-    return {"start": start, **asdict(settings)} if start else {"start": None, "preset": args.preset, **asdict(settings)}
+    first = {"frozen_words": args.freeze_word_embeddings} if start else {"preset": args.preset}
+    return {"start": start, **first, **asdict(settings)}
 
 
 def train_run(run: Run, args: IndoNLUArguments, data: IndoNLUData) -> dict:
@@ -176,7 +180,8 @@ def train_run(run: Run, args: IndoNLUArguments, data: IndoNLUData) -> dict:
         logging_strategy="no",
     )
     train = train_indonlu_tagger if data.task.is_tagging else train_indonlu_classifier
-    trainer, scores = train(data, args.model_name_or_path, args.preset, settings, training, resume)
+    start = args.model_name_or_path, args.freeze_word_embeddings
+    trainer, scores = train(data, start, args.preset, settings, training, resume)
     if args.keep_models:
         trainer.save_model()
         save_tokenizer(trainer.processing_class, str(folder))

@@ -111,13 +111,13 @@ def encode_texts(data: IndoNLUData, split: str, tokenizer, max_length: int, sett
 
 
 def train_indonlu_classifier(
-    data: IndoNLUData, checkpoint: str | None, preset: str, settings: TaskSettings, args: TrainingArguments, resume=None
+    data: IndoNLUData, start: tuple, preset: str, settings: TaskSettings, args: TrainingArguments, resume=None
 ) -> tuple[Trainer, dict]:
     """Train with `Trainer`, keep the epoch with the best validation score, and score validation and test.
 
     Args:
         data: the task.
-        checkpoint: a folder or a Hub name to start from; None: random weights of a `preset`.
+        start: a folder or a Hub name, None for random weights of a `preset`; and whether its word vectors are frozen.
         settings: tokenizer, configuration, and the way of the aspects.
         args: of the training.
         resume: a checkpoint folder to go on from.
@@ -125,9 +125,11 @@ def train_indonlu_classifier(
     Returns:
         The trainer, and "validation" and "test" → the scores of `indonlu_scores`.
     """
+    checkpoint, frozen = start
     options, overrides = parse_options(settings.tokenizer_options), parse_options(settings.overrides)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint) if checkpoint else classifier_tokenizer(data, options)
     model = build_classifier(data, checkpoint, tokenizer, preset, overrides, settings.aspects)
+    model.get_input_embeddings().weight.requires_grad_(not frozen)
     if is_causal(model):
         add_task_tokens(tokenizer, model)
     max_length = settle_length(tokenizer, model, None)
@@ -135,7 +137,7 @@ def train_indonlu_classifier(
 
     def score(output: EvalPrediction) -> dict[str, float]:
         references = data.splits["validation"]["label"]
-        return indonlu_scores(data.task.kind, data.names, class_ids(output.predictions, data), references)
+        return indonlu_scores(data.task.kind, data.names, class_ids(np.asarray(output.predictions), data), references)
 
     heads = data.task.kind == "aspects" and settings.aspects == "heads"
     trainer = Trainer(

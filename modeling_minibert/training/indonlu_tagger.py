@@ -107,13 +107,13 @@ def build_tagger(data: IndoNLUData, checkpoint: str | None, tokenizer, preset: s
 
 
 def train_indonlu_tagger(
-    data: IndoNLUData, checkpoint: str | None, preset: str, settings: TaskSettings, args: TrainingArguments, resume=None
+    data: IndoNLUData, start: tuple, preset: str, settings: TaskSettings, args: TrainingArguments, resume=None
 ) -> tuple[Trainer, dict]:
     """Train with `Trainer`, keep the epoch with the best validation score, and score validation and test.
 
     Args:
         data: the task.
-        checkpoint: a folder or a Hub name to start from; None: random weights of a `preset`.
+        start: a folder or a Hub name, None for random weights of a `preset`; and whether its word vectors are frozen.
         settings: tokenizer and configuration.
         args: of the training.
         resume: a checkpoint folder to go on from.
@@ -121,9 +121,11 @@ def train_indonlu_tagger(
     Returns:
         The trainer, and "validation" and "test" → the scores of `indonlu_scores`.
     """
+    checkpoint, frozen = start
     options, overrides = parse_options(settings.tokenizer_options), parse_options(settings.overrides)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint) if checkpoint else tagger_tokenizer(data, options)
     model = build_tagger(data, checkpoint, tokenizer, preset, overrides)
+    model.get_input_embeddings().weight.requires_grad_(not frozen)
     max_length = settle_length(tokenizer, model, None)
     how = tokenizer, max_length, is_causal(model), settings.exact_match
     splits = {split: TaggedSplit(data, split, *how) for split in data.splits}
@@ -134,10 +136,10 @@ def train_indonlu_tagger(
         eval_dataset=splits["validation"].windows,
         processing_class=tokenizer,
         data_collator=DataCollatorForTokenClassification(tokenizer),
-        compute_metrics=lambda output: splits["validation"].score(output.predictions),
+        compute_metrics=lambda output: splits["validation"].score(np.asarray(output.predictions)),
         preprocess_logits_for_metrics=choose_tags,
     )
     show_progress_lines(trainer)
     trainer.train(resume_from_checkpoint=resume)
     found = {split: trainer.predict(splits[split].windows.remove_columns("labels")) for split in ("validation", "test")}
-    return trainer, {split: splits[split].score(output.predictions) for split, output in found.items()}
+    return trainer, {split: splits[split].score(np.asarray(output.predictions)) for split, output in found.items()}

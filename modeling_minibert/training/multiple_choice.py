@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from datasets import DatasetDict
 from transformers import AutoModelForMultipleChoice, AutoTokenizer, EarlyStoppingCallback, Trainer, set_seed
@@ -184,7 +185,7 @@ def main(arguments: list[str] | None = None, bundled: Mapping[str, str] | None =
         eval_dataset=encoded["validation"],
         processing_class=tokenizer,
         data_collator=DataCollatorForChoices(tokenizer),
-        compute_metrics=lambda output: choice_scores(output.predictions, output.label_ids),
+        compute_metrics=lambda output: choice_scores(np.asarray(output.predictions), np.asarray(output.label_ids)),
         callbacks=[EarlyStoppingCallback(args.early_stopping_patience)] if args.load_best_model_at_end else None,
     )
     show_progress_lines(trainer)
@@ -196,7 +197,7 @@ def main(arguments: list[str] | None = None, bundled: Mapping[str, str] | None =
     # 4. Score the test split (validation if there is none), which nothing else uses
     judged = "test" if "test" in splits else "validation"
     test = splits[judged]
-    results = choice_scores(trainer.predict(encoded[judged]).predictions, test["label"], interval=True)
+    results = choice_scores(np.asarray(trainer.predict(encoded[judged]).predictions), test["label"], interval=True)
     low, high = results["accuracy_interval"]
     print(f"{judged} split ({len(test):,} questions), guessing: {1 / len(test[0]['choices']):.1%}")
     print(f"  accuracy {results['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%})")

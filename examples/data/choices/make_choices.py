@@ -43,10 +43,14 @@ def make_rows(situations: list[dict], split: str, code: str, draw: random.Random
         if split != "test":
             pairs = pairs[-1:] if split == "validation" else pairs[:-1]
         for wording, text in pairs:
-            for _ in range(ROWS[split]):
+            for turn in range(ROWS[split]):
                 choices = [text, *draw.sample(others, CHOICES - 1)]
                 draw.shuffle(choices)
-                context = wording.format(name=draw.choice(NAMES[code]))
+                name = draw.choice(NAMES[code])
+                context = wording.format(name=name)
+                if split == "train" and turn % 2:  # the same situation in two sentences
+                    more = draw.choice([other for other in wordings if other != wording])
+                    context += " " + more.format(name=name)
                 rows.append({"context": context, "choices": choices, "label": choices.index(text), "language": code})
     return rows
 
