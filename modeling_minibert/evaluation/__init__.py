@@ -10,6 +10,7 @@ from .language_modeling import count_next, count_right, language_modeling_scores
 from .regression import RegressionMetrics
 from .text_quality import (
     distinct_ngrams,
+    mean_entropy,
     perplexity,
     plot_token_probabilities,
     repeated_ngrams,
@@ -33,6 +34,7 @@ __all__ = [
     "find_answers",
     "guess_without_reading",
     "language_modeling_scores",
+    "mean_entropy",
     "perplexity",
     "plot_token_probabilities",
     "pretraining_scores",
