@@ -12,7 +12,6 @@ On your own data, two or more classes, a text or a pair of texts; several labels
     python examples/finetune_classifier.py --dataset_name stanfordnlp/imdb --model_name_or_path bert-base-uncased
     python examples/finetune_classifier.py --recipe examples/recipes/imdb_tiny.args --dataset_name stanfordnlp/imdb
     python examples/finetune_classifier.py --recipe examples/recipes/imdb_lecture.args
-    python examples/finetune_classifier.py --recipe examples/recipes/imdb_lecture.args --implementation stock
     python examples/finetune_classifier.py --recipe examples/recipes/imdb_two_phase.args --output_dir out/two
     python examples/finetune_classifier.py --model_name_or_path out/minigpt --auxiliary_lm_weight 0.5
 

@@ -12,6 +12,7 @@ from .tag_baselines import linear_tagger, most_frequent_tags
 from .tag_scores import TaggingMetrics, describe_tag_scores
 from .text_quality import (
     distinct_ngrams,
+    mean_entropy,
     perplexity,
     plot_token_probabilities,
     repeated_ngrams,
@@ -22,9 +23,9 @@ from .text_quality import (
 __all__ = [
     "ClassificationMetrics",
     "FoundAnswer",
-    "QuestionAnsweringMetrics",
     "GenerationMetrics",
     "MultiLabelMetrics",
+    "QuestionAnsweringMetrics",
     "RegressionMetrics",
     "TaggingMetrics",
     "average_by_text",
@@ -38,6 +39,7 @@ __all__ = [
     "guess_without_reading",
     "language_modeling_scores",
     "linear_tagger",
+    "mean_entropy",
     "most_frequent_tags",
     "perplexity",
     "plot_token_probabilities",
