@@ -16,6 +16,7 @@ from .training.script_arguments import run_script
 # What is typed: the function that reads the rest of the command line (module:function), and a line of help.
 COMMANDS = {
     "train tagger": (".training.tagger:main", "train a token classifier: names, parts of speech"),
+    "train choices": (".training.multiple_choice:main", "train a model that chooses between continuations or answers"),
     "train ranker": (".retrieval.train_ranker:main", "train a cross-encoder that re-ranks search results"),
     "train encoder": (".retrieval.train_encoder:main", "train a sentence encoder, or the two of dense retrieval"),
     "search": (".retrieval.search:main", "index texts, find and re-rank, measure against judgements"),
