@@ -23,10 +23,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from .sentence_encoder import SentenceEncoder
+from .sentence_encoder import DUAL_NOTES, SentenceEncoder
 from .sentence_transformers_folder import SIMILARITIES
 
-NOTES = "dual_encoder.json"
 FOLDERS = ("query_encoder", "passage_encoder")
 
 
@@ -78,6 +77,17 @@ class DualEncoder(nn.Module):
         """Encode batches of token ids, (B, L) and (P, S): (B, E) and (P, E)."""
         return self.query_encoder(**queries), self.passage_encoder(**passages)
 
+    def encode(self, texts: Sequence[str], kind: str | None = None, **options) -> np.ndarray:
+        """Encode texts of a kind, "query" or "document", as `SentenceEncoder.encode`: (N, E).
+
+        Raises:
+            ValueError: no kind, where queries and documents have different encoders.
+        """
+        if kind is None and not self.is_shared:
+            raise ValueError('kind is None, and there are two encoders; give "query" or "document"')
+        encoder = self.query_encoder if kind == "query" else self.passage_encoder
+        return encoder.encode(texts, kind=kind, **options)
+
     def encode_queries(self, texts: Sequence[str], **options) -> np.ndarray:
         """Encode questions, with the options of `SentenceEncoder.encode`: (N, E)."""
         return self.query_encoder.encode_queries(texts, **options)
@@ -118,7 +128,7 @@ class DualEncoder(nn.Module):
             for name, encoder in zip(FOLDERS, (self.query_encoder, self.passage_encoder), strict=True):
                 encoder.save(folder / name, stock)
         notes = {"shared": self.is_shared, "similarity": self.similarity}
-        (folder / NOTES).write_text(json.dumps(notes, indent=2) + "\n", encoding="utf-8")
+        (folder / DUAL_NOTES).write_text(json.dumps(notes, indent=2) + "\n", encoding="utf-8")
         return folder
 
     @classmethod
@@ -138,5 +148,5 @@ class DualEncoder(nn.Module):
 
 def _read_notes(folder: Path) -> dict | None:
     """Read how a folder was saved; None if it is no dual encoder."""
-    path = folder / NOTES
+    path = folder / DUAL_NOTES
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -35,6 +35,7 @@ from .sentence_transformers_folder import EncoderSettings, read_sentence_transfo
 # Fields of a configuration that change the vectors at equal weights.
 VECTOR_FIELDS = tuple(name for name in IDENTITY if name != "id2label") + ("layer_norm_eps", "token_mixer")
 PROMPTS = {None: (), "query": ("query",), "document": ("document", "passage", "corpus")}  # names by kind of text
+DUAL_NOTES = "dual_encoder.json"  # marks the folder of a `DualEncoder`
 UNLIMITED = 10**6  # tokenizers without a limit say 10^30
 
 
@@ -91,8 +92,12 @@ class SentenceEncoder(nn.Module):
             changes: fields of `EncoderSettings` to set.
 
         Raises:
-            ValueError: see `SentenceEncoder`, `read_sentence_transformer` and `load_checkpoint`.
+            ValueError: a folder of two encoders; see `SentenceEncoder`, `read_sentence_transformer` and
+                `load_checkpoint`.
         """
+        if (Path(source) / DUAL_NOTES).is_file() and not (Path(source) / "config.json").is_file():
+            raise ValueError(f"{source} holds an encoder for queries and one for passages; open it with "
+                             "DualEncoder.load, or name one of its folders")  # fmt: skip
         settings = read_sentence_transformer(source) or EncoderSettings()
         place = str(Path(source) / settings.subfolder) if settings.subfolder else str(source)
         model = load_checkpoint(AutoModel, place, implementation, overrides)

@@ -47,6 +47,14 @@ def test_one_folder_holds_it_and_each_encoder_is_an_ordinary_checkpoint(tmp_path
     atol = 1e-5 * norms.max()
     np.testing.assert_allclose(loaded.encode_queries(QUERIES), queries, atol=atol)
     np.testing.assert_allclose(loaded.encode_passages(PASSAGES), passages, atol=atol)
+    for kind, vectors in (("query", queries), ("document", passages)):
+        texts = QUERIES if kind == "query" else PASSAGES
+        np.testing.assert_allclose(loaded.encode(texts, kind=kind), vectors, atol=atol)
+    if not shared:
+        with pytest.raises(ValueError, match="holds an encoder for queries and one for passages; open it with Dual"):
+            SentenceEncoder.load(tmp_path)
+        with pytest.raises(ValueError, match="kind is None, and there are two encoders"):
+            loaded.encode(QUERIES)
     for name in [""] if shared else ["query_encoder", "passage_encoder"]:
         model = AutoModel.from_pretrained(tmp_path / name)
         assert type(model).__name__ == ("BertModel" if stock else "MiniBertModel")
