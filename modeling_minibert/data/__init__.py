@@ -13,6 +13,8 @@ from .question_features import question_features
 from .question_reader import load_question_answering
 from .splits import without_texts_of
 from .streaming import StreamedBatches, shuffled_share
+from .tag_alignment import align_tags
+from .tagging_reader import load_token_classification
 from .task_inputs import (
     add_task_tokens,
     classification_inputs,
@@ -35,6 +37,7 @@ __all__ = [
     "TokenBudgetBatches",
     "WordCache",
     "add_task_tokens",
+    "align_tags",
     "build_causal_examples",
     "build_examples",
     "classification_inputs",
@@ -48,6 +51,7 @@ __all__ = [
     "load_question_answering",
     "load_text_classification",
     "load_text_pairs",
+    "load_token_classification",
     "mask_tokens",
     "multiple_choice_inputs",
     "question_features",

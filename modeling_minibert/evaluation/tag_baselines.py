@@ -30,7 +30,7 @@ def linear_tagger(tokens: Sentences, tags: Sentences, test: Sentences, seed: int
     Each word is tagged alone: no transitions between tags, as a conditional random field would learn.
     """
     hasher = FeatureHasher(2**20, input_type="string", alternate_sign=False)
-    model = SGDClassifier(loss="log_loss", alpha=1e-6, max_iter=20, tol=1e-4, random_state=seed, average=True)
+    model = SGDClassifier(loss="log_loss", alpha=1e-6, max_iter=15, tol=None, random_state=seed, average=True)
     model.fit(hasher.transform(features for words in tokens for features in word_features(words)),
               [tag for row in tags for tag in row])  # fmt: skip
     found = iter(model.predict(hasher.transform(features for words in test for features in word_features(words))))

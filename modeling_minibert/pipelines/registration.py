@@ -1,8 +1,9 @@
-"""Register the pipelines that transformers 5 removed: question-answering, translation, summarization, text2text.
+"""Register our pipelines: those that transformers 5 removed, and `token-classification` of our models.
 
-transformers 5 rejects the four names before it looks at its registry. Importing this package removes them from the list
-of removed tasks and registers our pipelines, so that calls written for version 4 work for any model. A saved model that
-names its pipelines works without this (`pipeline_common.py`).
+transformers 5 rejects question-answering, translation, summarization and text2text-generation before it looks at its
+registry. Importing this package removes them from the list of removed tasks and registers our pipelines, so that calls
+written for version 4 work for any model. A saved model that names its pipelines works without this
+(`pipeline_common.py`).
 """
 
 import re

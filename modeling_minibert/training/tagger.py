@@ -4,7 +4,7 @@ Read `main` first. Steps: arguments, sentences, tokenizer and model, windows, tr
 """
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,7 +139,7 @@ def build_model(args: ModelArguments, tokenizer, labels: list[str]):
         start = AutoModelForTokenClassification, args.model_name_or_path, args.implementation
         return load_checkpoint(*start, overrides, **fields)
     fields |= base.token_fields(tokenizer, "pad", "mask") | overrides
-    config = MiniBertConfig.from_preset(args.preset, attn_implementation="packed", **fields)
+    config = MiniBertConfig.from_preset(args.preset, **({"attn_implementation": "packed"} | fields))
     tokenizer.model_max_length = config.max_position_embeddings
     return MiniBertForTokenClassification(config)
 
@@ -229,13 +229,13 @@ def score_simple_taggers(splits: DatasetDict, judged: Tagging) -> dict[str, dict
     return {name: judged.score(tagger(train["tokens"], tags, test)) for name, tagger in taggers.items()}
 
 
-def print_scores(results: dict, baselines: dict[str, dict], scheme: str) -> None:
+def print_scores(results: dict, scheme: str) -> None:
     """Print the scores of the test, and the main ones beside those of the simple taggers."""
     print("\n".join(f"  {line}" for line in describe_tag_scores(results)))
     names = ("macro_f1", "accuracy") if scheme == "plain" else ("f1", "macro_f1")
     for name, title in (("most_frequent_tag", "most frequent tag of each word"), ("linear_model", "linear model")):
-        if name in baselines:
-            shown = ", ".join(f"{score} {100 * baselines[name][score]:.1f}" for score in names)
+        if name in results["baselines"]:
+            shown = ", ".join(f"{score} {100 * results['baselines'][name][score]:.1f}" for score in names)
             print(f"  {title}: {shown}")
     print(f"  this model: {', '.join(f'{score} {100 * results[score]:.1f}' for score in names)}")
 
@@ -249,13 +249,36 @@ def mark_entities(tagger, text: str) -> str:
     return marked + text[done:]
 
 
-def main(arguments: list[str] | None = None, bundled: Mapping[str, str] | None = None, shown: list[str] | None = None):
-    """Train, score and save, with these flags or those of the command line.
+def judge(trainer: Trainer, tagging: Tagging, split: str) -> tuple[dict, list[list[str]]]:
+    """Tag a split that nothing else uses: its scores with intervals, and the tags of its words."""
+    print(f"{split} split: {len(tagging.rows):,} sentences in {len(tagging.windows):,} windows", flush=True)
+    # With labels, `Trainer` would score the windows as if they were the validation split.
+    found = tagging.tags(trainer.predict(tagging.windows.remove_columns("labels")).predictions)
+    return tagging.score(found, interval=True), found
+
+
+def show_sentences(folder: str, sentences: Sequence[str]) -> None:
+    """Load the saved model into a pipeline, and print sentences with their entities marked."""
+    tagger = pipeline("token-classification", folder, aggregation_strategy="first")
+    for text in sentences:
+        print(f"  {mark_entities(tagger, text)}")
+    print(f"saved to {folder}; use it: pipeline('ner', {folder!r}, aggregation_strategy='first')")
+
+
+def main(arguments: list[str] | None = None) -> dict:
+    """Run `train_tagger` on files or a data set; the bundled sentences belong to the examples."""
+    return train_tagger(arguments)
+
+
+def train_tagger(
+    arguments: list[str] | None = None, bundled: Mapping[str, str] | None = None, shown: Sequence[str] = ()
+) -> dict:
+    """Train, score and save a tagger, with these flags or those of the command line.
 
     Args:
         arguments: the flags; None: those of the process.
         bundled: split → file, where neither files nor a data set are given.
-        shown: sentences to mark at the end if the bundled files are used; otherwise those of the test split.
+        shown: sentences to mark at the end if the bundled files are used; else some of the test split.
 
     Returns:
         The scores, as in all_results.json.
@@ -270,9 +293,8 @@ def main(arguments: list[str] | None = None, bundled: Mapping[str, str] | None =
     splits, labels, scheme = load_splits(data_args, args.data_seed or 0, bundled or {})
     tokenizer = build_tokenizer(model_args, splits, checkpoint)
     model = build_model(model_args, tokenizer, labels)
-    check_output_folder(
-        args.output_dir, model.config, type(model).__name__, overwrite=bool(checkpoint) or args.overwrite_output_dir
-    )
+    overwrite = bool(checkpoint) or args.overwrite_output_dir
+    check_output_folder(args.output_dir, model.config, type(model).__name__, overwrite)
     max_length = base.settle_length(tokenizer, model, data_args.max_seq_length)
     size = f"{model.num_parameters():,} parameters, reads {max_length} tokens"
     print(f"model: {type(model).__name__}, {size}, on {args.device}")
@@ -285,27 +307,21 @@ def main(arguments: list[str] | None = None, bundled: Mapping[str, str] | None =
     trainer.save_state()
     save_tokenizer(tokenizer, args.output_dir)
 
-    # 4. Score the test split (validation if there is none), which nothing else uses
-    judged = "test" if "test" in encoded else "validation"
-    tagging = encoded[judged]
-    print(f"{judged} split: {len(tagging.rows):,} sentences in {len(tagging.windows):,} windows", flush=True)
-    found = tagging.tags(trainer.predict(tagging.windows.remove_columns("labels")).predictions)
-    results = tagging.score(found, interval=True)
-    baselines = score_simple_taggers(splits, tagging) if data_args.baselines else {}
-    print_scores(results, baselines, scheme)
-    results |= {"baselines": baselines, "split": judged, "scheme": scheme, "seed": args.seed}
-    results |= {"validation": trainer.state.best_metric, "train_seconds": trained.metrics["train_runtime"]}
+    # 4. Score the test split (validation if there is none)
+    split = "test" if "test" in encoded else "validation"
+    results, found = judge(trainer, encoded[split], split)
+    results["baselines"] = score_simple_taggers(splits, encoded[split]) if data_args.baselines else {}
+    print_scores(results, scheme)
+    results |= {"split": split, "scheme": scheme, "seed": args.seed, "validation": trainer.state.best_metric}
+    results["train_seconds"] = trained.metrics["train_runtime"]
     trainer.save_metrics("all", results, combined=False)
 
     # 5. Predictions as a file, and the saved folder in a pipeline
     if trainer.is_world_process_zero():
-        columns = zip(tagging.rows["tokens"], tagging.references, found, strict=True)
+        columns = zip(splits[split]["tokens"], encoded[split].references, found, strict=True)
         write_conll(Path(args.output_dir, "predictions.conll"), list(columns))
         plot_training_curve(trainer.state.log_history, Path(args.output_dir, "training_curve.png"))
-        tagger = pipeline("token-classification", args.output_dir, aggregation_strategy="first")
-        used = bundled and shown and data_args.dataset_name is None and data_args.train_file is None
-        for text in shown if used else [" ".join(tokens) for tokens in tagging.rows["tokens"][:5]]:
-            print(f"  {mark_entities(tagger, text)}")
-        print(f"saved to {args.output_dir}; use it: pipeline('ner', {args.output_dir!r}, aggregation_strategy='first')")
+        own = data_args.dataset_name or data_args.train_file or not shown
+        show_sentences(args.output_dir, [" ".join(row) for row in splits[split]["tokens"][:5]] if own else shown)
     end_processes()
     return results

@@ -1,4 +1,4 @@
-"""Words and pieces: as in the stock recipe, every word scored exactly once, in windows too, for every tokenizer kind."""
+"""Words and pieces: as in the stock recipe, every word scored once, in windows too, for every tokenizer kind."""
 
 import warnings
 

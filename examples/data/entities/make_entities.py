@@ -44,7 +44,7 @@ def read_names(lines: list[str]) -> dict[str, list[str]]:
             names.setdefault(name[:-1], []).extend(made)
         else:
             names.setdefault(name, []).extend(entries.split(", "))
-    return names
+    return {name: list(dict.fromkeys(entries)) for name, entries in names.items()}
 
 
 def part_of(entries: list[str], split: str) -> list[str]:
