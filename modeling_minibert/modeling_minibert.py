@@ -31,7 +31,7 @@ from transformers.utils.generic import can_return_tuple
 from .attention import MultiHeadAttention
 from .batch import Batch, refuse_cross_attention
 from .configuration_minibert import MiniBertConfig
-from .embeddings import Embeddings, SinusoidalPositions, sinusoidal_positions
+from .embeddings import Embeddings, SinusoidalPositions, rotary_angles, sinusoidal_positions
 from .feed_forward import FeedForward
 from .heads import Classifier, MaskedLanguageModelHead, Pooler, merge_sequences, score_vocabulary
 from .losses import (
@@ -181,7 +181,7 @@ class MiniBertModel(MiniBertPreTrainedModel):
         hidden_states = batch.embed(self.embeddings)
         how = (batch.implementation, batch.packing, batch.cache)
         mask = prepare_attention_mask(self.config, hidden_states, attention_mask, *how)
-        kwargs |= {**batch.layer_arguments, "past_key_values": batch.cache}
+        kwargs |= {**batch.layer_arguments, "past_key_values": batch.cache, "rotary": self._rotary_angles(batch, hidden_states)}
         for layer in self.layers:
             hidden_states = batch.record(states=hidden_states)
             hidden_states, weights = layer(hidden_states, mask, **kwargs)
@@ -202,6 +202,14 @@ class MiniBertModel(MiniBertPreTrainedModel):
             return batch.packing.position_ids(given.shape[1])
         self.embeddings.check_length(given.shape[1])
         return batch.packing.remove_pads(torch.arange(given.shape[1], device=given.device)[None])
+
+    def _rotary_angles(self, batch: Batch, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
+        if self.config.position_embedding_type != "rotary":
+            return None
+        position_ids = batch.inputs["position_ids"]
+        if position_ids is None:
+            position_ids = torch.arange(hidden_states.shape[1], device=hidden_states.device)[None]
+        return rotary_angles(position_ids, self.config.attention_head_size, self.config.rotary_base)
 
     def _pool(self, hidden_states: torch.Tensor, batch: Batch) -> torch.Tensor:
         packing, mask = batch.packing, batch.attention_mask
