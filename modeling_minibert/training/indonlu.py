@@ -155,10 +155,7 @@ def describe(args: IndoNLUArguments, settings: TaskSettings) -> dict:
 def train_run(run: Run, args: IndoNLUArguments, data: IndoNLUData) -> dict:
     """Train one task with one seed; returns "validation" and "test" → scores."""
     settings, folder = task_settings(args, run.task), run.file.with_suffix("")
-    try:
-        resume = last_checkpoint(str(folder), "true")
-    except ValueError:  # none yet
-        resume = None
+    resume = _unfinished(folder, run.settings)
     set_seed(run.seed)
     training = AnyDeviceArguments(
         output_dir=str(folder),
@@ -186,6 +183,20 @@ def train_run(run: Run, args: IndoNLUArguments, data: IndoNLUData) -> dict:
         trainer.save_model()
         save_tokenizer(trainer.processing_class, str(folder))
     return scores
+
+
+def _unfinished(folder: Path, settings: dict) -> str | None:
+    """The last checkpoint of a run that was killed; what a run with other settings has left is removed."""
+    note = folder / "settings.json"
+    text = json.dumps(settings)
+    if folder.is_dir() and (not note.is_file() or note.read_text(encoding="utf-8") != text):
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    note.write_text(text, encoding="utf-8")
+    try:
+        return last_checkpoint(str(folder), "true")
+    except ValueError:  # none yet
+        return None
 
 
 def run_one(run: Run, args: IndoNLUArguments) -> dict:

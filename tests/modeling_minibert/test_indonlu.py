@@ -263,6 +263,18 @@ def test_a_killed_run_goes_on_from_its_last_epoch(folder, tmp_path, monkeypatch,
 
 
 @pytest.mark.slow
+def test_what_a_killed_run_with_other_settings_has_left_is_removed(folder, tmp_path):
+    flags = ["--data_dir", str(folder), "--output_dir", str(tmp_path), "--tasks", "smsa", "--num_train_epochs", "1"]
+    command.main([*flags, "--keep_models", "true", *TINY])
+    (tmp_path / "scratch" / "smsa-0.json").unlink()
+    left = tmp_path / "scratch" / "smsa-0" / "checkpoint-9"
+    left.mkdir()
+    (left / "trainer_state.json").write_text('{"global_step": 9}')
+    command.main([*flags, *TINY[2:], "--config_overrides", SIZES.replace("16", "8")])
+    assert (tmp_path / "scratch" / "smsa-0.json").is_file()
+
+
+@pytest.mark.slow
 def test_any_checkpoint_is_scored_under_its_own_name(folder, tmp_path, capsys):
     flags = ["--data_dir", str(folder), "--output_dir", str(tmp_path), "--num_train_epochs", "1", "--seeds", "1"]
     command.main([*flags, "--tasks", "emot", "--keep_models", "true", *TINY[:4]])
