@@ -12,8 +12,10 @@ The settings are those of Holtzman et al. 2020, table 1, and some more. For each
     self BLEU    how similar the sampled texts are; 1: all equal
 
 averaged over `--num_samples` texts if they are sampled. Compare with the perplexity of human text: far below it a text
-is dull, far above it incoherent. The script also draws a beam search as a tree, and the token probabilities of a beam,
-a sampled and a human text. It writes decoding_lab.json, beam_tree.txt and token_probabilities.png.
+is dull, far above it incoherent. Below the table stand a text sampled at temperature 0.6 and one at 1.0, with the mean
+entropy of the next token, in nats, over one and the same text: the lower temperature is more certain (S5). The script
+also draws a beam search as a tree, and the token probabilities of a beam, a sampled and a human text. It writes
+decoding_lab.json, beam_tree.txt and token_probabilities.png.
 """
 
 import json
@@ -31,6 +33,7 @@ from transformers.hf_argparser import HfArg
 from modeling_minibert.decoding import STRATEGIES, causal_lm, draw_beam_tree, encode_prompts, prepare_generation
 from modeling_minibert.evaluation import (
     distinct_ngrams,
+    mean_entropy,
     perplexity,
     plot_token_probabilities,
     repeated_ngrams,
@@ -40,6 +43,7 @@ from modeling_minibert.evaluation import (
 from modeling_minibert.training.script_arguments import ScriptParser, run_script
 
 STORIES = Path(__file__).parent / "data" / "stories" / "validation.txt"
+TEMPERATURES = (0.6, 1.0)
 COLUMNS = ("rep_4", "distinct_2", "self_bleu", "perplexity", "ms_per_token")
 
 
@@ -77,9 +81,9 @@ def measure(model, prompt_ids: list[int], continuations: list[list[int]]) -> dic
     }
 
 
-def try_strategy(model, tokenizer, strategy: str, prompt: str, args: LabArguments) -> dict:
-    """Generate with one strategy, one text at a time, and measure."""
-    inputs, arguments = prepare_generation(model, tokenizer, [prompt], strategy, args.max_new_tokens)
+def try_strategy(model, tokenizer, strategy: str, prompt: str, args: LabArguments, **options) -> dict:
+    """Generate with one strategy, one text at a time, and measure; `options` override its settings."""
+    inputs, arguments = prepare_generation(model, tokenizer, [prompt], strategy, args.max_new_tokens, **options)
     inputs = inputs.to(model.device)
     prompt_length, continuations, seconds = inputs["input_ids"].shape[1], [], 0.0
     for number in range(args.num_samples if arguments["do_sample"] else 1):
@@ -90,7 +94,20 @@ def try_strategy(model, tokenizer, strategy: str, prompt: str, args: LabArgument
     result = measure(model, inputs["input_ids"][0].tolist(), continuations)
     result["ms_per_token"] = 1000 * seconds / sum(map(len, continuations))
     settings = {name: value for name, value in arguments.items() if not callable(value)}
-    return {**result, "settings": settings, "texts": tokenizer.batch_decode(continuations, skip_special_tokens=True)}
+    texts = tokenizer.batch_decode(continuations, skip_special_tokens=True)
+    return {**result, "settings": settings, "texts": texts, "token_ids": continuations}
+
+
+def compare_temperatures(model, tokenizer, prompt: str, args: LabArguments) -> dict[str, dict]:
+    """Sample at each temperature, and measure the entropy of the next token over the text of temperature 1."""
+    results = {
+        str(value): try_strategy(model, tokenizer, "temperature", prompt, args, temperature=value)
+        for value in TEMPERATURES
+    }
+    prompt_ids = encode_prompts(tokenizer, [prompt])["input_ids"][0].tolist()
+    for value, result in zip(TEMPERATURES, results.values(), strict=True):
+        result["entropy"] = mean_entropy(model, prompt_ids, results["1.0"]["token_ids"][0], value)
+    return results
 
 
 def measure_human(model, tokenizer, prompt: str, human_text: str) -> dict:
@@ -112,6 +129,11 @@ def print_row(name: str, result: dict) -> None:
     """Print one line of the table, and the text below it."""
     figures = (f"{result[column]:>13.2f}" if column in result else " " * 13 for column in COLUMNS)
     print(f"{name:<18}" + "".join(figures))
+    print_text(result)
+
+
+def print_text(result: dict) -> None:
+    """Print the beginning of the first text, indented."""
     text = textwrap.shorten(one_line(result["texts"][0]), 240, placeholder=" …")
     print(textwrap.fill(text, 110, initial_indent="    ", subsequent_indent="    "), flush=True)
 
@@ -137,7 +159,14 @@ def main():
         results[strategy] = try_strategy(model, tokenizer, strategy, prompt, args)
         print_row(strategy, results[strategy])
 
-    # 2. The tree of a beam search
+    # 2. Two temperatures
+    temperatures = compare_temperatures(model, tokenizer, prompt, args)
+    for value, result in temperatures.items():
+        print(f"\ntemperature {value}: entropy of the next token {result['entropy']:.2f} nats, rep 4 "
+              f"{result['rep_4']:.2f}, perplexity {result['perplexity']:.2f}")  # fmt: skip
+        print_text(result)
+
+    # 3. The tree of a beam search
     prompt_ids = encode_prompts(tokenizer, [prompt])["input_ids"][0].tolist()
     steps = min(6, results["greedy"]["settings"]["max_new_tokens"])
     eos = model.generation_config.eos_token_id
@@ -145,11 +174,12 @@ def main():
     print(f"\n3 beams, {steps} tokens:\n{tree}")
     (output_dir / "beam_tree.txt").write_text(tree + "\n", encoding="utf-8")
 
-    # 3. Token probabilities
+    # 4. Token probabilities
     shown = [name for name in ("beam", "sampling", "human") if name in results]
     curves = {name: torch.tensor(results[name]["token_probabilities"]).log() for name in shown}
     plot_token_probabilities(curves, output_dir / "token_probabilities.png")
     report = {"model": find_model(model_args.model_name_or_path), "prompt": prompt, "strategies": results}
+    report["temperatures"] = temperatures
     (output_dir / "decoding_lab.json").write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
     print(f"\nsaved to {output_dir}: decoding_lab.json, beam_tree.txt, token_probabilities.png")
 

@@ -11,14 +11,15 @@ On your own data, two or more classes, a text or a pair of texts; several labels
     python examples/finetune_classifier.py --train_file tags.csv --task multi_label --label_column_name joy,fear,anger
     python examples/finetune_classifier.py --dataset_name stanfordnlp/imdb --model_name_or_path bert-base-uncased
     python examples/finetune_classifier.py --recipe examples/recipes/imdb_tiny.args --dataset_name stanfordnlp/imdb
-    python examples/finetune_classifier.py --recipe examples/recipes/imdb_lecture.args --implementation mini
+    python examples/finetune_classifier.py --recipe examples/recipes/imdb_lecture.args
     python examples/finetune_classifier.py --recipe examples/recipes/imdb_two_phase.args --output_dir out/two
     python examples/finetune_classifier.py --model_name_or_path out/minigpt --auxiliary_lm_weight 0.5
 
-`--implementation` chooses our class or the stock class for a BERT checkpoint; `--freeze_epochs` trains the head first.
-A decoder (MiniGPT) reads `[START] text [EXTRACT]`. The last line adds the next-token loss of the first GPT, on the
-training texts or on those of `--unlabelled_file`. The script writes the model with its code and tokenizer, a model card
-and all_results.json into `--output_dir`, and takes all arguments of `transformers.TrainingArguments`.
+The lecture's recipe trains our class; `--implementation stock` repeats it with the class of transformers.
+`--freeze_epochs` trains the head first. A decoder (MiniGPT) reads `[START] text [EXTRACT]`. The last line adds the
+next-token loss of the first GPT, on the training texts or on those of `--unlabelled_file`. The script writes the model
+with its code and tokenizer, a model card and all_results.json into `--output_dir`, and takes all arguments of
+`transformers.TrainingArguments`.
 """
 
 import textwrap
@@ -58,6 +59,7 @@ from modeling_minibert.training import (
     UnfreezingArguments,
     check_output_folder,
     end_processes,
+    focal_loss,
     is_causal,
     last_checkpoint,
     load_checkpoint,
@@ -136,6 +138,13 @@ class ClassifierTrainingArguments(base.FineTuningRunArguments, AnyDeviceArgument
         default=0.0, help="decoders only: weight of the added next-token loss; the first GPT: 0.5"
     )
     early_stopping_patience: int = HfArg(default=5, help="stop after this many epochs without a better one")
+    loss: str = HfArg(
+        default="cross_entropy",
+        help="focal: texts that the model gets right count less; not for --task regression",
+        metadata={"choices": ["cross_entropy", "focal"]},
+    )
+    focal_gamma: float = HfArg(default=2.0, help="how much less; 0 is cross_entropy")
+    auc: bool = HfArg(default=False, help="also report the area under the ROC curve; for --task classification")
 
 
 def load_splits(args: DataArguments, seed: int) -> tuple[DatasetDict, list[str]]:
@@ -200,15 +209,15 @@ def encode(splits: DatasetDict, tokenizer, max_length: int) -> DatasetDict:
 
 def score_test(trainer: Trainer, test: Dataset, encoded: Dataset, windows: bool, task: str = "classification") -> dict:
     """Score the test split, with bootstrap intervals: in one pass and, if `windows`, averaged over windows."""
-    references = list(test["label"])
+    references, options = list(test["label"]), {"interval": True, "auc": trainer.args.auc}
     results = guess_without_reading(references, task)
-    results["single_pass"] = score_outputs(predict_in_order(trainer, encoded), references, task, interval=True)
+    results["single_pass"] = score_outputs(predict_in_order(trainer, encoded), references, task, **options)
     if windows:
         texts, tokenizer = list(test["text"]), trainer.processing_class
         encoding, window_to_text = tokenize_windows(tokenizer, texts, tokenizer.model_max_length)
         outputs = predict_in_order(trainer, Dataset.from_dict(dict(encoding)))
         outputs = average_by_text(outputs, window_to_text, TASKS[task])
-        results["window_average"] = score_outputs(outputs, references, task, interval=True, threshold=0.5)
+        results["window_average"] = score_outputs(outputs, references, task, threshold=0.5, **options)
     return results
 
 
@@ -252,6 +261,11 @@ def parse_arguments(
                          "learned something; give a --model_name_or_path")  # fmt: skip
     if data_args.window_average and data_args.text_pair_column_name:
         raise ValueError("--window_average is for single texts; leave it out, or leave out --text_pair_column_name")
+    if args.loss == "focal" and (data_args.task == "regression" or args.label_smoothing_factor):
+        raise ValueError("--loss focal is for classes without smoothing; leave out --task regression and "
+                         "--label_smoothing_factor, or choose --loss cross_entropy")  # fmt: skip
+    if args.auc and data_args.task != "classification":
+        raise ValueError(f"--auc is for --task classification, not for {data_args.task}; leave it out")
     if data_args.task == "regression" and args.metric_for_best_model == "macro_f1":
         args.metric_for_best_model = "mse"
     if (args.metric_for_best_model or "").removeprefix("eval_") == "mse":
@@ -294,6 +308,7 @@ def build_trainer(
         processing_class=tokenizer,
         data_collator=DataCollatorWithPadding(tokenizer),
         compute_metrics=lambda output: score_outputs(output.predictions, output.label_ids, task),
+        compute_loss_func=focal_loss(args.focal_gamma) if args.loss == "focal" else None,
         callbacks=[EarlyStoppingCallback(args.early_stopping_patience)] if args.load_best_model_at_end else None,
     )
     show_progress_lines(trainer)

@@ -13,7 +13,9 @@ two learning rates on validation first. Two options protect the checkpoint: `--f
 (at `--head_learning_rate`), `--freeze_word_embeddings true` keeps its word vectors.
 
 It prints one line per run and a table of the test scores (mean ± standard deviation over the seeds), and writes
-learning_curve.json and learning_curve.png into `--output_dir`. A second start skips the finished runs.
+learning_curve.json and learning_curve.png into `--output_dir`. A checkpoint with no update of training is called
+"counted_vectors": `pretrain_minibert.py --word_vectors true --num_train_epochs 0` counts word vectors, and predicts no
+masked word. A second start skips the finished runs.
 """
 
 import json
@@ -36,7 +38,7 @@ from modeling_minibert.training.script_arguments import LayoutArguments, ScriptP
 from tokenization.table_files import TableFormat
 
 OPINIONS = Path(__file__).parent / "data" / "opinions"
-STARTS = ("pretrained", "scratch")
+SHOWN = {"pretrained": "pretrained", "counted_vectors": "counted vectors", "scratch": "scratch"}
 
 
 @dataclass
@@ -98,6 +100,13 @@ def layout_flags(args: LabelledFiles) -> list[str]:
     ]
 
 
+def name_start(checkpoint: str) -> str:
+    """Name the start of a checkpoint: "counted_vectors" after a training of no update, otherwise "pretrained"."""
+    state = Path(checkpoint) / "trainer_state.json"
+    updates = json.loads(state.read_text(encoding="utf-8"))["global_step"] if state.is_file() else None
+    return "counted_vectors" if updates == 0 else "pretrained"
+
+
 def save_random_twin(checkpoint: str, seed: int, folder: Path) -> None:
     """Save the checkpoint's net with random weights, and its tokenizer."""
     set_seed(seed)
@@ -107,12 +116,12 @@ def save_random_twin(checkpoint: str, seed: int, folder: Path) -> None:
 
 def plan_runs(args: CurveArguments, train: Dataset, rest: list[str]) -> list[Run]:
     """Draw labels and random weights for every seed, and list all runs."""
-    out, runs = Path(args.output_dir), []
+    out, runs, starts = Path(args.output_dir), [], (name_start(args.model_name_or_path), "scratch")
     for seed in range(args.seeds):
         order = stratified_order(train["label"], seed)
         twin = out / f"random-{seed}"
         save_random_twin(args.model_name_or_path, seed, twin)
-        sides = list(zip(STARTS, (args.model_name_or_path, str(twin)), args.learning_rates, strict=True))
+        sides = list(zip(starts, (args.model_name_or_path, str(twin)), args.learning_rates, strict=True))
         for count in args.labels:
             labels = save_rows(train.select(order[:count]), out, f"labels-{count}-{seed}")
             epochs = max(EPOCHS, -(-LEAST_TEXTS // count))
@@ -122,9 +131,9 @@ def plan_runs(args: CurveArguments, train: Dataset, rest: list[str]) -> list[Run
                     "--seed", str(seed), "--learning_rate", str(rate), "--num_train_epochs", str(epochs),
                     *LAST_EPOCH, *layout_flags(args), *rest,
                 ]  # fmt: skip
-                if args.freeze_share and start == "pretrained":
+                if args.freeze_share and start != "scratch":
                     flags += ["--freeze_epochs", str(args.freeze_share * epochs)]
-                if args.freeze_word_embeddings and start == "pretrained":
+                if args.freeze_word_embeddings and start != "scratch":
                     flags += ["--freeze_word_embeddings", "true"]
                 runs.append(Run(out / f"{start}-{count}-{seed}", flags))
     return runs
@@ -134,7 +143,7 @@ def summarize(args: CurveArguments) -> list[dict]:
     """Summarize the scores: a row per number of labels and start, with mean and standard deviation."""
     rows = []
     for count in args.labels:
-        for start in STARTS:
+        for start in (name_start(args.model_name_or_path), "scratch"):
             paths = [Path(args.output_dir) / f"{start}-{count}-{seed}/all_results.json" for seed in range(args.seeds)]
             numbers = summarize_runs(paths)
             way = "window_average" if "window_average.accuracy" in numbers else "single_pass"
@@ -154,11 +163,12 @@ def mean_and_deviation(row: dict, score: str) -> str:
 
 def table(rows: list[dict]) -> str:
     """Format the table: one line per number of labels."""
-    header = ("labels", "accuracy: pretrained", "scratch", "macro-F1: pretrained", "scratch")
-    lines = ["{:>7}  {:>21}  {:>14}  {:>21}  {:>14}".format(*header)]
-    for pretrained, scratch in zip(rows[::2], rows[1::2], strict=True):
-        cells = [mean_and_deviation(row, score) for score in ("accuracy", "macro_f1") for row in (pretrained, scratch)]
-        lines.append("{:>7,}  {:>21}  {:>14}  {:>21}  {:>14}".format(pretrained["labels"], *cells))
+    start = SHOWN[rows[0]["start"]]
+    header = ("labels", f"accuracy: {start}", "scratch", f"macro-F1: {start}", "scratch")
+    lines = ["{:>7}  {:>25}  {:>14}  {:>25}  {:>14}".format(*header)]
+    for checkpoint, scratch in zip(rows[::2], rows[1::2], strict=True):
+        cells = [mean_and_deviation(row, score) for score in ("accuracy", "macro_f1") for row in (checkpoint, scratch)]
+        lines.append("{:>7,}  {:>25}  {:>14}  {:>25}  {:>14}".format(checkpoint["labels"], *cells))
     return "\n".join(lines)
 
 
@@ -166,11 +176,11 @@ def plot(rows: list[dict], path: Path) -> None:
     """Draw test accuracy over the number of labels, on a logarithmic axis."""
     figure = Figure(figsize=(5, 3.4), layout="constrained")
     axes = figure.subplots()
-    for start in STARTS:
+    for start in (rows[0]["start"], "scratch"):
         own = [row for row in rows if row["start"] == start]
         counts, means = [row["labels"] for row in own], [row["accuracy"] for row in own]
         spread = [row["accuracy_deviation"] or 0.0 for row in own]
-        axes.errorbar(counts, means, yerr=spread, marker="o", capsize=3, label=start)
+        axes.errorbar(counts, means, yerr=spread, marker="o", capsize=3, label=SHOWN[start])
     axes.set(xscale="log", xlabel="labelled texts", ylabel="test accuracy")
     axes.set_xticks([row["labels"] for row in rows[::2]], [f"{row['labels']:,}" for row in rows[::2]])
     axes.yaxis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))

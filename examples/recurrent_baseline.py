@@ -16,6 +16,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from classifier_runs import check_values
 from finetune_classifier import (
     build_model,
@@ -28,7 +29,6 @@ from finetune_classifier import (
 )
 from torch import nn
 from torch.nn.functional import cross_entropy
-from torch.nn.utils.rnn import pack_padded_sequence
 from transformers import PreTrainedConfig, PreTrainedModel, set_seed
 from transformers.hf_argparser import HfArg
 
@@ -67,19 +67,32 @@ class RecurrentClassifier(nn.Module):
         self.config = PreTrainedConfig(num_labels=num_labels, pad_token_id=pad_token_id)
         self.embedding = nn.Embedding(vocab_size, size, padding_idx=pad_token_id)
         self.dropout = nn.Dropout(dropout)
-        self.lstm = nn.LSTM(size, size, batch_first=True, bidirectional=bidirectional)
-        self.classifier = nn.Linear(2 * size if bidirectional else size, num_labels)
-        for name, parameter in self.lstm.named_parameters():
-            if name.startswith("bias_ih"):  # torch orders the gates: input, forget, cell, output
-                nn.init.ones_(parameter.data[size : 2 * size])
+        self.lstms = nn.ModuleList(nn.LSTM(size, size, batch_first=True) for _ in range(2 if bidirectional else 1))
+        self.classifier = nn.Linear(len(self.lstms) * size, num_labels)
+        for lstm in self.lstms:  # torch orders the gates: input, forget, cell, output
+            nn.init.ones_(lstm.bias_ih_l0.data[size : 2 * size])
 
     def forward(self, input_ids, attention_mask, labels=None):
         """Compute the logits (B, C) of token ids (B, L) and their mask; with labels (B,) also the loss."""
-        vectors = self.dropout(self.embedding(input_ids))
-        lengths = attention_mask.sum(dim=1).cpu()
-        _, (state, _) = self.lstm(pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False))
-        logits = self.classifier(self.dropout(state.transpose(0, 1).flatten(1)))  # (directions, B, E) → (B, …)
+        vectors, lengths = self.dropout(self.embedding(input_ids)), attention_mask.sum(dim=1)
+        last = []
+        for lstm, backwards in zip(self.lstms, (False, True), strict=False):
+            states, _ = lstm(flip(vectors, lengths) if backwards else vectors)
+            last.append(
+                states[torch.arange(len(states), device=states.device), lengths - 1]
+            )  # (B, E): no pads before it
+        logits = self.classifier(self.dropout(torch.cat(last, dim=1)))
         return {"logits": logits} if labels is None else {"loss": cross_entropy(logits, labels), "logits": logits}
+
+
+def flip(vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Reverse each text of vectors (B, L, E) within its length; its pads stay at the end.
+
+    On a CPU torch runs an LSTM over padded texts five times as fast as over `pack_padded_sequence`.
+    """
+    places = torch.arange(vectors.shape[1], device=vectors.device)
+    source = torch.where(places < lengths[:, None], lengths[:, None] - 1 - places, places)  # (B, L)
+    return vectors.gather(1, source[:, :, None].expand_as(vectors))
 
 
 def build_net(net: str, ours: RecurrentArguments, minibert: PreTrainedModel, pad_token_id: int) -> nn.Module:

@@ -17,6 +17,7 @@ LEVELS = {
     "tokenization": 0,
     **dict.fromkeys(("data", "evaluation", "decoding"), 1),
     **dict.fromkeys(("training", "explain", "conversion", "pipelines"), 2),
+    "retrieval": 3,
 }
 ALONE = {"numpy_twin": {"numpy", "safetensors"}, "tokenization": {"tokenizers", "transformers", "datasets"}}
 # The one reader of tables, for all commands; it needs the standard library alone, `datasets` to look into a folder.

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -49,11 +50,14 @@ SCRIPTS = {
     "finetune_classifier": ("ModelArguments", "DataArguments", "UnfreezingArguments", "ClassifierTrainingArguments"),
     "finetune_qa": ("ModelArguments", "DataArguments", "QuestionTrainingArguments"),
     "pretrain_minibert": ("ModelArguments", "DataArguments", "PretrainingArguments"),
+    "train_ranker": ("RankerArguments", "CollectionArguments", "RankerTrainingArguments"),
     "train_seq2seq": ("ModelArguments", "DataArguments", "TranslationTrainingArguments"),
 }
 OTHER_RECIPES = {
     "squad_lecture": "finetune_qa",
     "squad_minilm": "finetune_qa",
+    "cranfield_ranker": "train_ranker",
+    "facqa_ranker": "train_ranker",
     "multi30k": "train_seq2seq",
     "titles": "train_seq2seq",
 }
@@ -62,7 +66,8 @@ OTHER_RECIPES = {
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_every_flag_of_the_commands_and_recipes_exists(name, readme, repository, load_example):
     script = load_example(name)
-    parser = HfArgumentParser([getattr(script, arguments) for arguments in SCRIPTS[name]])
+    module = sys.modules[script.main.__module__]  # of the package, if the script is thin
+    parser = HfArgumentParser([getattr(module, arguments) for arguments in SCRIPTS[name]])
     known = {option for action in parser._actions for option in action.option_strings} | {"--recipe"}
     pages = readme + (repository / "examples" / "README.md").read_text(encoding="utf-8")
     texts = [text.partition(f"{name}.py")[2] for text in commands(pages) if f"{name}.py" in text]
@@ -145,13 +150,18 @@ def test_the_learning_curve_is_that_of_the_committed_runs(readme, repository):
     lines = readme.splitlines()
     place = next(number for number, line in enumerate(lines) if "`learning_curve_imdb`" in line)
     assert re.findall(r"([\d,]+) labels", lines[place]) == [f"{row['labels']:,}" for row in results[::2]]
-    for start, line in (("scratch", lines[place + 2]), ("pretrained", lines[place + 3])):
+    for start, words, line in (
+        ("scratch", "random weights", lines[place + 2]),
+        ("counted_vectors", "word vectors", lines[place + 3]),  # no masked word was predicted before the labels
+    ):
+        assert words in line and "pretrain" not in line
         shown = [cell.strip() for cell in line.split("|")[2:-1]]
         assert shown == [
             f"{100 * row['accuracy']:.1f}" + (f" ± {100 * row['accuracy_deviation']:.1f}" if row["seeds"] > 1 else "")
             for row in results
             if row["start"] == start
         ]
+    assert {row["start"] for row in results} == {"scratch", "counted_vectors"}
 
 
 def test_the_comparison_of_phases_is_that_of_the_committed_runs(readme, repository):

@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 
+from tokenization.console import check_local_folder
+
 from ..stock import FAMILIES, FOLDER_FIELDS, from_stock, load_folder, to_stock
 
 
@@ -17,6 +19,7 @@ def convert_folder(source: str | Path, destination: str | Path) -> PreTrainedMod
         ValueError: the model has no twin, or `destination` holds other files than an earlier conversion of it.
         RuntimeError: the outputs differ.
     """
+    check_local_folder(str(source))
     to_ours = AutoConfig.from_pretrained(source).model_type in [twins.stock for twins in FAMILIES]
     model = load_folder(source, "stock" if to_ours else "ours")
     twin = from_stock(model) if to_ours else to_stock(model)

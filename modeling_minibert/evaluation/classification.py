@@ -7,7 +7,7 @@ import datasets
 import evaluate
 import numpy as np
 from scipy.special import expit, softmax
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from .bootstrap import bootstrap_interval
 
@@ -22,10 +22,32 @@ def accuracy(predictions: np.ndarray, references: np.ndarray, sample_weight: np.
     return float(accuracy_score(references, predictions, sample_weight=sample_weight))
 
 
+def macro_auc(scores: np.ndarray, occurs: np.ndarray, sample_weight: np.ndarray | None = None) -> float:
+    """Return the mean area under the ROC curve over the classes, each against all others (Fawcett 2006).
+
+    Args:
+        scores: (N, C); a larger number means that the class is more likely.
+        occurs: (N, C), one 1 per row, at its class.
+        sample_weight: (N,).
+
+    Returns:
+        The mean over the classes that some rows have and some do not; 0.5, the value of a guess, if there is none.
+    """
+    defined = np.flatnonzero(occurs.any(axis=0) & ~occurs.all(axis=0))
+    areas = [roc_auc_score(occurs[:, c], scores[:, c], sample_weight=sample_weight) for c in defined]
+    return float(np.mean(areas)) if areas else 0.5
+
+
 class ClassificationMetrics(evaluate.Metric):
     """Accuracy and macro-F1: `ClassificationMetrics().compute(predictions=…, references=…)`.
 
-    With `interval=True` it adds `accuracy_interval` and `macro_f1_interval`, 95 % bootstrap intervals (low, high).
+    `probabilities=…` (N, C) adds `auc`, the area under the ROC curve: of class 1 if there are two classes, otherwise
+    the mean over the classes, each against all others. With `interval=True` it adds 95 % bootstrap intervals (low,
+    high), as `<name>_interval`.
+
+    Raises:
+        ValueError: the probabilities have another number of rows, fewer columns than classes, or a number that is not
+            finite.
     """
 
     def _info(self) -> evaluate.MetricInfo:
@@ -36,9 +58,29 @@ class ClassificationMetrics(evaluate.Metric):
             features=datasets.Features({"predictions": datasets.Value("int32"), "references": datasets.Value("int32")}),
         )
 
-    def _compute(self, predictions, references, interval: bool = False) -> dict:
-        scores = {"accuracy": accuracy, "macro_f1": macro_f1}
-        return with_intervals(scores, np.asarray(predictions), np.asarray(references), interval)
+    def _compute(self, predictions, references, interval: bool = False, probabilities=None) -> dict:
+        scores, references = {"accuracy": accuracy, "macro_f1": macro_f1}, np.asarray(references)
+        results = with_intervals(scores, np.asarray(predictions), references, interval)
+        if probabilities is None:
+            return results
+        return results | with_intervals({"auc": macro_auc}, *one_against_all(probabilities, references), interval)
+
+
+def one_against_all(probabilities, references: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Check probabilities (N, C) and classes (N,); return the columns to rank by, and 1 where a row has the class."""
+    probabilities = np.asarray(probabilities, dtype=float)
+    if probabilities.ndim != 2 or len(probabilities) != len(references) or references.max() >= probabilities.shape[1]:
+        raise ValueError(
+            f"probabilities of shape {probabilities.shape} do not fit {len(references)} references up to class "
+            f"{references.max()}; give a row per reference and a column per class"
+        )
+    if not np.isfinite(probabilities).all():
+        row = int(np.flatnonzero(~np.isfinite(probabilities).all(axis=1))[0])
+        raise ValueError(f"row {row} of the probabilities, {probabilities[row].tolist()}, is not finite")
+    occurs = np.eye(probabilities.shape[1])[references]
+    if probabilities.shape[1] == 2:
+        return probabilities[:, 1:], occurs[:, 1:]
+    return probabilities, occurs
 
 
 class MultiLabelMetrics(evaluate.Metric):
@@ -116,7 +158,7 @@ def describe_scores(results: dict) -> dict[str, str]:
     for way in ("single_pass", "window_average"):
         scores = results.get(way, {})
         for name in (name for name in scores if f"{name}_interval" in scores):
-            form = ".1%" if name in ("accuracy", "macro_f1", "micro_f1") else ".4g"
+            form = ".1%" if name in ("accuracy", "macro_f1", "micro_f1", "auc") else ".4g"
             low, high = scores[f"{name}_interval"]
             shown = f"{scores[name]:{form}} (95 % interval {low:{form}} to {high:{form}})"
             text[f"{name}, {way.replace('_', ' ')}"] = shown

@@ -4,6 +4,7 @@
     distinct_ngrams   distinct-n: the share of different n-grams over several texts
     self_bleu         similarity of several texts: 1 if all are equal
     token_log_probs   log-probability of each token of a continuation under a model
+    mean_entropy      uncertainty about the next token, at a temperature
     perplexity        exp of the mean of -ln p: the number of equally likely tokens with the same uncertainty
 
 Sources: rep-n, Welleck et al. 2019 and Su et al. 2022; distinct-n, Li et al. 2016; self-BLEU, Zhu et al. 2018;
@@ -65,11 +66,38 @@ def token_log_probs(model, prompt: Sequence[int], continuation: Sequence[int]) -
     Raises:
         ValueError: the prompt is empty.
     """
+    log_probs = _next_logits(model, prompt, continuation).log_softmax(-1)
+    return log_probs.gather(-1, torch.tensor(continuation, dtype=torch.long)[:, None]).squeeze(-1)
+
+
+def _next_logits(model, prompt: Sequence[int], continuation: Sequence[int]) -> torch.Tensor:
+    """The logits from which each token of the continuation is predicted: (T, V), float64, on the CPU."""
     if len(prompt) == 0:
         raise ValueError("the prompt is empty; give at least one token, from which the next one is predicted")
     ids = torch.tensor([[*prompt, *continuation]], device=model.device)
-    log_probs = model(input_ids=ids).logits[0, len(prompt) - 1 : -1].cpu().log_softmax(-1, torch.float64)  # (T, V)
-    return log_probs.gather(-1, ids[0, len(prompt) :, None].cpu()).squeeze(-1)
+    return model(input_ids=ids).logits[0, len(prompt) - 1 : -1].cpu().double()
+
+
+@torch.no_grad()
+def mean_entropy(model, prompt: Sequence[int], continuation: Sequence[int], temperature: float = 1.0) -> float:
+    """Return the mean of -Σ p ln p over the places of a continuation, in nats, with p = softmax(logits / temperature).
+
+    Args:
+        model: a causal language model of transformers, in eval mode.
+        prompt: at least one id.
+        continuation: at least one id.
+        temperature: above 0.
+
+    Raises:
+        ValueError: the prompt or the continuation is empty, or the temperature is not above 0.
+    """
+    if len(continuation) == 0:
+        raise ValueError("the continuation is empty; give at least one token")
+    if not temperature > 0:
+        raise ValueError(f"temperature ({temperature}) must be above 0")
+    logits = _next_logits(model, prompt, continuation)
+    below_largest = logits - logits.amax(dim=-1, keepdim=True)  # so that no small temperature overflows
+    return float(torch.special.entr((below_largest / temperature).softmax(-1)).sum(-1).mean())
 
 
 def perplexity(log_probs: torch.Tensor) -> float:

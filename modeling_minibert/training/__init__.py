@@ -2,7 +2,8 @@
 
 Before a run:      arguments.py, machine.py (CPU settings), output_folder.py, implementation.py (opens a checkpoint),
                    word_vectors.py (initialises word embeddings)
-Trainers:          trainers.py (packed batches), auxiliary_loss.py, two_phase.py with layer_groups.py (freezing)
+Trainers:          trainers.py (packed batches), auxiliary_loss.py, two_phase.py with layer_groups.py (freezing);
+                   loss_functions.py (focal, contrastive)
 During and after:  callbacks.py, loss_meter.py, training_curves.py, model_card.py
 """
 
@@ -11,8 +12,9 @@ from .auxiliary_loss import AuxiliaryLossTrainer, is_causal
 from .callbacks import ProgressLines, SetEpoch, check_warmup, show_progress_lines
 from .implementation import IMPLEMENTATIONS, load_checkpoint
 from .layer_groups import layer_groups
+from .loss_functions import contrastive_loss, focal_loss, supervised_contrastive_loss
 from .loss_meter import LossMeter, expected_losses
-from .machine import end_processes, prepare_cpu, use_exact_fast_float32
+from .machine import end_processes, has_bfloat16_units, prepare_cpu, use_exact_fast_float32
 from .model_card import write_model_card
 from .output_folder import check_output_folder, last_checkpoint
 from .trainers import PackedTrainer, longest_first, predict_in_order
@@ -35,10 +37,13 @@ __all__ = [
     "UnfreezingArguments",
     "check_output_folder",
     "check_warmup",
+    "contrastive_loss",
     "count_word_vectors",
     "end_processes",
     "expand_recipe",
     "expected_losses",
+    "focal_loss",
+    "has_bfloat16_units",
     "is_causal",
     "last_checkpoint",
     "layer_groups",
@@ -50,6 +55,7 @@ __all__ = [
     "predict_in_order",
     "set_word_vectors",
     "show_progress_lines",
+    "supervised_contrastive_loss",
     "use_exact_fast_float32",
     "write_model_card",
 ]

@@ -1,5 +1,7 @@
 """Settings of the process: fast and exact matrix products on the CPU, and a clean shutdown of distributed training.
 
+`has_bfloat16_units` says whether mixed precision pays on a device.
+
 **Half precision.** oneDNN compiles a kernel for every shape of a product, and caches 1,024 of them. Texts have hundreds
 of lengths, and packed attention multiplies several matrices for each. With the default size the cache misses so often
 that compiling takes a third of a training step.
@@ -53,6 +55,16 @@ def _float32_error() -> float:
         exact = left.double() @ right.double()
         errors.append(((left @ right - exact).abs().max() / exact.abs().max()).item())
     return max(errors)
+
+
+def has_bfloat16_units(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 matrices in hardware; False where torch cannot tell (a CPU before 2.11)."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def end_processes() -> None:

@@ -111,7 +111,7 @@ def assert_scores_are_those_of(scores, answers, truth):
 
 
 @pytest.mark.slow
-@pytest.mark.lecture("S2-03", "S2-28", "S1-24", "S4-24")
+@pytest.mark.lecture("S2-03", "S2-28", "S1-24", "S3-29", "S4-24")
 def test_a_run_on_csv_files_writes_a_model_that_anyone_can_open_and_that_scores_what_it_says(
     script, two_classes, tmp_path, capsys
 ):

@@ -142,6 +142,23 @@ def test_the_lab_compares_all_strategies(run, checkpoint, capsys, tmp_path):
     assert (tmp_path / "lab" / "token_probabilities.png").stat().st_size > 5000
 
 
+@pytest.mark.lecture("S5-78")
+def test_the_lab_shows_temperature_0_6_beside_1(run, checkpoint, capsys, tmp_path):
+    run("decoding_lab", "--model_name_or_path", checkpoint, "--prompt", "Once upon a time", "--num_samples", 2,
+        "--max_new_tokens", 9, "--output_dir", "lab")  # fmt: skip
+    printed = capsys.readouterr().out
+    report = json.loads((tmp_path / "lab" / "decoding_lab.json").read_text(encoding="utf-8"))
+    low, high = report["temperatures"].values()
+    assert list(report["temperatures"]) == ["0.6", "1.0"]
+    assert [result["settings"]["temperature"] for result in (low, high)] == [0.6, 1.0]
+    assert 0 < low["entropy"] < high["entropy"] < 6
+    for name, result in report["temperatures"].items():
+        assert f"temperature {name}: entropy of the next token {result['entropy']:.2f} nats" in printed
+        assert len(result["texts"]) == 2
+    # Without truncation, temperature 1 is pure sampling.
+    assert high["texts"] == report["strategies"]["sampling"]["texts"]
+
+
 def test_the_lab_takes_a_story_of_its_own(run, checkpoint, capsys):
     run("decoding_lab", "--model_name_or_path", checkpoint, "--num_samples", 1, "--max_new_tokens", 2)
     assert "prompt: Today is Leo's birthday, and he is nine years old." in capsys.readouterr().out

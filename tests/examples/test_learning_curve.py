@@ -1,6 +1,7 @@
 """`examples/learning_curve.py`: which labels it takes, what it runs, and that it runs nothing twice."""
 
 import json
+import random
 import sys
 from pathlib import Path
 
@@ -103,6 +104,39 @@ def test_any_number_of_labels_holds_the_classes_in_their_shares_and_the_fewer_ar
     assert (order == curve.stratified_order(labels, seed=0)).all()
     assert set(order[:100]) != set(curve.stratified_order(labels, seed=1)[:100])
     assert not np.array_equal(np.sort(order[:70]), np.arange(70))
+
+
+@pytest.mark.lecture("S3-17")
+@pytest.mark.parametrize("updates", [None, 0, 7])
+def test_a_checkpoint_without_an_update_is_not_called_pretrained(curve, tmp_path, updates):
+    if updates is not None:
+        (tmp_path / "trainer_state.json").write_text(json.dumps({"global_step": updates}))
+    name = curve.name_start(str(tmp_path))
+    assert name == ("counted_vectors" if updates == 0 else "pretrained")
+    row = {"labels": 40, "seeds": 1, "accuracy": 0.7, "macro_f1": 0.6}
+    row |= {"accuracy_deviation": None, "macro_f1_deviation": None}
+    rows = [row | {"start": name}, row | {"start": "scratch"}]
+    assert ("pretrained" in curve.table(rows)) == (updates != 0)
+
+
+@pytest.mark.slow
+@pytest.mark.lecture("S3-17")
+def test_counted_word_vectors_are_named_so_in_the_results(curve, load_example, files, tmp_path, capsys):
+    """The two commands of the README: counting without training, then the curve."""
+    draw = random.Random(0)  # words that are all equally rare, so that none is too frequent to count
+    words = [f"kata{n}" for n in range(60)]
+    text = "\n\n".join(" ".join(draw.choices(words, k=12)) + "." for _ in range(40))
+    for split in ("train", "validation"):
+        (tmp_path / f"{split}.txt").write_text(text)
+    load_example("pretrain_minibert").run(
+        "--word_vectors", "true", "--num_train_epochs", 0, "--train_file", tmp_path / "train.txt",
+        "--validation_file", tmp_path / "validation.txt", "--config_overrides", "hidden_size=6",
+        "--tokenizer_options", "kind=wordlevel,vocab_size=80,min_frequency=1", "--output_dir", tmp_path / "words",
+    )  # fmt: skip
+    curve.run(*files, "--model_name_or_path", tmp_path / "words", "--labels", 40, "--seeds", 1, "--max_steps", 1)
+    rows = json.loads((tmp_path / "out/learning_curve.json").read_text())
+    assert [row["start"] for row in rows] == ["counted_vectors", "scratch"]
+    assert "pretrained" not in capsys.readouterr().out.partition("labels  ")[2]
 
 
 @pytest.mark.slow

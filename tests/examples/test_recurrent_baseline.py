@@ -20,12 +20,12 @@ def random_net(script, bidirectional):
     return net
 
 
-def last_state(weights: dict[str, np.ndarray], vectors: np.ndarray, suffix: str) -> np.ndarray:
+def last_state(weights: dict[str, np.ndarray], vectors: np.ndarray, direction: int) -> np.ndarray:
     """The equations of Hochreiter and Schmidhuber with forget gates, a token at a time: vectors (L, E) → (E,)."""
     state = cell = np.zeros(vectors.shape[1])
     for vector in vectors:
         gates = sum(
-            weights[f"lstm.weight_{kind}_l0{suffix}"] @ value + weights[f"lstm.bias_{kind}_l0{suffix}"]
+            weights[f"lstms.{direction}.weight_{kind}_l0"] @ value + weights[f"lstms.{direction}.bias_{kind}_l0"]
             for kind, value in (("ih", vector), ("hh", state))
         )
         entry, forget, candidate, exit_ = np.split(gates, 4)
@@ -44,9 +44,9 @@ def test_the_last_states_of_a_padded_batch_are_those_of_the_equations(script, bi
     output = net(input_ids, (input_ids != 0).long(), labels=torch.tensor([2, 0, 1]))
     for text, logits in zip(texts, output["logits"].detach().numpy(), strict=True):
         vectors = weights["embedding.weight"][text]
-        states = [last_state(weights, vectors, "")]
+        states = [last_state(weights, vectors, 0)]
         if bidirectional:
-            states.append(last_state(weights, vectors[::-1], "_reverse"))
+            states.append(last_state(weights, vectors[::-1], 1))
         ours = weights["classifier.weight"] @ np.concatenate(states) + weights["classifier.bias"]
         np.testing.assert_allclose(logits, ours, atol=1e-12)  # float64, at most 7 steps
     logits = output["logits"].detach().numpy()
@@ -56,13 +56,13 @@ def test_the_last_states_of_a_padded_batch_are_those_of_the_equations(script, bi
 
 def test_the_forget_gates_begin_open(script):
     net = script.RecurrentClassifier(17, 2, 6, True, dropout=0.0, pad_token_id=0)
-    for suffix in ("", "_reverse"):
-        bias = getattr(net.lstm, f"bias_ih_l0{suffix}").detach()
+    for lstm in net.lstms:
+        bias = lstm.bias_ih_l0.detach()
         assert (bias[6:12] == 1).all() and bias[:6].abs().max() < 1 and bias[12:].abs().max() < 1
 
 
 @pytest.mark.slow
-@pytest.mark.lecture("S4-01")
+@pytest.mark.lecture("S4-01", "S4-11")
 def test_three_nets_learn_the_same_texts_and_the_table_is_theirs(script, write_rows, tmp_path, capsys):
     flags = ["--output_dir", str(tmp_path / "out"), "--report_to", "none", "--recurrent_size", "24",
              "--recurrent_learning_rate", "0.01", "--label_smoothing_factor", "0.05"]  # fmt: skip

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 from scipy import special, stats
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
-from modeling_minibert.evaluation import ClassificationMetrics, average_by_text, bootstrap_interval
+from modeling_minibert.evaluation import ClassificationMetrics, average_by_text, bootstrap_interval, score_outputs
 
 
 def random_answers(rows=200, classes=5, right=0.6, seed=0):
@@ -65,6 +65,47 @@ def test_batches_give_what_all_rows_give_at_once():
     for name in ("accuracy", "macro_f1"):
         low, high = at_once[f"{name}_interval"]
         assert low < at_once[name] < high
+
+
+@pytest.mark.lecture("S4-22")
+@pytest.mark.parametrize("classes", [2, 4])
+def test_the_area_under_the_curve_is_that_of_scikit_learn(classes):
+    predictions, references = random_answers(rows=150, classes=classes)
+    noise = np.random.default_rng(1).normal(size=(150, classes))
+    probabilities = special.softmax(1.5 * np.eye(classes)[predictions] + noise, axis=1)
+    scores = ClassificationMetrics().compute(
+        predictions=predictions, references=references, probabilities=probabilities, interval=True
+    )
+    if classes == 2:
+        expected = roc_auc_score(references, probabilities[:, 1])
+    else:
+        expected = roc_auc_score(references, probabilities, multi_class="ovr", average="macro")
+    assert scores["auc"] == pytest.approx(expected, abs=1e-12)
+    low, high = scores["auc_interval"]
+    assert low < scores["auc"] < high
+    assert "auc" not in ClassificationMetrics().compute(predictions=predictions, references=references)
+    logits = np.log(probabilities) + np.arange(150)[:, None]  # softmax undoes a shift of each row
+    assert score_outputs(logits, references, "classification", auc=True)["auc"] == pytest.approx(expected, abs=1e-12)
+    averaged = score_outputs(probabilities, references, "classification", threshold=0.5, auc=True)
+    assert averaged["auc"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_classes_that_do_not_occur_have_no_curve():
+    probabilities = np.array([[0.5, 0.4, 0.1], [0.3, 0.6, 0.1], [0.6, 0.3, 0.1]])
+    metric = ClassificationMetrics()
+    some = metric.compute(predictions=[0, 1, 0], references=[0, 1, 1], probabilities=probabilities)
+    one, other = roc_auc_score([1, 0, 0], probabilities[:, 0]), roc_auc_score([0, 1, 1], probabilities[:, 1])
+    assert some["auc"] == pytest.approx((one + other) / 2, abs=1e-12)
+    assert metric.compute(predictions=[0], references=[0], probabilities=probabilities[:1])["auc"] == 0.5  # a guess
+    for wrong, message in (
+        (probabilities[:2], r"probabilities of shape \(2, 3\) do not fit 3 references up to class 1"),
+        (probabilities[:, :1], r"probabilities of shape \(3, 1\) do not fit"),
+        (np.where(probabilities == 0.6, np.nan, probabilities), r"row 1 of the probabilities, \[0.3, nan, 0.1\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            metric.compute(predictions=[0, 1, 0], references=[0, 1, 1], probabilities=wrong)
+    with pytest.raises(ValueError, match="auc is for the task classification, not for regression"):
+        score_outputs(probabilities, [0.1, 0.2, 0.3], "regression", auc=True)
 
 
 def test_predictions_and_references_of_different_lengths_are_refused():

@@ -6,10 +6,12 @@ import random
 import pytest
 import torch
 from nltk.translate.bleu_score import sentence_bleu
+from scipy import stats
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from modeling_minibert.evaluation import (
     distinct_ngrams,
+    mean_entropy,
     perplexity,
     plot_token_probabilities,
     repeated_ngrams,
@@ -67,3 +69,23 @@ def test_probabilities_and_perplexity_equal_the_loss_of_transformers(model, tmp_
     assert picture.read_bytes().startswith(b"\x89PNG")
     with pytest.raises(ValueError, match="the prompt is empty"):
         token_log_probs(model, [], continuation)
+
+
+@pytest.mark.lecture("S5-78")
+def test_the_entropy_is_scipys_and_falls_with_the_temperature(model):
+    prompt, continuation = [2, 3, 4], [5, 5, 9, 1, 11]
+    logits = model(torch.tensor([prompt + continuation])).logits[0, 2:-1].detach()
+    temperatures = [1e-3, 0.1, 0.6, 0.9, 1.0, 2.0, 1e3]
+    found = [mean_entropy(model, prompt, continuation, value) for value in temperatures]
+    expected = [stats.entropy((logits / value).softmax(-1).numpy(), axis=1).mean() for value in temperatures]
+    assert found == pytest.approx(expected, abs=1e-12)
+    assert found == sorted(found) and found[2] < found[4] - 0.01
+    assert found[-1] == pytest.approx(math.log(12), abs=1e-4)  # all twelve tokens alike
+    assert mean_entropy(model, prompt, continuation, 1e-300) == 0
+    for arguments, message in (
+        (([], continuation), "the prompt is empty"),
+        ((prompt, []), "the continuation is empty"),
+        ((prompt, continuation, 0), r"temperature \(0\) must be above 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            mean_entropy(model, *arguments)

@@ -5,6 +5,11 @@ unknown words to padding, and keep an empty word after a trailing space. Here ea
 """
 
 import pytest
+import torch
+from torch.testing import assert_close
+from transformers import AutoTokenizer
+
+from modeling_minibert import MiniBertConfig, MiniBertModel
 
 REVIEWS = [
     "aku suka banget sama film ini",
@@ -97,3 +102,22 @@ def test_punctuation_modes_split_words_as_they_say(train, punctuation, expected)
     text = "Bener-bener bagus!, kan?"
     tokenizer = train([text], "wordlevel", punctuation=punctuation, min_frequency=1)
     assert tokenizer.tokenize(text) == expected
+
+
+@pytest.mark.lecture("S2-42")
+def test_cat_eating_fish_has_the_notebooks_ids_and_a_vector_per_word(train, tmp_path):
+    """[11, 25, 38]: the notebook's table {1: 11, 2: 25, 3: 38} has no words; this vocabulary puts them at those ids."""
+    places = {11: "cat", 25: "eating", 38: "fish"}
+    words = [places.get(number, f"word{number}") for number in range(5, 45)]  # five special tokens come first
+    corpus = [" ".join([word] * (len(words) - rank)) for rank, word in enumerate(words)]  # the commonest comes first
+    trained = train(corpus, "wordlevel", min_frequency=1, vocab_size=45)
+    trained.save_pretrained(tmp_path)
+    for tokenizer in (trained, AutoTokenizer.from_pretrained(tmp_path)):
+        ids = tokenizer("cat eating fish", add_special_tokens=False).input_ids
+        assert ids == [11, 25, 38] and tokenizer.decode(ids) == "cat eating fish"
+    embeddings = MiniBertModel(MiniBertConfig(vocab_size=45, hidden_size=128, num_attention_heads=2)).eval().embeddings
+    vectors = embeddings(torch.tensor([ids]))
+    assert vectors.shape == (1, 3, 128)  # a vector per word
+    place, segment = embeddings.position_embeddings, embeddings.token_type_embeddings
+    tables = embeddings.word_embeddings.weight[ids] + place.weight[:3] + segment.weight[0]
+    assert_close(vectors[0], embeddings.norm(tables))
