@@ -1,4 +1,4 @@
-"""The page on history and claims: dates fit their papers, figures are those of committed runs, and nothing is copied."""
+"""The page on history and claims: dates fit their papers, figures are those of committed runs."""
 
 import json
 import re
@@ -38,14 +38,16 @@ def section(page, title):
 def test_every_date_is_the_month_of_its_paper_and_they_are_in_order(page):
     entries = re.findall(r"^- (\d{4})-(\d\d) (.*)$", section(page, "Timeline"), flags=re.MULTILINE)
     assert len(entries) > 15 and [entry[:2] for entry in entries] == sorted(entry[:2] for entry in entries)
-    papers = [(year, month, number) for year, month, text in entries for number in re.findall(r"abs/(\d{4}\.\d+)", text)]
+    papers = [
+        (year, month, number) for year, month, text in entries for number in re.findall(r"abs/(\d{4}\.\d+)", text)
+    ]
     assert len(papers) > 12
     for year, month, number in papers:
         assert number.startswith(year[2:] + month) and f"[{number}]" in page, number
     # The steps of the book's timeline.
     named = " ".join(text for _, _, text in entries)
-    for step in ("Sequence to sequence", "Bahdanau", "Luong", "Transformer", "BERT", "GPT-2", "GPT-3", "RoBERTa", "ALBERT",
-                 "T5", "ChatGPT", "GPT-4", "LLaMA", "PaLM", "images", "code"):  # fmt: skip
+    for step in ("Sequence to sequence", "Bahdanau", "Luong", "Transformer", "BERT", "GPT-2", "GPT-3", "RoBERTa",
+                 "ALBERT", "T5", "ChatGPT", "GPT-4", "LLaMA", "PaLM", "images", "code"):  # fmt: skip
         assert step in named, step
 
 
@@ -85,7 +87,12 @@ def test_transformers_is_for_pytorch_alone_as_the_page_says(page):
 @pytest.mark.lecture("S3-51")
 def test_what_is_missing_is_named_with_what_to_use(page, repository):
     text = section(page, "What is not here, and what to use")
-    for topic, use in (("RLHF", "TRL"), ("ChatGPT", "chat template"), ("Images", "image-text-to-text"), ("Lab 8", ".py")):
+    for topic, use in (
+        ("RLHF", "TRL"),
+        ("ChatGPT", "chat template"),
+        ("Images", "image-text-to-text"),
+        ("Lab 8", ".py"),
+    ):
         (entry,) = [part for part in text.split("\n- ") if topic in part]
         assert use in entry, topic
     assert "image-text-to-text" in SUPPORTED_TASKS and "text-generation" in SUPPORTED_TASKS

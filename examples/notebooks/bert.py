@@ -1,8 +1,8 @@
 # %% [markdown]
 # # BERT from scratch
 #
-# A masked language model learns twenty sentences in a few seconds: hide words, predict them from both sides. Lesson 10 is the same as a
-# script; `examples/pretrain_minibert.py` does it on real text.
+# A masked language model learns twenty sentences in a few seconds: hide words, predict them from both sides.
+# Lesson 10 is the same as a script; `examples/pretrain_minibert.py` does it on real text.
 
 # %%
 # %matplotlib inline
@@ -40,7 +40,8 @@ f"{len(tokenizer)} words, {model.num_parameters():,} parameters"
 # %% [markdown]
 # ## Masks
 #
-# 15 % of the words are to be predicted: of these 80 % become `[MASK]`, 10 % another word, 10 % stay. All other labels are -100.
+# 15 % of the words are to be predicted: of these 80 % become `[MASK]`, 10 % another word, 10 % stay. All other labels
+# are -100.
 
 # %%
 collate = DataCollatorForPretraining(tokenizer)
@@ -89,4 +90,5 @@ words, weights = attention_weights(model, tokenizer, "bisa ular kobra sangat ber
 attention_heat_map(weights[1, 0], words, title="layer 2, head 1")
 
 # %% [markdown]
-# **Try this:** `weights[0, 1]`. And compare the vector of *bisa* beside *ular* with that in *kucing bisa bermain* (lesson 10).
+# **Try this:** `weights[0, 1]`. And compare the vector of *bisa* beside *ular* with that in *kucing bisa bermain*
+# (lesson 10).

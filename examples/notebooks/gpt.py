@@ -21,10 +21,10 @@ stanzas = [
 ]
 special = {"pad_token": "[PAD]", "unk_token": "[UNK]", "bos_token": "[END]", "eos_token": "[END]"}
 tokenizer = train_tokenizer(
-    stanzas, kind="wordlevel", vocab_size=40, min_frequency=1, wrap="start", special_tokens=special, show_progress=False
+    stanzas, kind="wordlevel", vocab_size=30, min_frequency=1, wrap="start", special_tokens=special, show_progress=False
 )
 ids = tokenizer([f"{stanza} [END]" for stanza in stanzas], return_tensors="pt", padding=True)
-ids["input_ids"].shape
+print(ids["input_ids"].shape)
 
 # %% [markdown]
 # ## The causal mask
@@ -65,9 +65,11 @@ f"loss {loss.item():.3f}"
 # %%
 model.eval()
 prompt = tokenizer("hujan turun", return_tensors="pt")
-written = tokenizer.decode(model.generate(**prompt, max_length=14, do_sample=False)[0], skip_special_tokens=True)
+written = tokenizer.decode(
+    model.generate(**prompt, max_length=14, do_sample=False)[0], skip_special_tokens=True
+).strip()
 assert written == stanzas[0]
-written
+print(written)
 
 # %%
 torch.manual_seed(0)
@@ -80,3 +82,6 @@ tokenizer.decode(sampled[0], skip_special_tokens=True)
 # %%
 words, weights = attention_weights(model, tokenizer, stanzas[0])
 attention_heat_map(weights[1, 0], words, title="after training: layer 2, head 1")
+
+# %% [markdown]
+# **Try this:** `position_embedding_type="rotary"` in the configuration, and `weights[0, 1]` here.

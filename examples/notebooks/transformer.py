@@ -1,7 +1,8 @@
 # %% [markdown]
 # # A Transformer from scratch
 #
-# One sentence through one encoder layer, step by step, and the same numbers from this package. Lessons 02 to 09 explain each step.
+# One sentence through one encoder layer, step by step, and the same numbers from this package. Lessons 02 to
+# 09 explain each step.
 
 # %%
 # %matplotlib inline
@@ -19,15 +20,17 @@ length, size, heads = len(words), 16, 2
 # %% [markdown]
 # ## Words and positions become vectors
 #
-# Each word has a row in a table. A second table says at which position it stands, because attention alone ignores the order.
+# Each word has a row in a table. A second table says at which position it stands, because attention alone
+# ignores the order.
 
 # %%
 word_table, position_table = torch.randn(length, size), 0.3 * torch.randn(length, size)
 x = word_table + position_table  # (length, size)
-x.shape
+print(x.shape)
 
 # %% [markdown]
-# **Try this:** leave `position_table` out, and swap two words below: their rows of the result swap, and nothing else changes.
+# **Try this:** leave `position_table` out, and swap two words below: their rows of the result swap, and nothing
+# else changes.
 #
 # ## Queries, keys and values
 #
@@ -48,14 +51,14 @@ q, k, v = split(query), split(key), split(value)
 scores = q @ k.transpose(1, 2) / math.sqrt(size // heads)
 weights = scores.softmax(dim=-1)  # each row sums to 1
 mixed = (weights @ v).transpose(0, 1).reshape(length, size) @ w_output
-weights.sum(dim=-1)
+print(weights.sum(dim=-1))
 
 # %%
 attention_heat_map(weights[0], words, title="head 1: which word looks at which")
 
 # %% [markdown]
-# **Try this:** multiply `w_query` by 5. The weights become 0 and 1: the softmax saturates. Without the division by the root of the
-# head's size it does so much earlier (lesson 03).
+# **Try this:** multiply `w_query` by 5. The weights become 0 and 1: the softmax
+# saturates. Without the division by the root of the size of a head it does so much earlier (lesson 03).
 #
 # ## Residual connections, norms and the feed-forward network
 
@@ -69,7 +72,7 @@ def norm(features):
 w_up, w_down = torch.randn(size, 2 * size) / math.sqrt(size), torch.randn(2 * size, size) / math.sqrt(2 * size)
 after_attention = norm(x + mixed)
 layer_output = norm(after_attention + (after_attention @ w_up).relu() @ w_down)
-layer_output.shape
+print(layer_output.shape)
 
 # %% [markdown]
 # ## The same layer in this package
@@ -102,4 +105,5 @@ assert difference < 1e-5
 f"largest difference: {difference:.1e}"
 
 # %% [markdown]
-# **Try this:** set `norm_position="pre"` in the configuration. The numbers differ: the norm then stands before each step (lesson 08).
+# **Try this:** set `norm_position="pre"` in the configuration. The numbers differ: the norm then stands before each
+# step (lesson 08).

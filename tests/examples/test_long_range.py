@@ -58,7 +58,9 @@ def test_the_gradient_of_a_far_word_vanishes_in_the_lstm_and_not_in_attention(sc
 
 @pytest.mark.lecture("S3-02", "S3-04")
 def test_the_committed_run_shows_where_the_lstm_fails(committed):
-    own = {(row["net"], row["distance"]): row["accuracy"] for row in committed["rows"] if row["seen"][0] == row["seen"][1]}
+    own = {
+        (row["net"], row["distance"]): row["accuracy"] for row in committed["rows"] if row["seen"][0] == row["seen"][1]
+    }
     distances = sorted({distance for _, distance in own})
     assert distances[0] == 10 and distances[-1] == 1000
     for row in committed["rows"]:
