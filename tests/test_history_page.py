@@ -100,3 +100,23 @@ def test_what_is_missing_is_named_with_what_to_use(page, repository):
         assert (repository / path).exists(), path
     short = (repository / "docs" / "history_and_claims.id.md").read_text(encoding="utf-8")
     assert all(word in short for word in ("RLHF", "TRL", "chat template", "Lab 8", "PyTorch", "2014"))
+
+
+@pytest.mark.lecture("S3-02", "S3-04")
+def test_the_tables_of_the_lstm_are_those_of_the_committed_runs(page, repository):
+    text, results = section(page, "An LSTM beside attention"), repository / "examples" / "results"
+    report = json.loads((results / "long_range" / "long_range.json").read_text(encoding="utf-8"))
+    for line in re.findall(r"^\| (?:LSTM|attention), trained on .*$", text, flags=re.MULTILINE):
+        name, *shown = [cell.strip() for cell in line.strip("|").split("|")]
+        short = name.endswith("10 to 100")
+        rows = [
+            row for row in report["rows"] if name.lower().startswith(row["net"]) and (row["seen"] == [10, 100]) == short
+        ]
+        assert shown == [f"{100 * mean(row['accuracy']):.1f}" for row in rows] and len(rows) == 5, name
+    speeds = json.loads((results / "throughput_by_length" / "recurrence.json").read_text(encoding="utf-8"))
+    for net in ("LSTM", "encoder"):
+        (line,) = re.findall(rf"^\| {net} \|(.*)\|$", text, flags=re.MULTILINE)
+        expected = [f"{values[net]['per_second'] / 1000:.1f}" for values in speeds["lengths"].values()]
+        assert [cell.strip() for cell in line.split("|")] == expected
+    sizes = list(speeds["parameters"].values())
+    assert abs(sizes[0] - sizes[1]) < 0.01 * sizes[1]  # equal parameters
