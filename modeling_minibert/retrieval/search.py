@@ -165,14 +165,16 @@ def tour(arguments: argparse.Namespace) -> dict:
     return measure(engine, "test", arguments.depth)
 
 
+COMMANDS: dict[str, Callable] = {"index": index, "ask": ask, "evaluate": evaluate, "tour": tour}
+
+
 def parser() -> OneLineParser:
     """Build the parser of the command and its subcommands."""
     formatter = argparse.RawDescriptionHelpFormatter
-    whole = OneLineParser(prog="search", description=__doc__, formatter_class=formatter)
+    whole = OneLineParser(description=__doc__, formatter_class=formatter)
     commands = whole.add_subparsers(dest="command", parser_class=OneLineParser, metavar="COMMAND")
     whole.commands = commands.choices
-    made: dict[str, Callable] = {"index": index, "ask": ask, "evaluate": evaluate, "tour": tour}
-    for name, action in made.items():
+    for name, action in COMMANDS.items():
         command = commands.add_parser(name, help=(action.__doc__ or "").split(".")[0].lower())
         command.set_defaults(action=action)
         _add_arguments(command, name)
@@ -213,8 +215,10 @@ def _add_arguments(command: argparse.ArgumentParser, name: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> object:
-    """Run the command with these arguments, or with those of the command line."""
+    """Run the command with these arguments, or with those of the command line; a folder alone is evaluated."""
     words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0] not in COMMANDS and Path(words[0]).exists():
+        words = ["evaluate", *words]
     options = parser().parse_args(words or ["tour"])
     if not hasattr(options, "action"):
         parser().error("name a command: index, ask, evaluate or tour")
