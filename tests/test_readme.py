@@ -49,11 +49,13 @@ def test_every_script_and_module_that_a_command_names_is_there(readme, repositor
 SCRIPTS = {
     "finetune_classifier": ("ModelArguments", "DataArguments", "UnfreezingArguments", "ClassifierTrainingArguments"),
     "finetune_qa": ("ModelArguments", "DataArguments", "QuestionTrainingArguments"),
+    "finetune_ner": ("ModelArguments", "DataArguments", "TaggerTrainingArguments"),
     "pretrain_minibert": ("ModelArguments", "DataArguments", "PretrainingArguments"),
     "train_ranker": ("RankerArguments", "CollectionArguments", "RankerTrainingArguments"),
     "train_seq2seq": ("ModelArguments", "DataArguments", "TranslationTrainingArguments"),
 }
 OTHER_RECIPES = {
+    "wnut_17_minilm": "finetune_ner",
     "squad_lecture": "finetune_qa",
     "squad_minilm": "finetune_qa",
     "cranfield_ranker": "train_ranker",
@@ -71,10 +73,10 @@ def test_every_flag_of_the_commands_and_recipes_exists(name, readme, repository,
     known = {option for action in parser._actions for option in action.option_strings} | {"--recipe"}
     pages = readme + (repository / "examples" / "README.md").read_text(encoding="utf-8")
     texts = [text.partition(f"{name}.py")[2] for text in commands(pages) if f"{name}.py" in text]
-    assert texts
     for recipe in (repository / "examples" / "recipes").glob("*.args"):  # most are of the classifier
         if OTHER_RECIPES.get(recipe.stem, "finetune_classifier") == name:
             texts.append(recipe.read_text(encoding="utf-8"))
+    assert texts
     for text in texts:
         flags = {word.partition("=")[0] for word in text.split() if word.startswith("--")}
         assert flags <= known, flags - known
