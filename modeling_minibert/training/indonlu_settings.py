@@ -44,7 +44,9 @@ class TaskSettings:
 
 
 _MEAN = f"{TEXTS},classifier_pooling=mean,type_vocab_size=0"
-_MAX = f"{_MEAN},classifier_pooling=max,word_dropout_prob=0.2"  # the last of two values counts
+_MAX = f"{_MEAN},{ROTARY},classifier_pooling=max,word_dropout_prob=0.2"  # the last of two values counts
+# Two layers compare the question with the passage.
+_TWO_TEXTS = f"{WORDS},num_hidden_layers=2,hidden_dropout_prob=0.2,type_vocab_size=4"
 _CASED = "vocab_size=4000,lowercase=false,min_frequency=1"
 SCRATCH = {
     "emot": TaskSettings(10, overrides=_MEAN),
@@ -58,7 +60,7 @@ SCRATCH = {
     "keps": TaskSettings(20, overrides=WORDS),
     "nergrit": TaskSettings(20, overrides=WORDS, tokenizer_options=_CASED),
     "nerp": TaskSettings(8, overrides=WORDS),
-    "facqa": TaskSettings(8, overrides=f"{WORDS},type_vocab_size=4", tokenizer_options=_CASED, exact_match=True),
+    "facqa": TaskSettings(14, overrides=_TWO_TEXTS, tokenizer_options=_CASED, exact_match=True),
 }
 FINETUNE = {name: TaskSettings(10, 4e-5, 16, 0.01, overrides="") for name in TASKS_OF_INDONLU}
 
