@@ -86,8 +86,8 @@ class TaggerTrainingArguments(base.FineTuningRunArguments, AnyDeviceArguments):
     per_device_train_batch_size: int = 16
     logging_steps: float = 0.1
     load_best_model_at_end: bool = HfArg(default=True, help="end with the best epoch, not the last")
-    metric_for_best_model: str | None = HfArg(
-        default=None, help="the validation score that chooses the best epoch; none: f1 of entities, macro_f1 of others"
+    metric_for_best_model: str = HfArg(
+        default="f1", help="the validation score that chooses the best epoch; plain tags have macro_f1 for f1"
     )
     early_stopping_patience: int = HfArg(default=5, help="stop after this many epochs without a better one")
 
@@ -193,8 +193,8 @@ def encode(args: DataArguments, splits, labels, scheme, tokenizer, model, max_le
 def build_trainer(model, tokenizer, encoded: dict[str, Tagging], args: TaggerTrainingArguments) -> Trainer:
     """Build a `Trainer` that scores words, not pieces, after every epoch."""
     validation = encoded["validation"]
-    if args.metric_for_best_model is None:
-        args.metric_for_best_model = "macro_f1" if validation.scheme == "plain" else "f1"
+    if validation.scheme == "plain" and args.metric_for_best_model == "f1":
+        args.metric_for_best_model = "macro_f1"
 
     def score(output) -> dict[str, float]:
         scores = validation.score(validation.tags(output.predictions))
