@@ -81,6 +81,7 @@ CALLS = {
     },
     "feature-extraction": SEVERAL
     | {
+        "batches": lambda pipe: pipe([ONE, ONE, ONE], batch_size=2),  # the vectors of pads mean nothing
         "tensors": lambda pipe: pipe(ONE, return_tensors=True),
         "cut": lambda pipe: pipe(LONG, tokenize_kwargs={"truncation": True, "max_length": 9}),
     },
