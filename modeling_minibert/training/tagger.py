@@ -40,7 +40,10 @@ from .output_folder import check_output_folder, last_checkpoint
 from .trainers import longest_first
 from .training_curves import plot_training_curve
 
-FROM_SCRATCH = "word_dropout_prob=0.1"
+FROM_SCRATCH = (
+    "num_attention_heads=4,intermediate_size=256,position_embedding_type=rotary,rotary_base=100,"
+    "hidden_dropout_prob=0.2,attention_probs_dropout_prob=0,word_dropout_prob=0.3"
+)
 
 
 @dataclass
@@ -49,7 +52,8 @@ class ModelArguments(base.CheckpointArguments):
 
     config_overrides: str | None = base.overrides_argument(FROM_SCRATCH)
     tokenizer_name: str | None = base.tokenizer_argument()
-    tokenizer_options: str = "kind=wordpiece,vocab_size=4000,min_frequency=1,lowercase=false"
+    # Few pieces: names that train does not have share theirs with those that it has.
+    tokenizer_options: str = "kind=wordpiece,vocab_size=1200,min_frequency=1,lowercase=false"
     implementation: str | None = HfArg(
         default=None,
         help="mini: train a BERT or GPT checkpoint as our class, packed; stock: as the class of transformers; none: as "
