@@ -40,7 +40,7 @@ from .output_folder import check_output_folder, last_checkpoint
 from .trainers import longest_first
 from .training_curves import plot_training_curve
 
-# Rotary positions let a small net learn neighbours from few sentences; word dropout lets it learn names by their context.
+# Rotary positions let a small net learn neighbours from few sentences; word dropout makes it look at the context.
 FROM_SCRATCH = "position_embedding_type=rotary,rotary_base=100,initializer_range=0.08,word_dropout_prob=0.2"
 
 
