@@ -40,10 +40,8 @@ from .output_folder import check_output_folder, last_checkpoint
 from .trainers import longest_first
 from .training_curves import plot_training_curve
 
-FROM_SCRATCH = (
-    "num_attention_heads=4,intermediate_size=256,position_embedding_type=rotary,rotary_base=100,"
-    "hidden_dropout_prob=0.2,attention_probs_dropout_prob=0,word_dropout_prob=0.3"
-)
+# Rotary positions let a small net learn neighbours from few sentences; word dropout makes it look at the context.
+FROM_SCRATCH = "position_embedding_type=rotary,rotary_base=100,initializer_range=0.08,word_dropout_prob=0.2"
 
 
 @dataclass
@@ -52,8 +50,8 @@ class ModelArguments(base.CheckpointArguments):
 
     config_overrides: str | None = base.overrides_argument(FROM_SCRATCH)
     tokenizer_name: str | None = base.tokenizer_argument()
-    # Few pieces: names that train does not have share theirs with those that it has.
-    tokenizer_options: str = "kind=wordpiece,vocab_size=1200,min_frequency=1,lowercase=false"
+    # A small vocabulary: the pieces of unknown names are then known, and upper case tells names.
+    tokenizer_options: str = "kind=wordpiece,vocab_size=1000,min_frequency=1,lowercase=false"
     implementation: str | None = HfArg(
         default=None,
         help="mini: train a BERT or GPT checkpoint as our class, packed; stock: as the class of transformers; none: as "
@@ -86,7 +84,7 @@ class TaggerTrainingArguments(base.FineTuningRunArguments, AnyDeviceArguments):
     """Training arguments with the defaults of this command."""
 
     output_dir: str = "out/tagger"
-    learning_rate: float | None = HfArg(default=None, help="none: 1e-3 from scratch, 5e-5 otherwise")
+    learning_rate: float | None = HfArg(default=None, help="none: 2e-3 from scratch, 5e-5 otherwise")
     per_device_train_batch_size: int = 16
     logging_steps: float = 0.1
     load_best_model_at_end: bool = HfArg(default=True, help="end with the best epoch, not the last")
@@ -102,7 +100,9 @@ def parse_arguments(
     """Read the command line and the file of --recipe, and fill in the defaults that depend on the start."""
     classes = ModelArguments, DataArguments, TaggerTrainingArguments
     model_args, data_args, args = base.parse_with_recipe(classes, arguments)
-    args.fill_in(model_args.model_name_or_path is None, learning_rate=5e-5)
+    if args.learning_rate is None:
+        args.learning_rate = 2e-3 if model_args.model_name_or_path is None else 5e-5
+    args.fill_in(model_args.model_name_or_path is None, args.learning_rate)
     if args.train_sampling_strategy == "group_by_length":
         raise ValueError(
             "--train_sampling_strategy group_by_length shuffles the scored rows too; leave it out: our models compute "
