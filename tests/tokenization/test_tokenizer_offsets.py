@@ -55,7 +55,7 @@ ENTITIES = {"Budi Santoso": "PER", "Siti": "PER", "Jakarta Selatan": "LOC", "Bog
 @pytest.mark.parametrize("strategy", ["none", "simple", "first", "average", "max"])
 @pytest.mark.parametrize("kind", KINDS[:4])
 def test_the_pipeline_finds_whole_entities(tokenizers, kind, strategy, recwarn):
-    # The pipeline of our models reads words and marks with one space between them; the labels below must meet its pieces.
+    # The pipeline of our models reads words and marks with one space between them, and the labels must meet its pieces.
     tokenizer, text = tokenizers[kind], TEXT.replace("  ", " ")
     if kind != "wordpiece":
         text = text.replace(",", " ,").replace(".", " .").replace("(", "( ").replace(")", " )")
