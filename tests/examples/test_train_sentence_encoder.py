@@ -147,7 +147,7 @@ def test_a_checkpoint_is_trained_further_and_its_settings_stay(train, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--word_vectors", "--model_name_or_path", "out/x"], "--word_vectors would replace the word vectors"),
+        (["--word_vectors", "--model_name_or_path", "someone/words"], "--word_vectors would replace the word vectors"),
         (["--objective", "mlm"], "invalid choice: 'mlm'"),
     ],
 )
