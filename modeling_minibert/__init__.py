@@ -44,6 +44,7 @@ from .modeling_miniseq2seq import (
 from .pipeline_question_answering import QuestionAnsweringPipeline
 from .pipeline_summarization import SummarizationPipeline
 from .pipeline_text2text_generation import Text2TextGenerationPipeline
+from .pipeline_token_classification import WordTokenClassificationPipeline
 from .pipeline_translation import TranslationPipeline
 from .pipelines import WindowedTextClassificationPipeline, register_pipelines
 from .transformers_internals import name_causal_lm
@@ -78,6 +79,7 @@ __all__ = [
     "Text2TextGenerationPipeline",
     "TranslationPipeline",
     "WindowedTextClassificationPipeline",
+    "WordTokenClassificationPipeline",
     "scaled_dot_product_attention",
 ]
 

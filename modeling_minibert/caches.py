@@ -10,7 +10,7 @@ import torch
 from transformers import DynamicCache, EncoderDecoderCache
 from transformers.cache_utils import DynamicLayer
 
-from .transformers_internals import register_cache_layer
+from .transformers_internals import is_shared, register_cache_layer
 
 ROOM = 64  # tokens, or half as many again as there are, whichever is more
 
@@ -119,7 +119,7 @@ def _select_rows(held, room, spare, rows) -> tuple[torch.Tensor, torch.Tensor | 
     fits = _is_part(held, room) and len(rows) == len(room)  # contrastive search takes more rows, then fewer
     if not fits or room.is_inference() != torch.is_inference_mode_enabled():
         return held.index_select(0, rows), None, None
-    if spare is None or spare.shape != room.shape:
+    if spare is None or spare.shape != room.shape or is_shared(spare):
         spare = torch.empty_like(room)
     selected = spare[:, :, : held.shape[-2]]
     torch.index_select(held, 0, rows, out=selected)

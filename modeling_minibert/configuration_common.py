@@ -50,7 +50,9 @@ class CommonConfig:
         # Pipelines saved with a model run code from its folder, which needs trust_remote_code=True; registered ones
         # do not.
         saved = {
-            task: entry for task, entry in kwargs.pop("custom_pipelines", {}).items() if not is_registered_task(task)
+            task: entry
+            for task, entry in kwargs.pop("custom_pipelines", {}).items()
+            if not is_registered_task(task, entry["impl"].rpartition(".")[2])
         }
         if saved:
             kwargs["custom_pipelines"] = saved

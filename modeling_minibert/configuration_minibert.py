@@ -11,7 +11,7 @@ from .configuration_common import NORM_POSITIONS, SIZES, CommonConfig, shape
 from .feed_forward import ACTIVATIONS
 from .normalization import NORMS
 
-POSITION_EMBEDDING_TYPES = ("learned", "sinusoidal", "none")
+POSITION_EMBEDDING_TYPES = ("learned", "sinusoidal", "rotary", "none")
 CLASSIFIER_POOLINGS = ("cls", "mean", "max", "attention")
 
 # Everything that Auto* may be asked for, so that any saved head also opens as any other class of the family.
@@ -74,7 +74,9 @@ class MiniBertConfig(CommonConfig, PreTrainedConfig):
         norm_position: "post", after each residual sum, as in BERT; or "pre", before each sub-layer, with one more
             norm at the end (trains without warm-up).
         norm_type: "layernorm" or "rmsnorm".
-        position_embedding_type: "learned", "sinusoidal" or "none".
+        position_embedding_type: "learned", "sinusoidal", "rotary" (only the distance of two tokens counts; learns order
+            from less text) or "none".
+        rotary_base: the slowest of the rotations takes about 2π · base positions.
         scale_embedding: multiply word vectors by √hidden_size (Vaswani et al. 2017, section 3.4).
         embedding_norm: normalize the sum of the embeddings, as BERT does.
         embedding_dropout_prob: dropout after the embeddings; `hidden_dropout_prob` where None.
@@ -118,6 +120,7 @@ class MiniBertConfig(CommonConfig, PreTrainedConfig):
     norm_position: str = "post"
     norm_type: str = "layernorm"
     position_embedding_type: str = "learned"
+    rotary_base: float | int = 10_000.0
     scale_embedding: bool = False
     embedding_norm: bool = True
     embedding_dropout_prob: float | int | None = None
@@ -147,5 +150,9 @@ class MiniBertConfig(CommonConfig, PreTrainedConfig):
             "classifier_dropout",
         )
         self.check_token_ids("pad_token_id", "mask_token_id")
+        if self.position_embedding_type == "rotary" and self.attention_head_size % 2:
+            raise ValueError(
+                f"rotary positions turn pairs of features, but a head has {self.attention_head_size}; make it even"
+            )
         if self.word_dropout_prob and self.mask_token_id is None:
             raise ValueError(f"word_dropout_prob ({self.word_dropout_prob}) needs mask_token_id, which is None")

@@ -164,5 +164,14 @@ class MiniGPTConfig(CommonConfig, PreTrainedConfig):
         mixer = MIXERS.get(self.token_mixer)
         return [mixer.layer_type if mixer else "full_attention"] * self.num_hidden_layers
 
+    @layer_types.setter
+    def layer_types(self, types: list[str]) -> None:
+        """Accept the types that follow from `token_mixer`: tools that drop layers set what they read."""
+        if list(types) != self.layer_types:
+            raise ValueError(
+                f"layer_types is {list(types)}, but token_mixer={self.token_mixer!r} and num_hidden_layers="
+                f"{self.num_hidden_layers} need {self.layer_types}; change those instead"
+            )
+
     def validate_layer_type(self) -> None:
         """Hook: accept the types of our token mixers, which transformers does not know."""

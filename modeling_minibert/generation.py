@@ -14,8 +14,10 @@ class MiniGenerationMixin(GenerateHooks):
     """`generate` with validated settings, for the decoders of all families."""
 
     def check_generation_config(self, generation_config: GenerationConfig) -> None:
-        """Validate beams, top_p and temperature; see `check_generation`."""
+        """Validate beams, top_p, temperature, and that what is drafted can be taken back."""
         check_generation(generation_config)
+        if getattr(generation_config, "is_assistant", False):  # a stock model calls it, without the hooks of ours
+            self.check_assistant(None)
 
     def check_assistant(self, assistant_model: PreTrainedModel | None) -> None:
         """Raise a ValueError for a draft that is to be taken back out of a running state."""

@@ -83,10 +83,21 @@ class Classifier(nn.Module):
         self.output = nn.Linear(width or config.hidden_size, num_labels)
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        self._check_adapters()
         hidden_states = self.dropout(hidden_states)
         if self.dense is not None:
             hidden_states = self.dropout(self.activation(self.dense(hidden_states)))
         return self.output(hidden_states)
+
+    def _check_adapters(self) -> None:
+        """Raise a ValueError if PEFT trains this head whole and adapters inside, which it could save but not load."""
+        for layer in (self.dense, self.output):
+            adapted = getattr(layer, "base_layer", None)
+            if adapted is not None and adapted.weight.requires_grad:
+                raise ValueError(
+                    "the classifier is trained whole, and target_modules name layers inside of it: PEFT could not "
+                    "load them again; give modules_to_save=['classifier'] to the adapter's configuration"
+                )
 
 
 class MaskedLanguageModelHead(nn.Module):

@@ -9,6 +9,8 @@ Transformers (arXiv 2312.06635).
 import torch
 from torch.nn import functional as F
 
+from .transformers_internals import records_any_length
+
 CHUNK_SIZE = 16  # a larger chunk means fewer steps in Python and more memory: (chunk, chunk) factors for every feature
 
 
@@ -30,7 +32,8 @@ def gated_linear_attention(
 
         o_t √D = S₀ᵀ (q_t ∘ exp(b_t)) + Σ_{s ≤ t} (Σ_d q_td k_sd exp(b_td - b_sd)) v_s
 
-    No exponent is ever positive. With chunk_size 1 this is the recurrence itself.
+    No exponent is ever positive. With chunk_size 1 this is the recurrence itself. An exporter records one chunk, whose
+    memory grows with L².
 
     Args:
         query, key, value: (B, H, L, D).
@@ -42,12 +45,16 @@ def gated_linear_attention(
         o, (B, H, L, D), and the last state.
     """
     length, head_dim = query.shape[2:]
-    chunk = min(chunk_size, length)
-    # Empty tokens fill up the last chunk: with key 0 and log gate 0 they leave the state as it is.
-    query, key, value, log_gate = (
-        F.pad(tensor, (0, 0, 0, -length % chunk)).unflatten(2, (-1, chunk))
-        for tensor in (query * head_dim**-0.5, key, value, log_gate)
-    )  # (B, H, chunks, chunk, D)
+    parts = (query * head_dim**-0.5, key, value, log_gate)
+    if records_any_length(length):
+        chunk = length
+        query, key, value, log_gate = (tensor[:, :, None] for tensor in parts)  # (B, H, 1, L, D)
+    else:
+        # Empty tokens fill up the last chunk: with key 0 and log gate 0 they leave the state as it is.
+        chunk = min(chunk_size, length)
+        query, key, value, log_gate = (
+            F.pad(tensor, (0, 0, 0, -length % chunk)).unflatten(2, (-1, chunk)) for tensor in parts
+        )  # (B, H, chunks, chunk, D)
     decay = log_gate.cumsum(dim=-2)  # b
     last = decay[..., -1:, :]
 

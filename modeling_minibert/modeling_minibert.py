@@ -31,7 +31,7 @@ from transformers.utils.generic import can_return_tuple
 from .attention import MultiHeadAttention
 from .batch import Batch, refuse_cross_attention
 from .configuration_minibert import MiniBertConfig
-from .embeddings import Embeddings, SinusoidalPositions, sinusoidal_positions
+from .embeddings import Embeddings, SinusoidalPositions, rotary_angles, sinusoidal_positions
 from .feed_forward import FeedForward
 from .heads import Classifier, MaskedLanguageModelHead, Pooler, merge_sequences, score_vocabulary
 from .losses import (
@@ -49,6 +49,7 @@ from .packed_attention import PACKED
 from .packing import find_packing
 from .pipeline_common import SavedWithPipelines
 from .pipeline_question_answering import QuestionAnsweringPipeline
+from .pipeline_token_classification import WordTokenClassificationPipeline
 from .transformers_internals import forget_key_mapping, register_with_peft
 
 
@@ -180,7 +181,11 @@ class MiniBertModel(MiniBertPreTrainedModel):
         hidden_states = batch.embed(self.embeddings)
         how = (batch.implementation, batch.packing, batch.cache)
         mask = prepare_attention_mask(self.config, hidden_states, attention_mask, *how)
-        kwargs |= {**batch.layer_arguments, "past_key_values": batch.cache}
+        kwargs |= {
+            **batch.layer_arguments,
+            "past_key_values": batch.cache,
+            "rotary": self._rotary_angles(batch, hidden_states),
+        }
         for layer in self.layers:
             hidden_states = batch.record(states=hidden_states)
             hidden_states, weights = layer(hidden_states, mask, **kwargs)
@@ -201,6 +206,14 @@ class MiniBertModel(MiniBertPreTrainedModel):
             return batch.packing.position_ids(given.shape[1])
         self.embeddings.check_length(given.shape[1])
         return batch.packing.remove_pads(torch.arange(given.shape[1], device=given.device)[None])
+
+    def _rotary_angles(self, batch: Batch, hidden_states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor] | None:
+        if self.config.position_embedding_type != "rotary":
+            return None
+        position_ids = batch.inputs["position_ids"]
+        if position_ids is None:
+            position_ids = torch.arange(hidden_states.shape[1], device=hidden_states.device)[None]
+        return rotary_angles(position_ids, self.config.attention_head_size, self.config.rotary_base)
 
     def _pool(self, hidden_states: torch.Tensor, batch: Batch) -> torch.Tensor:
         packing, mask = batch.packing, batch.attention_mask
@@ -342,11 +355,11 @@ class MiniBertForMaskedLM(_WithVocabularyLogits):
 
 
 class _LabelledModel(MiniBertPreTrainedModel):
-    """An encoder with a classification head; subclasses define `score` and, where it differs, `loss`."""
+    """An encoder with a classification head; subclasses define `head_logits` and, where it differs, `loss`."""
 
     output_class: type[ModelOutput]
 
-    def score(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
+    def head_logits(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
         """The logits for the outputs of the encoder."""
         raise NotImplementedError
 
@@ -368,7 +381,7 @@ class _LabelledModel(MiniBertPreTrainedModel):
         num_items_in_batch: torch.Tensor | int | None = None,
         past_key_values: Cache | None = None,
         **kwargs,
-    ) -> ModelOutput:
+    ) -> SequenceClassifierOutput | NextSentencePredictorOutput | TokenClassifierOutput:
         """Encode and score: `logits` and `labels` have the shapes that the class names.
 
         Args:
@@ -379,7 +392,7 @@ class _LabelledModel(MiniBertPreTrainedModel):
         """
         inputs = (input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
         outputs = self.minibert(*inputs, past_key_values=past_key_values, return_dict=True, **kwargs)
-        logits = self.score(outputs)
+        logits = self.head_logits(outputs)
         loss = self.loss(logits, labels, num_items_in_batch) if labels is not None else None
         return self.output_class(
             loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
@@ -397,7 +410,7 @@ class MiniBertForNextSentencePrediction(_LabelledModel):
         self.nsp_head = nn.Linear(config.hidden_size, 2)
         self.post_init()
 
-    def score(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
+    def head_logits(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
         """(B, 2)."""
         return self.nsp_head(outputs.pooler_output)
 
@@ -419,7 +432,7 @@ class MiniBertForSequenceClassification(_LabelledModel):
         self.classifier = Classifier(config, config.num_labels)
         self.post_init()
 
-    def score(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
+    def head_logits(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
         """(B, C)."""
         return self.classifier(outputs.pooler_output)
 
@@ -428,10 +441,11 @@ class MiniBertForSequenceClassification(_LabelledModel):
         return sequence_classification_loss(logits, labels, problem_type(self.config, labels), num_items_in_batch)
 
 
-class MiniBertForTokenClassification(_LabelledModel):
+class MiniBertForTokenClassification(SavedWithPipelines, _LabelledModel):
     """Classify every token: logits (B, L, C), labels (B, L) with -100 where none is asked; `pipeline("ner")`."""
 
     output_class = TokenClassifierOutput
+    pipeline_classes = (WordTokenClassificationPipeline,)
 
     def __init__(self, config: MiniBertConfig):
         super().__init__(config)
@@ -440,7 +454,7 @@ class MiniBertForTokenClassification(_LabelledModel):
         self.classifier = Classifier(config, config.num_labels)
         self.post_init()
 
-    def score(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
+    def head_logits(self, outputs: BaseModelOutputWithPooling) -> torch.Tensor:
         """(B, L, C)."""
         return self.classifier(outputs.last_hidden_state)
 

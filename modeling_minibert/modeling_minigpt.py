@@ -39,6 +39,8 @@ from .heads import Classifier, last_tokens, merge_sequences, score_vocabulary
 from .losses import check_labels, cross_entropy, next_token_labels, problem_type, sequence_classification_loss
 from .normalization import build_norm
 from .packing import find_packing
+from .pipeline_common import SavedWithPipelines
+from .pipeline_token_classification import WordTokenClassificationPipeline
 from .token_mixers import build_token_mixer, prepare_decoder_mask
 from .transformers_internals import CACHE_NAME, register_with_peft
 
@@ -367,8 +369,10 @@ class MiniGPTForSequenceClassification(MiniGPTPreTrainedModel):
         return last_tokens(hidden_states, input_ids, attention_mask, self.config.pad_token_id)
 
 
-class MiniGPTForTokenClassification(MiniGPTPreTrainedModel):
+class MiniGPTForTokenClassification(SavedWithPipelines, MiniGPTPreTrainedModel):
     """Classify every token by what came before it: `pipeline("ner")`."""
+
+    pipeline_classes = (WordTokenClassificationPipeline,)
 
     def __init__(self, config: MiniGPTConfig):
         super().__init__(config)

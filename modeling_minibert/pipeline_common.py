@@ -22,7 +22,11 @@ class SavedWithPipelines:
 
     def save_pretrained(self, save_directory: str | PathLike, **kwargs):
         """Save weights, configuration and code, and name the pipelines in the configuration."""
-        own = {pipeline_class.default_task: _entry(pipeline_class) for pipeline_class in self.pipeline_classes}
+        own = {
+            task: _entry(pipeline_class)
+            for pipeline_class in self.pipeline_classes
+            for task in (pipeline_class.default_task, *pipeline_class.aliases)
+        }
         with _pipelines_of_the_folder(self.config) as named:
             self.config.custom_pipelines = named | own
             return super().save_pretrained(save_directory, **kwargs)
@@ -36,12 +40,13 @@ class SavedPipeline:
     """
 
     default_task = ""
+    aliases: tuple[str, ...] = ()  # other names of the task
     auto_model = None
 
     def save_pretrained(self, save_directory: str | PathLike, **kwargs):
         """Save model, tokenizer and the code of the pipeline, under its default task and its current one."""
         # `register_pipeline` keeps only the last name of a class.
-        set_saved_tasks(self, {self.default_task, self.task or self.default_task}, self.auto_model)
+        set_saved_tasks(self, {self.default_task, self.task or self.default_task, *self.aliases}, self.auto_model)
         with _pipelines_of_the_folder(self.model.config):
             return super().save_pretrained(save_directory, **kwargs)
 

@@ -274,8 +274,10 @@ class MiniSeq2SeqDecoder(_Stack):
                 training with checkpoints.
 
         Raises:
-            ValueError: no tokens, more than there are positions, or an id out of range.
+            ValueError: no source, no tokens, more than there are positions, or an id out of range.
         """
+        if encoder_hidden_states is None:
+            raise ValueError("the decoder attends to a source; give encoder_hidden_states, which the encoder returns")
         cache = self._cache(kwargs.pop("cache", past_key_values), use_cache)
         inputs = {"input_ids": input_ids, "position_ids": None, "inputs_embeds": inputs_embeds}
         source, source_mask = share_source(cache, encoder_hidden_states, encoder_attention_mask)

@@ -28,7 +28,7 @@ from .linear_attention import gated_linear_attention
 from .masks import prepare_causal_mask
 from .normalization import NORMS
 from .packing import Packing
-from .transformers_internals import can_read
+from .transformers_internals import can_read, records_any_length
 
 # A larger block means fewer steps in Python and more memory: (block, block) weights are held for every feature.
 AFT_BLOCK = 32
@@ -51,7 +51,7 @@ def aft_simple(key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, to
         y_t = Σ_{s ≤ t} exp(k_s) ∘ v_s / Σ_{s ≤ t} exp(k_s)          Zhai et al. 2021, section 3.2
 
     Neighbours are joined into pairs, the averages over the pairs are found in the same way, and from those the ones
-    in between: about 2 L joins in 2 log₂ L steps.
+    in between: about 2 L joins in 2 log₂ L steps. An exporter records all pairs of tokens instead.
 
     Args:
         key, value: (B, L, W).
@@ -60,6 +60,8 @@ def aft_simple(key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, to
         log Σ_{s ≤ t} exp(k_s) and y, each (B, L, W).
     """
     length = key.shape[1]
+    if records_any_length(length):
+        return _average_within_block(key, value, key.new_zeros(1, length, length))
     if length == 1:
         return key, value
     pairs = join_averages(key[:, : length - 1 : 2], value[:, : length - 1 : 2], key[:, 1::2], value[:, 1::2])
@@ -80,7 +82,7 @@ def aft_full(key: torch.Tensor, value: torch.Tensor, position_bias: torch.Tensor
 
     For the keys before a block of queries this is a product of two matrices, exp(w) · (exp(k) ∘ v), with the largest
     w and k taken out. Within the block, where the largest key may be one that a query must not see, it is computed
-    for each pair; the two averages are then joined.
+    for each pair; the two averages are then joined. An exporter records a single block.
 
     Args:
         key, value: (B, S, W).
@@ -90,9 +92,10 @@ def aft_full(key: torch.Tensor, value: torch.Tensor, position_bias: torch.Tensor
         y, (B, L, W).
     """
     length, past = position_bias.shape[1], key.shape[1] - position_bias.shape[1]
-    blocks = []
-    for start in range(0, length, AFT_BLOCK):
-        bias = position_bias[:, start : start + AFT_BLOCK]
+    one_block, blocks = records_any_length(length), []
+    block = length if one_block else AFT_BLOCK
+    for start in [0] if one_block else range(0, length, block):
+        bias = position_bias[:, start : start + block]
         size, earlier = bias.shape[1], past + start
         own = slice(earlier, earlier + size)
         joined = _average_within_block(key[:, own], value[:, own], bias[:, :, own])

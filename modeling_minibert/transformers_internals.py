@@ -20,6 +20,7 @@
 | `TrainingArguments._n_gpu` | `DataParallel` is switched off by this field only | 3.2 |
 | `torch._C._are_functorch_transforms_active`, `forward_ad._current_level` | torch.func needs plain operations | 2.0 |
 | `Module._forward_hooks` and the like | a short cut past a module must not skip its hooks | 1.0 |
+| `torch._C._storage_Use_Count` | a buffer may be written to again only where nobody kept a view of it | 2.1 |
 | `torch._softmax_backward_data` | the derivative of softmax from its result, without computing it again | 1.0 |
 """
 
@@ -40,13 +41,16 @@ _GENERATE_NAMES = inspect.signature(GenerationMixin.prepare_inputs_for_generatio
 CACHE_NAME = "cache" if "cache" in _GENERATE_NAMES else "past_key_values"
 
 
-def is_registered_task(task: str) -> bool:
-    """Whether `pipeline` knows a task."""
+def is_registered_task(task: str, class_name: str | None = None) -> bool:
+    """Whether `pipeline` knows a task, and runs a class of this name, or one derived from it, for it (None: any)."""
     try:
-        PIPELINE_REGISTRY.check_task(task)
+        _, entry, _ = PIPELINE_REGISTRY.check_task(task)
     except KeyError:
         return False
-    return True
+    registered = entry["impl"]  # transformers names its own classes by their path, where it has not loaded them
+    is_path = isinstance(registered, str)
+    names = [registered.rpartition(".")[2]] if is_path else [base.__name__ for base in registered.__mro__]
+    return class_name is None or class_name in names
 
 
 def allow_removed_task(task: str) -> None:
@@ -145,6 +149,17 @@ def can_read(tensor: torch.Tensor) -> bool:
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
         return False
     return tensor.device.type == "cpu" and not transforms_active()
+
+
+def is_shared(tensor: torch.Tensor) -> bool:
+    """Whether another tensor reads the memory of this one."""
+    storage = tensor.untyped_storage()
+    return torch._C._storage_Use_Count(storage._cdata) > 2  # the tensor and `storage`
+
+
+def records_any_length(length) -> bool:
+    """Whether a program for texts of any length is recorded, which would fix the rounds of a Python loop over them."""
+    return torch.jit.is_tracing() or (isinstance(length, torch.SymInt) and torch.compiler.is_exporting())
 
 
 def has_hooks(module: nn.Module) -> bool:

@@ -7,7 +7,6 @@ and `@pytest.mark.lecture("S1-08")` says which rows a test proves.
 import atexit
 import importlib.util
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -26,13 +25,13 @@ for cache in ("HF_DATASETS_CACHE", "HF_METRICS_CACHE", "HF_MODULES_CACHE"):
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from helpers.lecture_report import LectureReport  # noqa: E402
 
 # No test fails because the machine is busy.
 hypothesis.settings.register_profile("no clock", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("no clock")
 
 NEEDS_FOLDER = {"data": "MINIBERT_DATA", "pretrained": "MINIBERT_PRETRAINED"}
-ROWS_PER_DOCUMENT = {"S1": 41, "S2": 40, "S3": 48, "S4": 26, "S5": 77}
 
 
 def pytest_addoption(parser):
@@ -40,19 +39,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.proven_rows = set()
-    config.pluginmanager.register(_ProvenRows(config))
-
-
-class _ProvenRows:
-    """Collects the rows of the tests that passed, here or in a process of pytest-xdist."""
-
-    def __init__(self, config):
-        self.config = config
-
-    def pytest_runtest_logreport(self, report):
-        if report.when == "call" and report.passed:
-            self.config.proven_rows.update(row for name, row in report.user_properties if name == "lecture")
+    if config.getoption("--lecture-report"):
+        config.pluginmanager.register(LectureReport())
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -78,17 +66,6 @@ def pytest_collection_modifyitems(items):
         if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="needs an accelerator"))
         item.user_properties += [("lecture", row) for marker in item.iter_markers("lecture") for row in marker.args]
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    if not config.getoption("--lecture-report"):
-        return
-    rows = [f"{document}-{n:02d}" for document, count in ROWS_PER_DOCUMENT.items() for n in range(1, count + 1)]
-    unknown = sorted(config.proven_rows - set(rows))
-    assert not unknown, f"markers name rows that do not exist: {unknown}"
-    missing = [row for row in rows if row not in config.proven_rows]
-    terminalreporter.write_line(f"lecture rows proven by a passing test: {len(rows) - len(missing)} of {len(rows)}")
-    terminalreporter.write_line("not proven: " + re.sub(r"(.{1,112})(?: |$)", r"\1\n  ", " ".join(missing)))
 
 
 @pytest.fixture(autouse=True)

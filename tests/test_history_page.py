@@ -120,3 +120,22 @@ def test_the_tables_of_the_lstm_are_those_of_the_committed_runs(page, repository
         assert [cell.strip() for cell in line.split("|")] == expected
     sizes = list(speeds["parameters"].values())
     assert abs(sizes[0] - sizes[1]) < 0.01 * sizes[1]  # equal parameters
+
+
+@pytest.mark.lecture("S4-11")
+def test_the_lstm_table_is_that_of_the_committed_runs(page, repository):
+    text, results = section(page, "The LSTM table of the Keras page"), repository / "examples" / "results"
+    rows = re.findall(r"^\| (.*) \(`(\w+)`\) \|(.*)\|$", text, flags=re.MULTILINE)
+    shown = [(name, folder, *map(str.strip, cells.split("|"))) for name, folder, cells in rows]
+    assert [folder for _, folder, *_ in shown] == ["imdb_recurrent", "imdb_recurrent", "imdb_tiny", "imdb_minilm"]
+    for name, folder, accuracy, interval, parameters, minutes, seeds in shown:
+        runs = [json.loads(file.read_text(encoding="utf-8")) for file in (results / folder).glob("*.json")]
+        if folder == "imdb_recurrent":
+            runs = [run["nets"]["lstm" if name == "LSTM" else "bilstm"] for run in runs]
+            assert parameters == f"{runs[0]['parameters']:,}"
+        scores = [run["window_average" if "window_average" in run else "single_pass"] for run in runs]
+        assert accuracy == f"{100 * mean(score['accuracy'] for score in scores):.1f}" and int(seeds) == len(runs)
+        if minutes:
+            assert float(minutes) == pytest.approx(mean(run["train_seconds"] for run in runs) / 60, abs=0.5)
+        if interval:
+            assert interval == "{:.1f} to {:.1f}".format(*(100 * end for end in scores[0]["accuracy_interval"]))

@@ -82,3 +82,7 @@ def test_the_same_command_generates_with_gpt2_and_with_minigpt(stories, load_exa
         script.main()
         printed[name] = capsys.readouterr().out
     assert printed["ours"] == printed["gpt2"] and len(printed["ours"].split()) > 3
+    ids = tokenizer("kucing itu", return_tensors="pt")["input_ids"]
+    options = {"num_beams": 16, "max_new_tokens": 9, "do_sample": False, "pad_token_id": tokenizer.pad_token_id}
+    written = model.eval().generate(ids, **options)[0]
+    assert printed["ours"].strip() == tokenizer.decode(written, skip_special_tokens=True).strip()

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from .comparison import compare_tokenizers, format_reports
-from .console import OneLineParser, prepare_console, run_and_report
+from .console import OneLineParser, prepare_console, program_name, run_and_report
 from .inspection import format_pieces, inspect_text, removed_marks
 from .stock_classes import SIDES, save_tokenizer
 from .table_files import TableFormat
@@ -33,9 +33,16 @@ def main(arguments: list[str] | None = None) -> int:
     return run_and_report(lambda: options.run(options), options.traceback)
 
 
+def run() -> None:
+    """Run the command that `sys.argv` names, for `minibert tokenizer`, which reports the errors itself."""
+    options = build_parser().parse_args()
+    options.run(options)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of the three commands."""
-    parser = OneLineParser(prog="python -m tokenization", description="Train, compare, inspect tokenizers.")
+    program = program_name("python -m tokenization")
+    parser = OneLineParser(prog=program, description="Train, compare, inspect tokenizers.")
     commands = parser.add_subparsers(required=True, metavar="train|compare|inspect")
     _add_train_options(commands.add_parser("train", help="learn a vocabulary from text"))
     compare = commands.add_parser("compare", help="measure several tokenizers on the same text")

@@ -19,6 +19,11 @@ def prepare_console() -> None:
             stream.reconfigure(errors="replace")
 
 
+def program_name(alone: str) -> str:
+    """Return what the user typed: `minibert COMMAND`, or `alone` for a module that was started by its own name."""
+    return sys.argv[0] if sys.argv[0].startswith("minibert ") else alone
+
+
 def run_command(main: Callable[[], object]) -> None:
     """Run the `main` of a script on the command line of the process.
 
@@ -71,6 +76,19 @@ def _missing_checkpoint(error: Exception) -> str | None:
     loads = (frame.f_locals.get("pretrained_model_name_or_path") for frame, _ in walk_tb(error.__traceback__))
     name = next((name for name in loads if name is not None), None)
     return None if name is None or Path(name).exists() else str(name)
+
+
+def check_local_folder(name: str) -> None:
+    """Raise a ValueError for a missing folder that cannot be a model of the Hub, which would be asked for it.
+
+    Without a network the Hub is asked again and again. A name of it is NAME or OWNER/NAME.
+    """
+    path = Path(name).expanduser()
+    begins_as_path = name.startswith((".", "~", "/", "out/")) or "\\" in name or len(path.parts) > 2
+    if not path.exists() and (begins_as_path or (len(path.parts) == 2 and path.parent.is_dir())):
+        near = [other.name for other in sorted(path.parent.glob("*/")) if (other / "config.json").is_file()][:5]
+        there = f"; {path.parent} has {', '.join(near)}" if near else ""
+        raise ValueError(f"there is no folder {name}{there}; give a folder with a saved model")
 
 
 class OneLineParser(argparse.ArgumentParser):

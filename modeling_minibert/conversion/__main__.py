@@ -5,7 +5,7 @@ A model of ours becomes its stock twin; a stock model or a nanoGPT checkpoint (c
 
 from pathlib import Path
 
-from tokenization.console import OneLineParser, run_command
+from tokenization.console import OneLineParser, program_name, run_command
 
 from .nanogpt import convert_nanogpt
 from .stock_folders import convert_folder
@@ -13,7 +13,8 @@ from .stock_folders import convert_folder
 
 def main() -> None:
     """Convert IN, a nanoGPT file or else a folder or Hub name, and save it in OUT."""
-    parser = OneLineParser(prog="python -m modeling_minibert.conversion", description=__doc__.split("\n")[0])
+    program = program_name("python -m modeling_minibert.conversion")
+    parser = OneLineParser(prog=program, description=__doc__.split("\n")[0])
     parser.add_argument(
         "source", metavar="IN", help="folder or Hub name of a model of ours or a stock model, or a ckpt.pt"
     )

@@ -8,6 +8,8 @@ from .classifier_tasks import guess_without_reading, score_outputs
 from .generation import GenerationMetrics
 from .language_modeling import count_next, count_right, language_modeling_scores, pretraining_scores
 from .regression import RegressionMetrics
+from .tag_baselines import linear_tagger, most_frequent_tags
+from .tag_scores import TaggingMetrics, describe_tag_scores
 from .text_quality import (
     distinct_ngrams,
     mean_entropy,
@@ -21,20 +23,24 @@ from .text_quality import (
 __all__ = [
     "ClassificationMetrics",
     "FoundAnswer",
-    "QuestionAnsweringMetrics",
     "GenerationMetrics",
     "MultiLabelMetrics",
+    "QuestionAnsweringMetrics",
     "RegressionMetrics",
+    "TaggingMetrics",
     "average_by_text",
     "bootstrap_interval",
     "count_next",
     "count_right",
     "describe_scores",
+    "describe_tag_scores",
     "distinct_ngrams",
     "find_answers",
     "guess_without_reading",
     "language_modeling_scores",
+    "linear_tagger",
     "mean_entropy",
+    "most_frequent_tags",
     "perplexity",
     "plot_token_probabilities",
     "pretraining_scores",

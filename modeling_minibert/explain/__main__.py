@@ -15,7 +15,7 @@ from pathlib import Path
 from transformers import AutoTokenizer, PreTrainedModel
 
 import modeling_minibert
-from tokenization.console import OneLineParser, run_command
+from tokenization.console import OneLineParser, program_name, run_command
 
 from ..stock import from_stock
 from .html import write_html
@@ -67,7 +67,7 @@ def explain(arguments: argparse.Namespace) -> None:
 def main() -> None:
     """Run the command."""
     parser = OneLineParser(
-        prog="python -m modeling_minibert.explain",
+        prog=program_name("python -m modeling_minibert.explain"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -78,9 +78,11 @@ def embeddings_forward(params, config, input_ids, token_type_ids=None, rng=None)
     """word + position + segment → norm → dropout: ids (B, L) give (B, L, E).
 
     Raises:
-        ValueError: an id is out of range, or there are more tokens than positions.
+        ValueError: an id is out of range, there are more tokens than positions, or the positions are rotary.
     """
     length, positions = input_ids.shape[1], config.position_embedding_type
+    if positions == "rotary":
+        raise ValueError("position_embedding_type is 'rotary'; the NumPy twin has learned, sinusoidal and no positions")
     if positions != "none" and length > config.max_position_embeddings:
         raise ValueError(f"input is {length} tokens long but the model has {config.max_position_embeddings} positions")
     if rng is not None and config.word_dropout_prob:

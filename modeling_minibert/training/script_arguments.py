@@ -13,7 +13,7 @@ import datasets
 import transformers
 from transformers.hf_argparser import HfArg, HfArgumentParser
 
-from tokenization.console import OneLineParser, run_command, unknown_argument
+from tokenization.console import OneLineParser, check_local_folder, run_command, unknown_argument
 
 from ..limits import position_limit
 from .arguments import expand_recipe, parse_options
@@ -55,7 +55,7 @@ class ScriptParser(OneLineParser, HfArgumentParser):
         """Parse as usual.
 
         Raises:
-            ValueError: a flag is unknown, or the output folder is a file.
+            ValueError: a flag is unknown, the output folder is a file, or the folder of a model does not exist.
         """
         *parsed, unknown = super().parse_args_into_dataclasses(args, return_remaining_strings=True, **options)
         if unknown and not return_remaining_strings:
@@ -63,6 +63,13 @@ class ScriptParser(OneLineParser, HfArgumentParser):
         for place in (getattr(values, "output_dir", None) for values in parsed):
             if place is not None and Path(place).is_file():
                 raise ValueError(f"--output_dir {place} is a file; name a folder")
+        for values in parsed:
+            for argument in ("model_name_or_path", "tokenizer_name", "checkpoints"):
+                given = getattr(values, argument, None) or []
+                if given == getattr(type(values), argument, None):
+                    continue  # the default of the script, which says itself what makes that folder
+                for name in [given] if isinstance(given, str) else given:
+                    check_local_folder(name)
         ScriptParser.last = tuple(parsed)
         return (*parsed, unknown) if return_remaining_strings else tuple(parsed)
 

@@ -28,6 +28,7 @@ def random_model(model_class, tokenizer):
     return model_class(config).eval()
 
 
+@pytest.mark.lecture("S2-09")
 @pytest.mark.parametrize("model_class", [MiniBertForMaskedLM, transformers.BertForMaskedLM])
 def test_a_mask_filled_by_hand_is_what_the_pipeline_says(model_class, tokenizer, load_example, capsys):
     script = load_example("by_hand")
@@ -44,6 +45,7 @@ def test_a_mask_filled_by_hand_is_what_the_pipeline_says(model_class, tokenizer,
             script.fill_mask_by_hand(model, tokenizer, wrong)
 
 
+@pytest.mark.lecture("S2-08")
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("model_class", [MiniBertForQuestionAnswering, transformers.BertForQuestionAnswering])
 def test_an_answer_by_hand_is_the_best_of_all_spans_of_the_context(model_class, seed, tokenizer, load_example, capsys):

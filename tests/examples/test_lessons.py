@@ -164,7 +164,7 @@ def test_residual_connections_and_norms(run_lesson):
     assert spreads[0] == spreads[2] == 1.0 and spreads[1] > 10
 
 
-@pytest.mark.lecture("S5-17", "S5-31", "S5-32")
+@pytest.mark.lecture("S5-17", "S5-32")
 def test_the_encoder(run_lesson):
     printed = run_lesson("09_encoder")
     assert line_with(printed, "TransformerEncoderLayer").endswith("True")

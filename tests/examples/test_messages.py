@@ -21,7 +21,7 @@ from modeling_minibert import (
 from modeling_minibert.evaluation import seeds
 from modeling_minibert.training import check_output_folder, training_curves
 from modeling_minibert.training.script_arguments import run_script
-from tokenization.console import run_command
+from tokenization.console import check_local_folder, run_command
 
 TRAINING = ("finetune_classifier", "finetune_qa", "train_seq2seq", "pretrain_minibert", "pretrain_minigpt")
 CHECKPOINT, OUTPUT = ("--model_nmae_or_path", "--model_name_or_path"), ("--outptu_dir", "--output_dir")
@@ -98,6 +98,31 @@ def test_a_missing_checkpoint_is_named(load, name, fail, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     error, status = fail(lambda: load(name))
     assert status == 2 and error.startswith(f"error: there is no folder {name}, and no model of that name on the Hub ")
+
+
+LOCAL = ["out/nothing", "./nothing", "../nothing", "~/no/folder", "/no/such/folder", "a/b/c", "here/nothing"]
+
+
+@pytest.mark.parametrize("name", LOCAL)
+@pytest.mark.parametrize("script_name", ["generate", "finetune_classifier", "pretrain_minigpt", "count_parameters"])
+def test_the_hub_is_not_asked_for_a_local_path(script_name, name, script, fail, tmp_path, monkeypatch):
+    def ask(*args, **kwargs):
+        raise AssertionError("the Hub was asked")
+
+    (tmp_path / "inside" / "here" / "other").mkdir(parents=True)
+    (tmp_path / "inside" / "here" / "other" / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path / "inside")  # whose parent holds nothing else
+    monkeypatch.setattr("httpx.Client.send", ask)
+    error, status = fail(script(script_name).main, "--model_name_or_path", name)
+    there = "; here has other" if name.startswith("here") else ""
+    assert (error, status) == (f"error: there is no folder {name}{there}; give a folder with a saved model\n", 2)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "google/t5-small", "examples/model"])
+def test_other_names_may_be_those_of_the_hub(name, tmp_path, monkeypatch):
+    (tmp_path / "examples" / "model").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    check_local_folder(name)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +249,7 @@ def test_the_commands_of_the_package(command, arguments, expected, fail, tmp_pat
 
 def test_a_script_in_a_process(repository, tmp_path):
     command = [sys.executable, repository / "examples" / "generate.py", "--prompt_file", "no.txt"]
-    command += ["--model_name_or_path", "out/nothing"]
+    command += ["--model_name_or_path", "nothing"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 2 and result.stdout == ""
     assert result.stderr.endswith("error: cannot open no.txt: No such file or directory\n")

@@ -24,7 +24,6 @@ def test_norms_before_need_no_warm_up_and_norms_after_do(load_example, monkeypat
     assert (tmp_path / "warmup.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.lecture("S5-26")
 def test_the_rate_rises_and_falls_as_the_formula_of_the_lectures_says():
     """rate · ½(1 + cos(π · step / steps)), times step / warm-up in the beginning; here the cosine starts after it."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.0)

@@ -143,7 +143,7 @@ def assert_same_gradients(gradients, expected):
         assert_close(gradients[name], value, atol=2e-5, rtol=1e-4, msg=lambda text, name=name: f"{name}: {text}")
 
 
-@pytest.mark.lecture("S5-61")
+@pytest.mark.lecture("S5-61", "S5-62")
 @pytest.mark.parametrize("head, side", [(HEADS[0], "right"), *((head, "left") for head in HEADS)])
 def test_the_total_and_its_gradients_are_those_of_the_formula(head, side, tmp_path):
     model, rows = head(small_config()), rows_for(head)
@@ -187,6 +187,7 @@ def test_four_batches_of_two_are_one_of_eight(unlabelled, tmp_path):
         assert parts.state.log_history[0][name] == pytest.approx(whole.state.log_history[0][name], rel=1e-5)
 
 
+@pytest.mark.lecture("S5-62")
 def test_without_weight_it_is_a_plain_trainer_bit_for_bit(tmp_path, monkeypatch):
     """With dropout: not one random number more is drawn, and nothing of the second loss is computed."""
     model = MiniGPTForSequenceClassification(small_config(hidden_dropout_prob=0.2, classifier_dropout=0.3))

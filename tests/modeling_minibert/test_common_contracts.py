@@ -9,7 +9,7 @@ from helpers.minigpt import V, random_gpt, random_ids
 from helpers.seq2seq import random_seq2seq
 from torch.export import Dim
 from torch.testing import assert_close
-from transformers import BertModel, DynamicCache, EncoderDecoderCache, GPT2Model
+from transformers import BertModel, DynamicCache, EncoderDecoderCache, GPT2Config, GPT2LMHeadModel, GPT2Model
 from transformers.generation.configuration_utils import CompileConfig
 from transformers.models.marian.modeling_marian import MarianDecoder, MarianEncoder
 from transformers.utils.output_capturing import OutputRecorder
@@ -76,14 +76,16 @@ EXPORTED = {pooling: (MiniBertForSequenceClassification, {"classifier_pooling": 
 EXPORTED |= {"choice": (MiniBertForMultipleChoice, {}), "span": (MiniBertForQuestionAnswering, {})}
 DECODERS = {"last token": MiniGPTForSequenceClassification, "gpt choice": MiniGPTForMultipleChoice}
 DECODERS |= {"next token": MiniGPTForCausalLM}
+MIXERS = ["aft_full", "aft_simple", "linear"]
 
 
-@pytest.mark.parametrize("case", [*EXPORTED, *DECODERS])
+@pytest.mark.parametrize("case", [*EXPORTED, *DECODERS, *MIXERS])
 def test_an_exported_model_takes_any_batch_and_length(case):
-    model_class, fields = EXPORTED[case] if case in EXPORTED else (DECODERS[case], {})
-    model = random_model(model_class, **fields).double() if case in EXPORTED else random_gpt(model_class)
+    fields = {"token_mixer": case, "max_position_embeddings": 50} if case in MIXERS else {}
+    model_class, fields = EXPORTED[case] if case in EXPORTED else (DECODERS.get(case, MiniGPTForCausalLM), fields)
+    model = random_model(model_class, **fields).double() if case in EXPORTED else random_gpt(model_class, **fields)
     model.config.use_cache = False
-    choices = (4,) if "choice" in case else ()
+    choices, longest = (4,) if "choice" in case else (), 40 if case in MIXERS else 20  # more than a block of a mixer
 
     def batch(rows, length):
         ids = torch.randint(1, V, (rows, *choices, length))
@@ -91,11 +93,14 @@ def test_an_exported_model_takes_any_batch_and_length(case):
         mask[:1, ..., -2:] = 0
         return {"input_ids": ids, "attention_mask": mask}
 
-    dynamic = {0: Dim("batch", min=2, max=50), 1 + len(choices): Dim("length", min=3, max=20)}
+    dynamic = {0: Dim("batch", min=2, max=50), 1 + len(choices): Dim("length", min=3, max=longest)}
     shapes = {"input_ids": dynamic, "attention_mask": dynamic}
     program = torch.export.export(model, (), batch(3, 6), dynamic_shapes=shapes, strict=False).module()
-    other = batch(5, 9)
-    assert_close(program(**other)[0], model(**other)[0], **EXACT)
+    for other in (batch(5, 9), batch(2, longest)):
+        actual, expected = program(**other)[0], model(**other)[0]
+        if case in MIXERS:  # aft_full numbers the places of pads in another way
+            actual, expected = (logits[other["attention_mask"].bool()] for logits in (actual, expected))
+        assert_close(actual, expected, **EXACT)
 
 
 def test_an_exported_seq2seq_takes_any_batch_and_lengths():
@@ -224,6 +229,34 @@ def test_tokens_behind_a_crop_stay_for_those_who_hold_them(cropped):
     assert all(map(torch.equal, before, held))
 
 
+@pytest.mark.parametrize(
+    "kept", [lambda keys: keys, lambda keys: keys[0, 1], lambda keys: torch.from_numpy(keys.numpy())]
+)
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_keys_that_were_kept_stay_when_beams_move(mode, kept):
+    model, beams = random_gpt(), torch.tensor([1, 2, 0])
+    with mode():
+        cache = model(random_ids(3), use_cache=True).past_key_values
+        views, copies = [], []
+        for _ in range(4):
+            model(random_ids(3, 1), past_key_values=cache)
+            views += [kept(tensor) for layer in cache.layers for tensor in (layer.keys, layer.values)]
+            copies += [view.clone() for view in views[len(copies) :]]
+            cache.reorder_cache(beams)
+        assert all(map(torch.equal, views, copies))
+
+
+@torch.no_grad()
+def test_buffers_are_used_again_when_beams_move():
+    cache, beams = random_gpt()(random_ids(2), use_cache=True).past_key_values, torch.tensor([1, 0])
+    rooms = []
+    for _ in range(4):
+        cache.update(torch.randn(2, 4, 1, 6), torch.randn(2, 4, 1, 6), 0)
+        rooms.append(cache.layers[0].keys.data_ptr())
+        cache.layers[0].reorder_cache(beams)
+    assert rooms[2:] == rooms[:2]
+
+
 @pytest.mark.parametrize("rows", [torch.tensor([4, 0]), torch.tensor([True, False, False, False, True, False])])
 @pytest.mark.parametrize("build", [random_gpt, random_seq2seq], ids=["gpt", "seq2seq"])
 @torch.no_grad()
@@ -282,6 +315,9 @@ def test_drafts_for_a_running_state_are_refused_before_work_begins(token_mixer, 
 def test_an_assistant_with_a_running_state_is_refused_before_work_begins(token_mixer):
     assistant = random_gpt(token_mixer=token_mixer)
     refuse_before_work(random_gpt(), assistant, assistant_model=assistant)
+    sizes = {"n_embd": 24, "n_head": 4, "n_layer": 1, "n_positions": 23, "bos_token_id": 0, "eos_token_id": 0}
+    stock = GPT2LMHeadModel(GPT2Config(vocab_size=V, **sizes)).double()
+    refuse_before_work(stock, assistant, assistant_model=assistant)
 
 
 @pytest.mark.parametrize("draft", ["assistant", "prompt lookup"])

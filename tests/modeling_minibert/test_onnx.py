@@ -24,6 +24,11 @@ CASES = {
     "MiniBertForSequenceClassification, max pooling": {"classifier_pooling": "max"},
     "MiniGPTForCausalLM, rotary": {"position_embedding_type": "rotary"},
     "MiniGPTForCausalLM, aft_full": {"token_mixer": "aft_full"},
+    "MiniGPTForCausalLM, aft_simple": {"token_mixer": "aft_simple"},
+    "MiniGPTForCausalLM, linear": {"token_mixer": "linear"},
+    "MiniBertModel, sinusoidal": {"position_embedding_type": "sinusoidal"},
+    "MiniGPTForCausalLM, no positions": {"position_embedding_type": "none"},
+    "MiniSeq2SeqForConditionalGeneration, relative": {"position_embedding_type": "relative"},
 }
 
 
@@ -58,7 +63,7 @@ def test_an_exported_model_reads_other_batches_and_lengths(name, implementation)
     torch.manual_seed(1)
     model_class = getattr(modeling_minibert, name.partition(",")[0])
     make = {"MiniB": random_model, "MiniG": random_gpt, "MiniS": random_seq2seq}[name[:5]]
-    model = make(model_class, **CASES[name]).float().eval()
+    model = make(model_class, max_position_embeddings=50, **CASES[name]).float().eval()
     model.set_attn_implementation(implementation)
     side = "left" if "CausalLM" in name else "right"
     inputs = make_inputs(name, 2, 5, side)
@@ -75,7 +80,7 @@ def test_an_exported_model_reads_other_batches_and_lengths(name, implementation)
         opset_version=17,
     )
     session = onnxruntime.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
-    for rows, length in ((2, 5), (3, 9), (1, 4), (4, 17)):
+    for rows, length in ((2, 5), (3, 9), (1, 4), (4, 17), (2, 37)):
         inputs = make_inputs(name, rows, length, side)
         actual = torch.from_numpy(session.run(None, {key: value.numpy() for key, value in inputs.items()})[0])
         with torch.no_grad():

@@ -131,6 +131,36 @@ def test_the_trained_head_is_that_of_the_stock_twin(model_class, kind):
     assert bool(ours) == has_head
 
 
+WHOLE_HEADS = [MiniBertForTokenClassification, MiniGPTForTokenClassification]
+
+
+@pytest.mark.parametrize("model_class", [head for head in TASKS if head is not MiniBertForQuestionAnswering])
+def test_every_linear_layer_learns_and_is_loaded_again(model_class, tmp_path):
+    model = build(model_class)
+    fresh = copy.deepcopy(model)
+    config = peft.LoraConfig(task_type=TASKS[model_class], r=3, target_modules="all-linear")
+    if model_class in WHOLE_HEADS:  # refused by PEFT for stock twins: it trains their heads whole
+        with pytest.raises(ValueError, match="modules_to_save=.'classifier'.*"):
+            train(peft.get_peft_model(copy.deepcopy(model), config), model_class)
+        config = peft.LoraConfig(
+            task_type=TASKS[model_class], target_modules="all-linear", modules_to_save=["classifier"]
+        )
+    tuned = train(peft.get_peft_model(model, config), model_class)
+    expected = logits(tuned, model_class)
+    tuned.save_pretrained(tmp_path)
+    loaded = peft.PeftModel.from_pretrained(fresh, tmp_path).double().eval()
+    assert_close(logits(loaded, model_class), expected, **EXACT)
+
+
+@pytest.mark.parametrize("model_class", WHOLE_HEADS)
+@pytest.mark.parametrize("width", [None, 11])
+def test_layers_inside_a_head_that_is_trained_whole_are_refused_before_training(model_class, width):
+    model = build(model_class, classifier_hidden_size=width)
+    config = peft.LoraConfig(task_type=TASKS[model_class], target_modules=["query", "dense" if width else "output"])
+    with pytest.raises(ValueError, match="modules_to_save=.'classifier'.*"):
+        train(peft.get_peft_model(model, config), model_class)
+
+
 # Embeddings
 
 TABLES = {

@@ -122,6 +122,7 @@ def test_batches_count_the_tokens_of_both_sides(tokenizers):
         TokenBudgetBatches(rows, 40, columns=("input_ids", "labels"))
 
 
+@pytest.mark.lecture("S5-27")
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_rows_and_lists_of_rows_are_padded_alike(tokenizers, side):
     source = tokenizers[0]

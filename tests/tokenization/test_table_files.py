@@ -86,7 +86,9 @@ def write_by_polars(table, delimiter, end, draw):
     import polars
 
     frame = polars.DataFrame({name: [row[i] for row in table[1:]] for i, name in enumerate(table[0])})
-    return frame.write_csv(separator=delimiter, line_terminator=end, quote_style=draw.choice(["necessary", "always"]))
+    return frame.write_csv(
+        separator=delimiter, line_terminator=end, quote_style=draw.choice(["necessary", "always", "non_numeric"])
+    )
 
 
 WRITERS = [write_by_hand, write_by_csv, write_by_pandas, write_by_pyarrow]

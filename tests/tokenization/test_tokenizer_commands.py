@@ -26,6 +26,9 @@ def test_whole_words_lose_unseen_text_and_subwords_pay_in_length(trained):
     for kind in ("wordpiece", "bpe", "unigram"):
         assert reports[kind].unknown_rate == 0
         assert reports[kind].fertility > reports["wordlevel"].fertility == 1
+    # The share is one of words, also where a lost character is one of several pieces.
+    (lost,) = compare_tokenizers({"bpe": trained["bpe"]}, ["漢 film"])
+    assert lost.unknown_rate == 1 / 2 and lost.tokens > 2
 
 
 def test_the_table_has_a_row_per_tokenizer(trained, sentences):

@@ -1,0 +1,1 @@
+"""Search: collections, BM25, dense indexes, rankers, and their measures."""
