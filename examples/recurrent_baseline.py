@@ -74,6 +74,8 @@ class RecurrentClassifier(nn.Module):
 
     def forward(self, input_ids, attention_mask, labels=None):
         """Compute the logits (B, C) of token ids (B, L) and their mask; with labels (B,) also the loss."""
+        # oneDNN keeps a kernel for every length; a few lengths keep that below gigabytes. Pads change no state.
+        input_ids = nn.functional.pad(input_ids, (0, -input_ids.shape[1] % 25), value=self.embedding.padding_idx)
         vectors, lengths = self.dropout(self.embedding(input_ids)), attention_mask.sum(dim=1)
         last = []
         for lstm, backwards in zip(self.lstms, (False, True), strict=False):

@@ -11,8 +11,9 @@ written for this project), offline. On your own collection, a folder with corpus
     python examples/train_ranker.py --recipe examples/recipes/facqa_ranker.args --collection FOLDER
 
 `--loss softmax` trains two classes, `sigmoid` one logit. `--folds` scores every question with a model that has not seen
-it. The script writes the model with its code and tokenizer and all_results.json into `--output_dir`, and takes all
-arguments of `transformers.TrainingArguments`. `pipeline("text-ranking", folder)` and `search.py --ranker` open it.
+it. The script writes the model with its code and tokenizer, a model card, all_results.json and the rankings (as TREC
+writes them) into `--output_dir`, and takes all arguments of `transformers.TrainingArguments`.
+`pipeline("text-ranking", folder)` and `search.py --ranker` open it.
 """
 
 from modeling_minibert.retrieval.train_ranker import main

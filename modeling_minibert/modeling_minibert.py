@@ -181,7 +181,11 @@ class MiniBertModel(MiniBertPreTrainedModel):
         hidden_states = batch.embed(self.embeddings)
         how = (batch.implementation, batch.packing, batch.cache)
         mask = prepare_attention_mask(self.config, hidden_states, attention_mask, *how)
-        kwargs |= {**batch.layer_arguments, "past_key_values": batch.cache, "rotary": self._rotary_angles(batch, hidden_states)}
+        kwargs |= {
+            **batch.layer_arguments,
+            "past_key_values": batch.cache,
+            "rotary": self._rotary_angles(batch, hidden_states),
+        }
         for layer in self.layers:
             hidden_states = batch.record(states=hidden_states)
             hidden_states, weights = layer(hidden_states, mask, **kwargs)

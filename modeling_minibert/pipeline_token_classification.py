@@ -154,7 +154,7 @@ class WordTokenClassificationPipeline(SavedPipeline, TokenClassificationPipeline
 
     def get_tag(self, entity_name: str) -> tuple[str, str]:
         """Split a tag into B or I, and the type: "S-PER" → ("B", "PER"); plain tags as in the stock pipeline."""
-        if not all(_CHUNK_TAG.fullmatch(label) for label in self.model.config.label2id):
+        if not all(_CHUNK_TAG.fullmatch(label) for label in self.model.config.id2label.values()):
             return "I", entity_name
         prefix, _, kind = entity_name.partition("-")
         return ("I", "O") if prefix == "O" else ("B" if prefix in ("B", "S") else "I", kind or "_")

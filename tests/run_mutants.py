@@ -4,6 +4,7 @@
     python tests/run_mutants.py S5-62 S4-02    # those of these rows
     python tests/run_mutants.py sinusoidal     # those with this word in their name
     python tests/run_mutants.py --all
+    python tests/run_mutants.py --check        # whether the tests of all results pass without a fault
 
 Each fault is planted in a temporary copy of the tree, where only the tests that carry a marker of its rows run, until
 each of the rows has a test that fails. A test counts only if it passes without the fault.
@@ -172,11 +173,12 @@ class Bench:
     def failing_without_a_fault(self, tests: set[str]) -> set[str]:
         """Those of the tests that do not pass in the tree as it is."""
         tests = {test for test in tests if "::" in test}
-        files = sorted({test.partition("::")[0] for test in tests})
-        if not files:
-            return set()
-        _, _, failed, passed = self.run(files, Watch((), tuple(tests)))
-        return failed | (tests - passed)
+        wrong = set()
+        for file in sorted({test.partition("::")[0] for test in tests}):
+            own = {test for test in tests if test.startswith(f"{file}::")}
+            _, _, failed, passed = self.run([file], Watch((), tuple(own)))
+            wrong |= own & failed | (own - passed)
+        return wrong
 
 
 def choose(words: list[str], everything: bool) -> list[Mutant]:
@@ -205,8 +207,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("words", nargs="*", help="rows, or words of the faults' names")
     parser.add_argument("--all", action="store_true", help="also those that have a result")
+    parser.add_argument("--check", action="store_true", help="plant nothing; run the tests of all results")
     options = parser.parse_args(arguments)
-    chosen, results, survived, killers = choose(options.words, options.all), load_results(), [], set()
+    results, survived, killers = load_results(), [], set()
+    chosen = [] if options.check else choose(options.words, options.all)
+    if options.check:
+        killers = {test for result in results.values() for test in result["rows"].values() if test}
     with tempfile.TemporaryDirectory(prefix="minibert-mutants-") as folder:
         bench = Bench(Path(folder) / "tree")
         bench.import_libraries()

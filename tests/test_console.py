@@ -119,9 +119,11 @@ def test_every_script_prepares_the_console_before_its_main(path):
     imports = [step for step in tree if isinstance(step, ast.Import | ast.ImportFrom)]
     wanted = {node.id for node in ast.walk(guard) if isinstance(node, ast.Name)}
     kept = [step for step in imports if wanted & {name.asname or name.name.split(".")[0] for name in step.names}]
-    space = {"__name__": "__main__", "main": lambda: print(TEXT)}
+    space = dict.fromkeys(wanted) | {"__name__": "__main__"}
+    exec(compile(ast.Module(kept, []), path, "exec"), space)
+    space["main"] = lambda **_: print(TEXT)
     with cp1252() as printed:
-        exec(compile(ast.Module([*kept, guard], []), path, "exec"), space)
+        exec(compile(ast.Module([guard], []), path, "exec"), space)
     assert printed == ["café ? ?2 ? ?? ? ?\n"]
 
 

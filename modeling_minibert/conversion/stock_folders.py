@@ -26,6 +26,8 @@ def convert_folder(source: str | Path, destination: str | Path) -> PreTrainedMod
     _check_destination(Path(destination), twin, source)
     twin.save_pretrained(destination)
     tokenizer = _copy_tokenizer(source, destination)
+    if twin.config.model_type in ("gpt2", "openai-gpt"):
+        tokenizer += _leave_out_token_types(Path(destination))
     subfolder = getattr(model.config, "target_tokenizer", None)
     if subfolder is not None:
         tokenizer += f", {_copy_tokenizer(source, destination, subfolder)} in {subfolder}"
@@ -69,6 +71,16 @@ def _copy_tokenizer(source: str | Path, destination: str | Path, subfolder: str 
     for path in there:  # unchanged, because transformers 5 saves a class name that transformers 4 does not know
         shutil.copy2(path, Path(destination) / subfolder)
     return f"{type(tokenizer).__name__} of {len(tokenizer):,} tokens"
+
+
+def _leave_out_token_types(folder: Path) -> str:
+    """Let the tokenizer of a stock GPT give no token types, which ours ignores and stock adds as words of these ids."""
+    path = folder / "tokenizer_config.json"
+    if not path.is_file() or "token_type_ids" not in AutoTokenizer.from_pretrained(folder).model_input_names:
+        return ""
+    fields = json.loads(path.read_text(encoding="utf-8")) | {"model_input_names": ["input_ids", "attention_mask"]}
+    path.write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return " (without token_type_ids)"
 
 
 def _short_batch(config, multiple_choice: bool) -> dict[str, torch.Tensor]:

@@ -112,7 +112,8 @@ def align_tags(
             columns.setdefault(name, []).extend(values)
     lengths = [len(tokens) for tokens in rows["tokens"]]
     table = np.concatenate(found)
-    return Dataset.from_dict(columns), WordPlaces(lengths, *table[:, :4].T, table[:, 4].astype(bool))
+    where, words, chosen, pieces, shared = table.T
+    return Dataset.from_dict(columns), WordPlaces(lengths, where, words, chosen, pieces, shared.astype(bool))
 
 
 def _encode(sentences: list[list[str]], tokenizer, max_length: int, stride: int):

@@ -120,12 +120,10 @@ def has_spans(path: str | Path, encoding: str | None = None) -> bool:
 def _as_span(entity, text: str, place: str) -> tuple[int, int, str]:
     """Check an entity, [start, end, label] or an object, and cut the spaces around it."""
     if isinstance(entity, dict):
-        values = [next((entity[key] for key in keys if key in entity), None) for keys in (_START, _END, _KIND)]
-    else:
-        values = list(entity) if isinstance(entity, list) else []
-    if len(values) != 3 or not all(type(value) is int for value in values[:2]) or not isinstance(values[2], str):
+        entity = [next((entity[key] for key in keys if key in entity), None) for keys in (_START, _END, _KIND)]
+    start, end, kind = entity if isinstance(entity, list) and len(entity) == 3 else (None, None, None)
+    if type(start) is not int or type(end) is not int or not isinstance(kind, str):
         raise ValueError(f"{place} has the entity {entity!r:.80}; write [start, end, label]")
-    start, end, kind = values
     if not 0 <= start < end <= len(text) or not text[start:end].strip():
         raise ValueError(
             f"{place} has the entity {entity!r:.80}, but its text has {len(text)} characters and these are "

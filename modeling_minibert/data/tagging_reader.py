@@ -81,7 +81,8 @@ def load_token_classification(
     raw = load_splits(dataset_name, dataset_config_name, data_files, read, layout=layout)
     check_train(raw)
     raw = {split: raw[split] for split in SPLITS if split in raw}
-    places = [dataset_name] if dataset_name else [path for paths in data_files.values() for path in as_paths(paths)]
+    given = [path for paths in (data_files or {}).values() for path in as_paths(paths)]
+    places = [dataset_name] if dataset_name else given
     declared = _names_beside(places)
     rows, names = {}, None
     for split, dataset in raw.items():

@@ -1,4 +1,4 @@
-"""What a sentence encoder is trained on: three objectives, each as rows to train on and tasks to score it by.
+"""Load the data of the three training objectives, as rows to train on and tasks to score the encoder by.
 
     dpr       questions and the passages that answer them; BM25's other results are hard negatives
     pairs     two texts of a row, or texts of one group, belong together; or pairs with a similarity

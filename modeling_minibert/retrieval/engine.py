@@ -34,7 +34,9 @@ FUSED_DEPTH = 100  # results of either search that take part in the fusion
 class Encoder(Protocol):
     """What the engine needs of an encoder: see `SentenceEncoder`."""
 
-    fingerprint: str
+    @property
+    def fingerprint(self) -> str:
+        """Name the encoder: equal vectors need an equal one."""
 
     def encode(self, texts: list[str], batch_size: int = 32, kind: str | None = None) -> np.ndarray:
         """Encode texts: (N, E)."""

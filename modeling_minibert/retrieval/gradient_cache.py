@@ -110,7 +110,7 @@ class RandomState:
 
 
 def _current_autocast(features: Features) -> Callable[[], AbstractContextManager]:
-    """Make contexts with the mixed precision of this moment, which a hook of `backward` does not inherit."""
+    """Return a factory of contexts with the present mixed precision, which a hook of `backward` does not inherit."""
     kind = next(iter(features.values())).device.type
     enabled, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
     return lambda: torch.autocast(kind, dtype=dtype, enabled=enabled)

@@ -11,6 +11,7 @@ Source: Järvelin and Kekäläinen 2002 (nDCG); MacAvaney et al. 2022, ir-measur
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -86,6 +87,16 @@ def difference(scores: Scores, baseline: Scores) -> dict[str, dict]:
             "worse": int((mine < theirs).sum()),
         }
     return result
+
+
+def write_run(run: Mapping[str, Ranking], path: str | Path, name: str) -> None:
+    """Write a run as TREC does, `question Q0 document rank score name` per line; trec_eval and ir-measures read it."""
+    lines = [
+        f"{query} Q0 {document} {rank} {score:.6g} {name}\n"
+        for query, ranking in run.items()
+        for rank, (document, score) in enumerate(ranking, start=1)
+    ]
+    Path(path).write_text("".join(lines), encoding="utf-8")
 
 
 def describe_runs(rows: Mapping[str, Scores], measures: Sequence[str] = MEASURES) -> str:

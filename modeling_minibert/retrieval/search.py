@@ -17,6 +17,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,7 +32,6 @@ from .measures import Scores, describe_difference, describe_runs, difference, me
 from .ranking import Run
 
 TOUR = ("Apakah ular piton berbisa?", "Bahasa apa yang mudah dibaca untuk menulis program?", "Which cat swims well?")
-OTHER_WORDS = ("Saya mengantuk, minuman apa yang membantu?", "What do data scientists use for coding?")
 
 
 def load_models(arguments: argparse.Namespace) -> dict:
@@ -157,22 +157,27 @@ def tour(arguments: argparse.Namespace) -> dict:
     with TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
         words = "kind=wordpiece,vocab_size=900,min_frequency=1"  # the passages have no more
         flags = ["--objective", "dpr", "--collection", engine.collection.name, "--tokenizer_options", words]
+        flags += ["--num_train_epochs", "60"]  # of three batches
         train_encoder([*flags, "--output_dir", folder, "--report_to", "none"])
         engine = SearchEngine.build(engine.collection, SentenceEncoder.load(folder))
-    print("\nthe same collection by vectors, for questions that share few words with their answers")
-    for question in OTHER_WORDS:
-        show(engine, question, 2, "dense")
+    print("\nthe same collection by vectors, for the first two test questions whose answer BM25 does not find")
+    questions, qrels = engine.collection.split("test")
+    missed = (name for name, text in questions.items() if not qrels[name].keys() & dict(engine.retrieve(text, 10)))
+    for name in islice(missed, 2):
+        show(engine, questions[name], 2, "dense")
     return measure(engine, "test", arguments.depth)
+
+
+COMMANDS: dict[str, Callable] = {"index": index, "ask": ask, "evaluate": evaluate, "tour": tour}
 
 
 def parser() -> OneLineParser:
     """Build the parser of the command and its subcommands."""
     formatter = argparse.RawDescriptionHelpFormatter
-    whole = OneLineParser(prog="search", description=__doc__, formatter_class=formatter)
+    whole = OneLineParser(description=__doc__, formatter_class=formatter)
     commands = whole.add_subparsers(dest="command", parser_class=OneLineParser, metavar="COMMAND")
     whole.commands = commands.choices
-    made: dict[str, Callable] = {"index": index, "ask": ask, "evaluate": evaluate, "tour": tour}
-    for name, action in made.items():
+    for name, action in COMMANDS.items():
         command = commands.add_parser(name, help=(action.__doc__ or "").split(".")[0].lower())
         command.set_defaults(action=action)
         _add_arguments(command, name)
@@ -213,8 +218,10 @@ def _add_arguments(command: argparse.ArgumentParser, name: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> object:
-    """Run the command with these arguments, or with those of the command line."""
+    """Run the command with these arguments, or with those of the command line; a folder alone is evaluated."""
     words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0] not in COMMANDS and Path(words[0]).exists():
+        words = ["evaluate", *words]
     options = parser().parse_args(words or ["tour"])
     if not hasattr(options, "action"):
         parser().error("name a command: index, ask, evaluate or tour")

@@ -143,7 +143,7 @@ class SentenceEncoder(nn.Module):
         return digest.hexdigest()[:32]
 
     def _tokenizer_state(self):
-        """All that decides about token ids; a call's own padding and truncation are left out."""
+        """Describe the tokenizer, without the padding and truncation of its last call."""
         if not self.tokenizer.is_fast:
             return sorted(self.tokenizer.get_vocab().items())
         state = json.loads(self.tokenizer.backend_tokenizer.to_str())

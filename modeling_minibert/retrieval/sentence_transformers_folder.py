@@ -46,7 +46,7 @@ OTHER_POOLINGS = {
 
 @dataclass
 class EncoderSettings:
-    """What a sentence encoder does around its transformer.
+    """The settings of a sentence encoder around its transformer.
 
     Attributes:
         pooling: how token vectors become one: "mean", "cls" (the first token) or "max".

@@ -42,7 +42,7 @@ from ..training import script_arguments as base
 from .bm25 import BM25
 from .collections import Collection, bundled_collection, load_collection
 from .cross_encoder import LOSSES, write_settings
-from .measures import describe_difference, describe_runs, difference, mean_scores, score_run
+from .measures import describe_difference, describe_runs, difference, mean_scores, score_run, write_run
 from .ranker_arguments import (
     FROM_SCRATCH,
     CollectionArguments,
@@ -271,6 +271,8 @@ def main(arguments: list[str] | None = None) -> dict:
         {key: value for part in parts for key, value in getattr(part.test, name).items()} for name in ("texts", "qrels")
     )
     results = report(runs, Questions(texts, qrels), facts)
+    for name in RUNS:
+        write_run(runs[name], Path(args.output_dir) / f"{name}.run", name)
     results |= {"depth": data_args.depth, "seed": args.seed}
     (Path(args.output_dir) / "all_results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     write_cards(training, parts, results)

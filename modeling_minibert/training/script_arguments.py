@@ -66,6 +66,8 @@ class ScriptParser(OneLineParser, HfArgumentParser):
         for values in parsed:
             for argument in ("model_name_or_path", "tokenizer_name", "checkpoints"):
                 given = getattr(values, argument, None) or []
+                if given == getattr(type(values), argument, None):
+                    continue  # the default of the script, which says itself what makes that folder
                 for name in [given] if isinstance(given, str) else given:
                     check_local_folder(name)
         ScriptParser.last = tuple(parsed)

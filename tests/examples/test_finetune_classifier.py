@@ -437,7 +437,7 @@ def test_early_stopping_ends_with_the_best_epoch(script, two_classes, tmp_path, 
     score, save = script.score_outputs, script.Trainer._save_checkpoint
     monkeypatch.setattr(
         script, "score_outputs",
-        lambda logits, references, task, interval=False: score(logits, references, task, interval)
+        lambda logits, references, task, interval=False, auc=False: score(logits, references, task, interval)
         if interval else {"accuracy": 0.5, "macro_f1": next(scores)},
     )  # fmt: skip
 

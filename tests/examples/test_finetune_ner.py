@@ -55,6 +55,9 @@ def test_it_learns_saves_and_marks(script, files, tmp_path, capsys):
     saved = json.loads((out / "all_results.json").read_text())
     assert saved["f1"] == results["f1"] > 0.6 and saved["split"] == "test" and saved["scheme"] == "IOB2"
     assert saved["baselines"].keys() == {"most_frequent_tag", "linear_model"} and 0 <= saved["validation"] <= 1
+    state = json.loads((out / "trainer_state.json").read_text())
+    scores = [log["eval_f1"] for log in state["log_history"] if "eval_f1" in log]
+    assert saved["validation"] == state["best_metric"] == max(scores) and len(set(scores)) > 1
     assert "validation: 6 of the train sentences, set apart" in printed and "linear model: f1" in printed
     # The file of predictions gives the same scores, by seqeval itself.
     tags = [[tags for _, _, tags in read_conll(out / "predictions.conll", tag_column=column)] for column in (1, 2)]

@@ -165,8 +165,11 @@ def test_a_run_that_fails_costs_no_other(curve, files, tmp_path, monkeypatch, ca
 def test_what_cannot_be_compared_is_refused_first(curve, files, tmp_path):
     with pytest.raises(ValueError, match="--labels asks for 5,000; .*train.parquet has 90 to train on"):
         curve.run(*files, "--labels", 20, 5000)
-    with pytest.raises(ValueError, match="there is no checkpoint in .*nowhere: run examples/pretrain_minibert.py"):
+    with pytest.raises(ValueError, match="there is no folder .*nowhere"):
         curve.run(*files, "--model_name_or_path", tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="there is no checkpoint in .*empty: run examples/pretrain_minibert.py"):
+        curve.run(*files, "--model_name_or_path", tmp_path / "empty")
     with pytest.raises(ValueError, match=r"--learning_rates takes two numbers, .*; got \[0.001\]"):
         curve.run(*files, "--labels", 20, "--learning_rates", 1e-3)
     with pytest.raises(ValueError, match=r"--freeze_share \(1.5\) must be from 0 to 1"):

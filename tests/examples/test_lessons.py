@@ -10,6 +10,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModel, AutoTokenizer
 
 NUMBER = re.compile(r"-?\d[\d,]*\.?\d*")
 
@@ -245,3 +246,60 @@ def test_decoding(run_lesson):
     assert numbers(line_with(printed, "top-k"))[1:] == pytest.approx([*kept, 0], abs=5.1e-7)
     # 2,000 draws: a deviation of 0.011.
     assert numbers(line_with(printed, "2,000 drawn"))[1] == pytest.approx(0.36, abs=0.033)
+
+
+@pytest.mark.slow
+@pytest.mark.lecture("S3-49")
+def test_three_scores(run_lesson, tmp_path):
+    printed = run_lesson("15_additive_and_multiplicative", "--output_dir", tmp_path, digits=False)
+    assert line_with(printed, "additive scores equal to loops").endswith("True")
+    assert line_with(printed, "multiplicative scores equal to loops").endswith("True")
+    assert line_with(printed, "1/√D").endswith("True")
+    without, additive, multiplicative = (numbers(line) for line in printed.splitlines()[-3:])
+    assert 10 < without[0] < 80 < min(additive[0], multiplicative[0])
+    assert additive[1] == multiplicative[1] == 12  # the last letter of the source is the first of the output
+    for kind in ("additive", "multiplicative"):
+        assert (tmp_path / f"{kind}.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.lecture("S3-49")
+def test_the_additive_score_is_that_of_bahdanau(load_example):
+    lesson = load_example("lessons/15_additive_and_multiplicative")
+    generator = np.random.default_rng(0)
+    query, keys, w, u, v = (generator.normal(size=shape) for shape in ((1, 3, 5), (1, 4, 5), (5, 5), (5, 5), 5))
+    expected = [[v @ np.tanh(w @ s + u @ h) for h in keys[0]] for s in query[0]]
+    found = lesson.additive_scores(*map(torch.tensor, (query, keys, w, u, v)))
+    assert found[0].numpy() == pytest.approx(np.array(expected), abs=1e-12)
+    expected = [[s @ w @ h for h in keys[0]] for s in query[0]]
+    found = lesson.multiplicative_scores(*map(torch.tensor, (query, keys, w)))
+    assert found[0].numpy() == pytest.approx(np.array(expected), abs=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.lecture("S3-50")
+def test_jumps_looks_at_fox_and_over(run_lesson, tmp_path):
+    printed = run_lesson("16_which_words", "--output_dir", tmp_path, digits=False)
+    assert " jumps " in line_with(printed, "[MASK] over") and " runs " in line_with(printed, "[MASK] under")
+    words = line_with(printed, "'jumps' looks at").split()[3:]
+    heads = [dict(zip(words, numbers(line)[2:], strict=True)) for line in printed.splitlines()[-2:]]
+    assert words == "the quick brown fox jumps over the lazy dog".split()
+    assert all(head["fox"] + head["over"] > 0.8 for head in heads)
+    assert max(head["fox"] for head in heads) > 0.8
+    assert (tmp_path / "which_words.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.pretrained
+@pytest.mark.lecture("S3-50")
+def test_the_heads_of_a_checkpoint_look_where_stock_bert_says(load_example, pretrained_dir, capsys):
+    load_example("lessons/16_which_words").run("--model_name_or_path", pretrained_dir)
+    printed = capsys.readouterr().out.splitlines()
+    tokenizer, model = AutoTokenizer.from_pretrained(pretrained_dir), AutoModel.from_pretrained(pretrained_dir)
+    model.set_attn_implementation("eager")
+    ids = tokenizer("the quick brown fox jumps over the lazy dog", return_tensors="pt")
+    words = tokenizer.convert_ids_to_tokens(ids["input_ids"][0])
+    layers = torch.cat(model.eval()(**ids, output_attentions=True).attentions)[:, :, words.index("jumps")]
+    assert len(printed) == layers.shape[0] * layers.shape[1]
+    for line, row in zip(printed, layers.flatten(0, 1), strict=True):
+        (weight, place) = row.max(0)
+        assert line.split("  ")[-1].startswith(f"{words[place]} {weight:.2f}"), line
+    assert any("  fox " in line for line in printed) and any("  over " in line for line in printed)

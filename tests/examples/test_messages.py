@@ -109,9 +109,9 @@ def test_the_hub_is_not_asked_for_a_local_path(script_name, name, script, fail, 
     def ask(*args, **kwargs):
         raise AssertionError("the Hub was asked")
 
-    (tmp_path / "here" / "other").mkdir(parents=True)
-    (tmp_path / "here" / "other" / "config.json").write_text("{}")
-    monkeypatch.chdir(tmp_path)
+    (tmp_path / "inside" / "here" / "other").mkdir(parents=True)
+    (tmp_path / "inside" / "here" / "other" / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path / "inside")  # whose parent holds nothing else
     monkeypatch.setattr("httpx.Client.send", ask)
     error, status = fail(script(script_name).main, "--model_name_or_path", name)
     there = "; here has other" if name.startswith("here") else ""

@@ -118,7 +118,7 @@ def test_a_folder_is_indexed_and_asked_on_the_command_line(script, tmp_path, cap
 def test_methods_are_scored_beside_bm25(script, tmp_path, capsys, monkeypatch):
     folder = write_collection(tmp_path / "c")
     monkeypatch.setattr(search, "load_models", lambda arguments: {"encoder": WordEncoder(), "ranker": WordRanker()})
-    results = script.main(["evaluate", str(folder), "--results", str(tmp_path / "scores.json")])
+    results = script.main([str(folder), "--results", str(tmp_path / "scores.json")])
     printed = capsys.readouterr().out
     for name in ("bm25", "dense", "fused", "cross-encoder over fused"):
         assert name in printed and 0 <= results[name]["nDCG@10"] <= 1

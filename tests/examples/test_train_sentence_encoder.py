@@ -147,7 +147,7 @@ def test_a_checkpoint_is_trained_further_and_its_settings_stay(train, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--word_vectors", "--model_name_or_path", "out/x"], "--word_vectors would replace the word vectors"),
+        (["--word_vectors", "--model_name_or_path", "someone/words"], "--word_vectors would replace the word vectors"),
         (["--objective", "mlm"], "invalid choice: 'mlm'"),
     ],
 )
@@ -183,3 +183,16 @@ def test_crops_are_parts_of_their_text_and_a_text_is_no_negative_of_itself():
                 assert part in text and len(part)
                 lengths.add(len(part.split()))
     assert lengths == set(range(1, 1 + round(0.5 * len(WORDS))))
+
+
+@pytest.mark.slow
+def test_a_stopped_training_goes_on_from_its_checkpoint(train, tmp_path, capsys):
+    folder = write_collection(tmp_path / "collection")
+    dpr = ["--objective", "dpr", "--collection", folder, "--two_encoders"]
+    train(*dpr, "--num_train_epochs", 1)
+    capsys.readouterr()
+    train(*dpr, "--num_train_epochs", 2, "--resume_from_checkpoint", "true")
+    printed = capsys.readouterr().out
+    assert "epoch 2 of 2" in printed and "epoch 1 of 2" not in printed
+    with pytest.raises(ValueError, match="already holds a finished model; choose another --output_dir"):
+        train(*dpr)

@@ -141,6 +141,20 @@ def test_characters_of_a_folder_are_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("family", ["gpt2", "openai-gpt"])
+@pytest.mark.parametrize("given", [None, ["input_ids", "token_type_ids", "attention_mask"]])
+def test_the_tokenizer_of_a_stock_gpt_gives_no_token_types(given, family, tmp_path):
+    """A stock GPT adds the vectors of words 0 and 1 for them; ours has no segments and ignores them."""
+    make_ours(family, "MiniGPTForSequenceClassification").save_pretrained(tmp_path / "ours")
+    words = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="<unk>"))
+    how = {} if given is None else {"model_input_names": given}
+    PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>", **how).save_pretrained(tmp_path / "ours")
+    convert_folder(tmp_path / "ours", tmp_path / "stock")
+    folders = [tmp_path / "ours", tmp_path / "stock"]
+    ours, theirs = (pipeline("text-classification", str(folder))("kopi", top_k=None) for folder in folders)
+    assert [row["score"] for row in ours] == pytest.approx([row["score"] for row in theirs], abs=1e-6)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "openai-gpt"])
 def test_a_folder_goes_there_and_back_with_its_tokenizer(family, tmp_path, capsys):
     model = make_ours(family, "MiniGPTForCausalLM")
     model.save_pretrained(tmp_path / "ours")

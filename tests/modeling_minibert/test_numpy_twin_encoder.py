@@ -323,6 +323,10 @@ def test_what_cannot_be_is_refused_with_its_numbers():
     config, batch = small_config(), random_batch()[0]
     with pytest.raises(ValueError, match=r"10 tokens long but the model has 9"):
         model_forward(params, config, np.ones((1, 10), int))
+    config.position_embedding_type = "rotary"
+    with pytest.raises(ValueError, match="position_embedding_type is 'rotary'; the NumPy twin has"):
+        model_forward(params, config, batch["input_ids"])
+    config = small_config()
     with pytest.raises(ValueError, match=r"id 101 is out of range.*0 to 100"):
         model_forward(params, config, np.array([[3, 101]]))
     with pytest.raises(ValueError, match=r"id -1 is out of range"):

@@ -2,6 +2,7 @@
 
 import json
 
+import ir_measures
 import numpy as np
 import pytest
 import torch
@@ -201,6 +202,10 @@ def test_a_cross_encoder_from_scratch_beats_bm25_on_questions_in_other_words(tmp
     for name in ("cross_encoder", "bm25_and_cross_encoder"):
         assert results[name]["nDCG@10"] > 0.8 and results[name]["MRR@10"] > 0.8
         assert results[f"{name}_minus_bm25"]["nDCG@10"]["interval"][0] > 0
+    found = list(ir_measures.read_trec_run(str(tmp_path / "out" / "cross_encoder.run")))
+    judged = load_collection(tmp_path / "c").qrels["test"]
+    again = ir_measures.calc_aggregate([ir_measures.nDCG @ 10], judged, found)
+    assert again[ir_measures.nDCG @ 10] == pytest.approx(results["cross_encoder"]["nDCG@10"], abs=0.01)  # but for ties
     card = ModelCard.load(tmp_path / "out" / "README.md")
     assert card.data.pipeline_tag == "text-ranking"
     assert f"{results['cross_encoder']['nDCG@10']:.3f}" in card.text and f"{results['bm25']['MRR@10']:.3f}" in card.text

@@ -110,6 +110,7 @@ def test_every_save_lists_every_class_and_carries_the_code(tmp_path):
     needed |= {"configuration_common", "dropout", "stock_families", "stock_families_seq2seq"}
     needed |= {"batch", "limits", "masks", "transformers_internals"}
     needed |= {"pipeline_common", "pipeline_question_answering", "answer_spans"}
+    needed |= {"pipeline_token_classification"}
     assert saved == {f"{name}.py" for name in needed}
 
 

@@ -63,6 +63,7 @@ def tagger(tokenizer, tags=WORD_TAGS, labels=LABELS, model_class=MiniBertForToke
     return pipe
 
 
+@pytest.mark.lecture("S3-25")
 @pytest.mark.parametrize("scored", ["all", "first"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_entities_are_whole_with_right_offsets_for_every_tokenizer(kind, scored):

@@ -55,10 +55,10 @@ ENTITIES = {"Budi Santoso": "PER", "Siti": "PER", "Jakarta Selatan": "LOC", "Bog
 @pytest.mark.parametrize("strategy", ["none", "simple", "first", "average", "max"])
 @pytest.mark.parametrize("kind", KINDS[:4])
 def test_the_pipeline_finds_whole_entities(tokenizers, kind, strategy, recwarn):
-    tokenizer, text = tokenizers[kind], TEXT
-    if kind != "wordpiece" and strategy in ("first", "average", "max"):
-        # Where pieces have no "##", transformers takes a mark that follows without a space for a part of the word.
-        text = TEXT.replace(",", " ,").replace(".", " .").replace("(", "( ").replace(")", " )")
+    # The pipeline of our models reads words and marks with one space between them, and the labels must meet its pieces.
+    tokenizer, text = tokenizers[kind], TEXT.replace("  ", " ")
+    if kind != "wordpiece":
+        text = text.replace(",", " ,").replace(".", " .").replace("(", "( ").replace(")", " )")
     spans = {(text.index(name), text.index(name) + len(name)): label for name, label in ENTITIES.items()}
     labels = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
     config = MiniBertConfig.from_preset("tiny", num_hidden_layers=1, vocab_size=len(tokenizer), pad_token_id=0)

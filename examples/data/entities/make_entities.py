@@ -15,7 +15,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 LANGUAGES = ("english", "indonesian")
-SENTENCES = {"train": 2000, "validation": 160, "test": 300}  # half in each language
+SENTENCES = {"train": 2400, "validation": 160, "test": 300}  # half in each language
 TYPES = {"person": "PERSON", "place": "PLACE", "organisation": "ORGANISATION", "date": "DATE"}
 APART = ("first", "last", "place", "firm")  # lists of names, of which every split has its own part
 WORD = re.compile(r"\w+(?:[-'’](?!s\b)\w+)*|'s\b|[^\w\s]")
