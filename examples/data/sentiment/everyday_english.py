@@ -16,7 +16,7 @@ worth every penny, very well done, a pleasure, a real treat, one of the best"""
 BAD = """bad, awful, terrible, horrible, dreadful, poor, disappointing, mediocre, useless, lousy, appalling, atrocious, abysmal,
 pathetic, unacceptable, lame, subpar, underwhelming, second-rate, worthless, shoddy, unpleasant, frustrating, annoying,
 disgusting, ridiculous, overrated, overpriced, nasty, ugly, forgettable, hopeless, miserable, unbearable, inferior, weak, crappy,
-sloppy, dull, tedious, irritating, tiresome, depressing, embarrassing, shameful, ghastly, hideous, horrid, painful, stupid,
+sloppy, dull, tedious, irritating, tiresome, depressing, embarrassing, shameful, ghastly, hideous, horrid, painful,
 pointless, cheap-looking, badly made, poorly designed, rubbish, garbage, trash, a joke, a mess, a letdown, worse than expected,
 below average, a rip-off, one of the worst"""
 
@@ -47,7 +47,8 @@ BAD_FEELINGS = """sad, angry, disappointed, annoyed, upset, frustrated, unhappy,
 miserable, depressed, irritated, disgusted, ashamed, embarrassed, dissatisfied, fed up, heartbroken, let down, lonely, sick of it,
 in a bad mood, worn out, cheated, uncomfortable, scared, hurt, gutted, devastated, discouraged, ripped off"""
 
-DEGREES = "really, very, so, absolutely, pretty, incredibly, extremely, totally, truly, just, super, honestly, quite, simply, genuinely, kinda"
+DEGREES = """really, very, so, absolutely, pretty, incredibly, extremely, totally, truly, just, super, honestly,
+    quite, simply, genuinely, kinda"""
 
 # Whole exclamations and short forms.
 GOOD_SHORT = """Loved it
@@ -440,17 +441,24 @@ Tell your friends.
 You know what I mean?
 There, I said it.
 Believe me."""
-MORE_GOOD = "Recommended, Five stars, Thank you, Keep it up, I'll be back, Will buy again, Love it, Great job, So happy, I would do it again, Thumbs up, Well done, Worth it"
-MORE_BAD = "Avoid, One star, Never again, Stay away, I want my money back, Shame, Won't be back, So disappointed, What a pity, Save your money, Not recommended, Not worth it, I am done"
+MORE_GOOD = """Recommended, Five stars, Thank you, Keep it up, I'll be back, Will buy again, Love it, Great job,
+    So happy, I would do it again, Thumbs up, Well done, Worth it"""
+MORE_BAD = """Avoid, One star, Never again, Stay away, I want my money back, Shame, Won't be back, So disappointed,
+    What a pity, Save your money, Not recommended, Not worth it, I am done"""
 
 # What it did to a day: the verbs with any object.
 GOOD_EFFECTS = "made, saved, brightened, improved, lit up, rescued, was the best part of, turned around"
 BAD_EFFECTS = "ruined, spoiled, wrecked, wasted, destroyed, messed up, darkened, was the worst part of, cost us"
-OBJECTS = "my day, our evening, the whole trip, my weekend, our holiday, my morning, the party, my birthday, my mood, our dinner, the week, my summer"
+OBJECTS = """my day, our evening, the whole trip, my weekend, our holiday, my morning, the party, my birthday,
+    my mood, our dinner, the week, my summer"""
 EFFECT_FRAMES = [("same", "The {topic} {e} {o}."), ("same", "It {e} {o}."), ("same", "This {topic} really {e} {o}."), ("flip", "The {topic} never {e} {o}."),]
 # Superlatives and comparisons.
-GOOD_MOST = "best, nicest, finest, loveliest, coolest, funniest, kindest, prettiest, most beautiful, most comfortable, most helpful, most interesting, most delicious, greatest, friendliest, cleanest, smartest, sweetest, most reliable, most fun"
-BAD_MOST = "worst, dullest, ugliest, slowest, dirtiest, rudest, most boring, most annoying, most disappointing, most useless, laziest, nastiest, cheapest-looking, saddest, most stressful, most expensive useless, most painful, stupidest, weakest, most unfriendly"
+GOOD_MOST = """best, nicest, finest, loveliest, coolest, funniest, kindest, prettiest, most beautiful,
+    most comfortable, most helpful, most interesting, most delicious, greatest, friendliest, cleanest, smartest,
+    sweetest, most reliable, most fun"""
+BAD_MOST = """worst, dullest, ugliest, slowest, dirtiest, rudest, most boring, most annoying, most disappointing,
+    most useless, laziest, nastiest, cheapest-looking, saddest, most stressful, most expensive useless,
+    most painful, stupidest, weakest, most unfriendly"""
 MOST_FRAMES = [
     ("same", "The {m} {topic} I have ever had."), ("same", "The {m} {topic} in town."), ("same", "This is the {m} {topic} ever."), ("same", "It was the {m} {topic} of my life."),
     ("same", "By far the {m} {topic}."), ("same", "One of the {m} days of the year."), ("same", "They have the {m} {topic}."), ("same", "The {m} thing I have seen in years."),

@@ -23,10 +23,15 @@ BAD_NOUNS = """bencana, mimpi buruk, penipuan, kegagalan, kekecewaan besar, kesa
 pengalaman buruk, pilihan yang salah, pengalaman terburuk, penyesalan, omong kosong, barang rongsokan, yang terburuk, siksaan, aib,
 uang melayang, rugi besar, janji palsu, kerugian, beban, lelucon, pembodohan, tipuan belaka"""
 
-GOOD_VERBS = "suka, senang dengan, cinta, puas dengan, bangga dengan, kagum dengan, menikmati, suka sekali, jatuh cinta dengan, merekomendasikan, betah dengan, salut dengan, menyukai, bersyukur punya, kangen"
-BAD_VERBS = "benci, kecewa dengan, muak dengan, menyesal dengan, kesal dengan, bosan dengan, marah dengan, jengkel dengan, kapok dengan, capek dengan, malas dengan, trauma dengan, keberatan dengan, sebal dengan, jijik dengan, ilfeel dengan"
-GOOD_PAST = "sangat menyukai, benar-benar menikmati, terkesan dengan, terharu dengan, puas sekali dengan, terpukau oleh, langsung jatuh cinta pada, senang sekali dengan, terbantu oleh, ketagihan, terhibur oleh"
-BAD_PAST = "sangat membenci, kecewa berat dengan, merasa ditipu oleh, dibuat kesal oleh, menyesal membeli, bosan setengah mati dengan, muak sekali dengan, terganggu oleh, rugi karena, dibuat repot oleh, susah karena"
+GOOD_VERBS = """suka, senang dengan, cinta, puas dengan, bangga dengan, kagum dengan, menikmati, suka sekali,
+    jatuh cinta dengan, merekomendasikan, betah dengan, salut dengan, menyukai, bersyukur punya, kangen"""
+BAD_VERBS = """benci, kecewa dengan, muak dengan, menyesal dengan, kesal dengan, bosan dengan, marah dengan,
+    jengkel dengan, kapok dengan, capek dengan, malas dengan, trauma dengan, keberatan dengan, sebal dengan,
+    jijik dengan, ilfeel dengan"""
+GOOD_PAST = """sangat menyukai, benar-benar menikmati, terkesan dengan, terharu dengan, puas sekali dengan,
+    terpukau oleh, langsung jatuh cinta pada, senang sekali dengan, terbantu oleh, ketagihan, terhibur oleh"""
+BAD_PAST = """sangat membenci, kecewa berat dengan, merasa ditipu oleh, dibuat kesal oleh, menyesal membeli,
+    bosan setengah mati dengan, muak sekali dengan, terganggu oleh, rugi karena, dibuat repot oleh, susah karena"""
 
 GOOD_FEELINGS = """senang, bahagia, gembira, puas, bangga, lega, bersyukur, terharu, kagum, semangat, ceria, nyaman, tenang, beruntung, tersenyum terus,
 terhibur, betah, optimis, takjub, happy, plong, sumringah, berbunga-bunga, segar lagi, damai, ketagihan, salut, excited"""
@@ -436,8 +441,10 @@ Percaya deh.
 Serius.
 Kasih tahu teman-teman ya.
 Begitu ceritanya."""
-MORE_GOOD = "Recommended, Bintang lima, Terima kasih, Sukses terus, Pasti balik lagi, Bakal beli lagi, Mantap, Suka, Puas, Jempol, Worth it, Senang sekali, Pertahankan, Top"
-MORE_BAD = "Kapok, Bintang satu, Jangan ke sini, Kecewa, Rugi, Nyesel, Payah, Tidak lagi, Kembalikan uang saya, Sayang sekali, Parah, Tolong diperbaiki, Tidak rekomen, Kesal, Malu"
+MORE_GOOD = """Recommended, Bintang lima, Terima kasih, Sukses terus, Pasti balik lagi, Bakal beli lagi, Mantap,
+    Suka, Puas, Jempol, Worth it, Senang sekali, Pertahankan, Top"""
+MORE_BAD = """Kapok, Bintang satu, Jangan ke sini, Kecewa, Rugi, Nyesel, Payah, Tidak lagi, Kembalikan uang saya,
+    Sayang sekali, Parah, Tolong diperbaiki, Tidak rekomen, Kesal, Malu"""
 
 # Everyday spellings: a word and what may stand for it.
 REGISTERS = {
@@ -449,12 +456,18 @@ REGISTERS = {
     "jangan": "jgn, jangan", "juga": "jg, juga", "lagi": "lg, lagi", "malas": "males, malas", "parah": "parah, parahhh", "keren": "keren, kerennn",
 }
 
-GOOD_EFFECTS = "menyelamatkan, mencerahkan, memeriahkan, menghangatkan, melengkapi, mempermudah, membahagiakan, menyemangati"
+GOOD_EFFECTS = """menyelamatkan, mencerahkan, memeriahkan, menghangatkan, melengkapi, mempermudah, membahagiakan,
+    menyemangati"""
 BAD_EFFECTS = "merusak, menghancurkan, mengacaukan, membuang, menyia-nyiakan, mengganggu, merugikan, menyulitkan"
-OBJECTS = "hari saya, malam kami, seluruh perjalanan, akhir pekan saya, liburan kami, pagi saya, pesta kami, ulang tahun saya, suasana hati saya, makan malam kami, acara keluarga, pekerjaan saya, waktu saya"
+OBJECTS = """hari saya, malam kami, seluruh perjalanan, akhir pekan saya, liburan kami, pagi saya, pesta kami,
+    ulang tahun saya, suasana hati saya, makan malam kami, acara keluarga, pekerjaan saya, waktu saya"""
 EFFECT_FRAMES = [("same", "{Topic} ini {e} {o}."), ("same", "{Topic}nya benar-benar {e} {o}."), ("same", "Semua itu {e} {o}."), ("flip", "{Topic} ini tidak {e} {o}.")]
-GOOD_MOST = "terbaik, terenak, terindah, tercantik, ternyaman, terlucu, tercepat, terbersih, teramah, terkeren, tersayang, terhebat, terseru, termantap, terbagus, paling asyik, paling seru, paling enak, paling membantu, paling berkesan"
-BAD_MOST = "terburuk, terjelek, terlambat, terkotor, termalas, tersuram, terparah, termahal dan terjelek, paling jelek, paling parah, paling membosankan, paling mengecewakan, paling menyebalkan, paling menyedihkan, paling payah, paling lemot, paling kasar, paling memalukan, paling sial"
+GOOD_MOST = """terbaik, terenak, terindah, tercantik, ternyaman, terlucu, tercepat, terbersih, teramah, terkeren,
+    tersayang, terhebat, terseru, termantap, terbagus, paling asyik, paling seru, paling enak, paling membantu,
+    paling berkesan"""
+BAD_MOST = """terburuk, terjelek, terlambat, terkotor, termalas, tersuram, terparah, termahal dan terjelek,
+    paling jelek, paling parah, paling membosankan, paling mengecewakan, paling menyebalkan, paling menyedihkan,
+    paling payah, paling lemot, paling kasar, paling memalukan, paling sial"""
 MOST_FRAMES = [
     ("same", "{Topic} {m} yang pernah saya coba."), ("same", "{Topic} {m} di kota ini."), ("same", "Ini {topic} {m}."), ("same", "Hari {m} dalam hidup saya."), ("same", "Jelas ini {topic} {m}."),
     ("same", "{Topic} {m} tahun ini."), ("same", "Mereka punya {topic} {m}."), ("same", "{Topic} {m} sepanjang masa."), ("flip", "Ini bukan {topic} {m}."), ("flip", "Bukan yang {m}."),

@@ -5,9 +5,14 @@
 # name: (topics, positive adjectives, negative adjectives, positive observations, negative observations)
 DOMAINS = {
     "food": (
-        "pizza, soup, burger, sandwich, salad, cake, steak, curry, breakfast, dinner, lunch, coffee, tea, bread, pasta, dessert, ice cream, pie, chicken, fish, sauce, juice, meal, dish, buffet, rice, chocolate, beer, wine, noodle soup",
-        "delicious, tasty, fresh, crispy, juicy, tender, flavourful, yummy, creamy, mouth-watering, perfectly cooked, well seasoned, hot and fresh, homemade, healthy, spicy in a good way, finger-licking",
-        "bland, stale, greasy, soggy, burnt, undercooked, overcooked, cold, tasteless, rotten, dry, chewy, sour, too salty, too sweet, too spicy, raw inside, watery, flavourless, inedible, mouldy, lukewarm, oily, rubbery",
+        """pizza, soup, burger, sandwich, salad, cake, steak, curry, breakfast, dinner, lunch, coffee, tea, bread,
+            pasta, dessert, ice cream, pie, chicken, fish, sauce, juice, meal, dish, buffet, rice, chocolate, beer,
+            wine, noodle soup""",
+        """delicious, tasty, fresh, crispy, juicy, tender, flavourful, yummy, creamy, mouth-watering,
+            perfectly cooked, well seasoned, hot and fresh, homemade, healthy, spicy in a good way, finger-licking""",
+        """bland, stale, greasy, soggy, burnt, undercooked, overcooked, cold, tasteless, rotten, dry, chewy, sour,
+            too salty, too sweet, too spicy, raw inside, watery, flavourless, inedible, mouldy, lukewarm, oily,
+            rubbery""",
         """every bite was a joy
 the portions are generous
 I ate every last crumb
@@ -38,9 +43,13 @@ it smelled of old fat
 the fish had a strange smell
 even the dog refused it"""),
     "place": (
-        "hotel, restaurant, café, room, bar, hostel, resort, beach, museum, park, shop, market, mall, cinema, library, gym, swimming pool, campsite, zoo, lobby, bakery, apartment, guesthouse, spa, salon, airport, toilet, playground, garden, town",
-        "clean, cosy, spacious, quiet, comfortable, peaceful, welcoming, tidy, stylish, relaxing, well located, romantic, bright, airy, family-friendly, spotless, lively, safe, affordable, well kept",
-        "dirty, noisy, cramped, smelly, crowded, dark, filthy, run-down, shabby, stuffy, dusty, unsafe, damp, freezing, overcrowded, infested, gloomy, messy, neglected, outdated, far too expensive, chaotic",
+        """hotel, restaurant, café, room, bar, hostel, resort, beach, museum, park, shop, market, mall, cinema,
+            library, gym, swimming pool, campsite, zoo, lobby, bakery, apartment, guesthouse, spa, salon, airport,
+            toilet, playground, garden, town""",
+        """clean, cosy, spacious, quiet, comfortable, peaceful, welcoming, tidy, stylish, relaxing, well located,
+            romantic, bright, airy, family-friendly, spotless, lively, safe, affordable, well kept""",
+        """dirty, noisy, cramped, smelly, crowded, dark, filthy, run-down, shabby, stuffy, dusty, unsafe, damp,
+            freezing, overcrowded, infested, gloomy, messy, neglected, outdated, far too expensive, chaotic""",
         """the view took my breath away
 the bed was so soft
 we slept like babies
@@ -71,9 +80,15 @@ mould was growing on the ceiling
 the pool was closed all week
 the photos online were a lie"""),
     "story": (
-        "film, movie, book, novel, series, episode, show, play, documentary, comic, story, ending, plot, musical, podcast, song, album, concert, band, actor, sequel, trailer, script, soundtrack, poem, exhibition, game, lead singer, comedy, magazine",
-        "gripping, moving, funny, touching, exciting, thrilling, hilarious, clever, inspiring, original, entertaining, captivating, heart-warming, well written, powerful, beautifully filmed, catchy, interesting, unpredictable, addictive, fascinating, brilliantly acted",
-        "boring, predictable, slow, confusing, shallow, too long, badly acted, clichéd, dull, silly, unfunny, pretentious, poorly written, repetitive, unrealistic, lifeless, tedious, flat, monotonous, senseless, far-fetched, cringeworthy, noisy",
+        """film, movie, book, novel, series, episode, show, play, documentary, comic, story, ending, plot, musical,
+            podcast, song, album, concert, band, actor, sequel, trailer, script, soundtrack, poem, exhibition, game,
+            lead singer, comedy, magazine""",
+        """gripping, moving, funny, touching, exciting, thrilling, hilarious, clever, inspiring, original,
+            entertaining, captivating, heart-warming, well written, powerful, beautifully filmed, catchy,
+            interesting, unpredictable, addictive, fascinating, brilliantly acted""",
+        """boring, predictable, slow, confusing, shallow, too long, badly acted, clichéd, dull, silly, unfunny,
+            pretentious, poorly written, repetitive, unrealistic, lifeless, tedious, flat, monotonous, senseless,
+            far-fetched, cringeworthy, noisy""",
         """I laughed until I cried
 it kept me on the edge of my seat
 I read it in one night
@@ -104,9 +119,14 @@ the ending ruined everything
 we left during the break
 it is a copy of a better one"""),
     "device": (
-        "phone, laptop, tablet, camera, printer, headset, speaker, charger, watch, keyboard, screen, battery, router, vacuum cleaner, fridge, washing machine, microwave, kettle, blender, drone, television, lamp, fan, console, mouse, toaster, heater, cable, computer, power bank",
-        "fast, reliable, sturdy, quiet, powerful, durable, light, easy to use, sharp, compact, responsive, sleek, long-lasting, efficient, practical, user-friendly, well built, precise, energy-saving, solid",
-        "slow, unreliable, broken, flimsy, noisy, heavy, fragile, faulty, defective, outdated, clunky, hard to use, overheating, scratched, buggy, laggy, useless after a week, dead on arrival, cheaply made, complicated",
+        """phone, laptop, tablet, camera, printer, headset, speaker, charger, watch, keyboard, screen, battery,
+            router, vacuum cleaner, fridge, washing machine, microwave, kettle, blender, drone, television, lamp,
+            fan, console, mouse, toaster, heater, cable, computer, power bank""",
+        """fast, reliable, sturdy, quiet, powerful, durable, light, easy to use, sharp, compact, responsive, sleek,
+            long-lasting, efficient, practical, user-friendly, well built, precise, energy-saving, solid""",
+        """slow, unreliable, broken, flimsy, noisy, heavy, fragile, faulty, defective, outdated, clunky,
+            hard to use, overheating, scratched, buggy, laggy, useless after a week, dead on arrival, cheaply made,
+            complicated""",
         """the battery lasts two days
 it charges in minutes
 the picture is crystal clear
@@ -137,9 +157,13 @@ the warranty is useless
 smoke came out of it
 the sound is full of crackle"""),
     "app": (
-        "app, website, update, game, online shop, bank, login, search, map, browser, email service, internet connection, wifi, signal, password system, payment page, support chat, subscription, cloud storage, forum, dating app, menu, interface, help page, newsletter",
-        "useful, intuitive, fast, simple, convenient, secure, stable, helpful, clear, addictive, free, smooth, well organised, smart, easy to navigate, easy to understand, time-saving",
-        "buggy, slow, confusing, unstable, full of ads, complicated, useless, insecure, unreliable, messy, unusable, invasive, laggy, broken since the update, hard to navigate, annoying, impossible to cancel",
+        """app, website, update, game, online shop, bank, login, search, map, browser, email service,
+            internet connection, wifi, signal, password system, payment page, support chat, subscription,
+            cloud storage, forum, dating app, menu, interface, help page, newsletter""",
+        """useful, intuitive, fast, simple, convenient, secure, stable, helpful, clear, addictive, free, smooth,
+            well organised, smart, easy to navigate, easy to understand, time-saving""",
+        """buggy, slow, confusing, unstable, full of ads, complicated, useless, insecure, unreliable, messy,
+            unusable, invasive, laggy, broken since the update, hard to navigate, annoying, impossible to cancel""",
         """it saves me so much time
 everything is where I expect it
 it loads in a second
@@ -167,9 +191,13 @@ pages take forever to load
 it lost my work
 they sold my data"""),
     "wear": (
-        "dress, jacket, shirt, coat, bag, hat, sweater, backpack, suitcase, ring, necklace, belt, scarf, suit, T-shirt, skirt, umbrella, wallet, perfume, cream, shampoo, mattress, sofa, chair, table, pillow, blanket, carpet, tent, bike",
-        "comfortable, soft, warm, stylish, pretty, durable, elegant, light, waterproof, sturdy, well made, flattering, practical, cute, roomy, a perfect fit, good-looking, long-lasting, gentle on the skin",
-        "uncomfortable, itchy, flimsy, ugly, too small, too tight, torn, faded, scratchy, badly stitched, cheap, shapeless, leaky, too big, smelly, wobbly, see-through, hard as a rock, out of shape, of poor quality",
+        """dress, jacket, shirt, coat, bag, hat, sweater, backpack, suitcase, ring, necklace, belt, scarf, suit,
+            T-shirt, skirt, umbrella, wallet, perfume, cream, shampoo, mattress, sofa, chair, table, pillow,
+            blanket, carpet, tent, bike""",
+        """comfortable, soft, warm, stylish, pretty, durable, elegant, light, waterproof, sturdy, well made,
+            flattering, practical, cute, roomy, a perfect fit, good-looking, long-lasting, gentle on the skin""",
+        """uncomfortable, itchy, flimsy, ugly, too small, too tight, torn, faded, scratchy, badly stitched, cheap,
+            shapeless, leaky, too big, smelly, wobbly, see-through, hard as a rock, out of shape, of poor quality""",
         """it fits perfectly
 I get compliments every time I wear it
 the colour is even nicer in real life
@@ -198,9 +226,15 @@ it was full of holes
 they sent the wrong size twice
 the paint peels off"""),
     "service": (
-        "service, delivery, customer service, order, parcel, support, refund, booking, packaging, repair, insurance, price, return process, hotline, seller, company, bill, appointment, tour, guide, installation, cleaning service, catering, ticket, courier",
-        "fast, friendly, helpful, quick, punctual, professional, efficient, reliable, generous, fair, polite, transparent, flexible, prompt, attentive, honest, trustworthy, well organised, free of charge, affordable, hassle-free",
-        "slow, rude, unhelpful, late, unprofessional, incompetent, dishonest, unfair, careless, chaotic, expensive, arrogant, unreliable, impolite, disorganised, overcharged, damaged, incomplete, wrong, lazy, ignorant, missing",
+        """service, delivery, customer service, order, parcel, support, refund, booking, packaging, repair,
+            insurance, price, return process, hotline, seller, company, bill, appointment, tour, guide,
+            installation, cleaning service, catering, ticket, courier""",
+        """fast, friendly, helpful, quick, punctual, professional, efficient, reliable, generous, fair, polite,
+            transparent, flexible, prompt, attentive, honest, trustworthy, well organised, free of charge,
+            affordable, hassle-free""",
+        """slow, rude, unhelpful, late, unprofessional, incompetent, dishonest, unfair, careless, chaotic,
+            expensive, arrogant, unreliable, impolite, disorganised, overcharged, damaged, incomplete, wrong, lazy,
+            ignorant, missing""",
         """it arrived two days early
 they answered within minutes
 everything was carefully packed
@@ -232,9 +266,15 @@ I had to call five times
 they broke every promise
 the invoice was wrong again"""),
     "person": (
-        "teacher, doctor, waiter, driver, boss, neighbour, nurse, coach, colleague, dentist, manager, receptionist, salesman, landlord, trainer, lawyer, cook, hairdresser, team, staff, police officer, roommate, babysitter, tour guide, professor, plumber, mechanic, cashier, host, student",
-        "kind, friendly, helpful, patient, polite, funny, honest, caring, competent, generous, warm, supportive, talented, hard-working, smart, skilled, attentive, respectful, gentle, cheerful, thoughtful, welcoming, knowledgeable, brave",
-        "rude, lazy, arrogant, impatient, unfriendly, dishonest, mean, incompetent, selfish, careless, grumpy, aggressive, unhelpful, cruel, disrespectful, cold, bossy, stubborn, ignorant, moody, condescending, unprofessional, greedy, hostile",
+        """teacher, doctor, waiter, driver, boss, neighbour, nurse, coach, colleague, dentist, manager,
+            receptionist, salesman, landlord, trainer, lawyer, cook, hairdresser, team, staff, police officer,
+            roommate, babysitter, tour guide, professor, plumber, mechanic, cashier, host, student""",
+        """kind, friendly, helpful, patient, polite, funny, honest, caring, competent, generous, warm, supportive,
+            talented, hard-working, smart, skilled, attentive, respectful, gentle, cheerful, thoughtful, welcoming,
+            knowledgeable, brave""",
+        """rude, lazy, arrogant, impatient, unfriendly, dishonest, mean, incompetent, selfish, careless, grumpy,
+            aggressive, unhelpful, cruel, disrespectful, cold, bossy, stubborn, ignorant, moody, condescending,
+            unprofessional, greedy, hostile""",
         """he always makes me laugh
 she took the time to explain everything
 he helped me carry my bags
@@ -264,9 +304,15 @@ he only cares about money
 they gossip all day
 he stole my idea"""),
     "event": (
-        "holiday, trip, party, wedding, class, course, lesson, meeting, day, weekend, evening, job, interview, exam, concert, festival, flight, workshop, lecture, homework, school, project, vacation, date, birthday, match, training, seminar, conference, family visit, hike, cruise, reunion, picnic, semester",
-        "fun, exciting, interesting, relaxing, inspiring, useful, rewarding, well organised, unforgettable, productive, successful, entertaining, informative, magical, easy to follow, peaceful, lively, joyful, motivating, sunny, stress-free",
-        "boring, stressful, exhausting, tiring, chaotic, disorganised, pointless, confusing, endless, badly planned, hectic, useless, tense, awkward, too long, gloomy, rainy and cold, unbearable, uneventful, difficult to follow, cancelled again",
+        """holiday, trip, party, wedding, class, course, lesson, meeting, day, weekend, evening, job, interview,
+            exam, concert, festival, flight, workshop, lecture, homework, school, project, vacation, date, birthday,
+            match, training, seminar, conference, family visit, hike, cruise, reunion, picnic, semester""",
+        """fun, exciting, interesting, relaxing, inspiring, useful, rewarding, well organised, unforgettable,
+            productive, successful, entertaining, informative, magical, easy to follow, peaceful, lively, joyful,
+            motivating, sunny, stress-free""",
+        """boring, stressful, exhausting, tiring, chaotic, disorganised, pointless, confusing, endless,
+            badly planned, hectic, useless, tense, awkward, too long, gloomy, rainy and cold, unbearable,
+            uneventful, difficult to follow, cancelled again""",
         """we danced all night
 I learned more than in a whole year
 time passed too quickly
@@ -297,9 +343,12 @@ I cried all evening
 my wallet was stolen
 I was sick the entire week"""),
     "transport": (
-        "bus, train, taxi, car, plane, ferry, seat, road, tram, ride, airline, metro, scooter, engine, station, van, motorbike, parking garage, traffic, journey, crossing, commute, night bus, rental car",
-        "punctual, comfortable, fast, clean, safe, smooth, reliable, cheap, convenient, on time, modern, spacious, quiet, well maintained, economical",
-        "late, dirty, crowded, unsafe, uncomfortable, delayed, slow, noisy, expensive, broken, packed, bumpy, overbooked, dangerous, jammed, rusty, stuck, old and smelly, unpunctual",
+        """bus, train, taxi, car, plane, ferry, seat, road, tram, ride, airline, metro, scooter, engine, station,
+            van, motorbike, parking garage, traffic, journey, crossing, commute, night bus, rental car""",
+        """punctual, comfortable, fast, clean, safe, smooth, reliable, cheap, convenient, on time, modern, spacious,
+            quiet, well maintained, economical""",
+        """late, dirty, crowded, unsafe, uncomfortable, delayed, slow, noisy, expensive, broken, packed, bumpy,
+            overbooked, dangerous, jammed, rusty, stuck, old and smelly, unpunctual""",
         """it left right on time
 there was plenty of legroom
 we arrived earlier than planned
@@ -323,9 +372,14 @@ the engine makes strange noises
 they cancelled it without notice
 my knees touched the front seat"""),
     "life": (
-        "weather, morning, health, treatment, medicine, workout, diet, sleep, skin, garden, house, neighbourhood, new flat, haircut, news, government, economy, policy, city, rent, salary, law, plan, idea, decision, answer, result, report, team, club, goal, performance, situation, atmosphere, relationship, marriage, dog, cat",
-        "better, healthy, improving, sunny, calm, effective, helpful, hopeful, affordable, fair, wise, encouraging, strong, beautiful, promising, happy, balanced, stable, safe, clear, lucky, peaceful",
-        "worse, sick, painful, getting worse, cold and grey, unfair, corrupt, harmful, unaffordable, dangerous, hopeless, hurtful, wrong, sad, toxic, unhealthy, risky, tragic, foolish, lonely, violent, in ruins",
+        """weather, morning, health, treatment, medicine, workout, diet, sleep, skin, garden, house, neighbourhood,
+            new flat, haircut, news, government, economy, policy, city, rent, salary, law, plan, idea, decision,
+            answer, result, report, team, club, goal, performance, situation, atmosphere, relationship, marriage,
+            dog, cat""",
+        """better, healthy, improving, sunny, calm, effective, helpful, hopeful, affordable, fair, wise,
+            encouraging, strong, beautiful, promising, happy, balanced, stable, safe, clear, lucky, peaceful""",
+        """worse, sick, painful, getting worse, cold and grey, unfair, corrupt, harmful, unaffordable, dangerous,
+            hopeless, hurtful, wrong, sad, toxic, unhealthy, risky, tragic, foolish, lonely, violent, in ruins""",
         """the pain is gone
 I sleep like a baby now
 I lost five kilos and feel great

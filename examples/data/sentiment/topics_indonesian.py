@@ -5,9 +5,13 @@
 # name: (topics, positive adjectives, negative adjectives, positive observations, negative observations)
 DOMAINS = {
     "food": (
-        "nasi goreng, bakso, sate, soto, ayam goreng, ikan bakar, rendang, mi ayam, gado-gado, martabak, kopi, teh, es krim, kue, roti, sambal, makanan, minuman, masakan, menu, jus, sup, bubur, pizza, sarapan, makan malam, jajanan, seafood, steak, camilan, kuah",
-        "enak, lezat, nikmat, segar, gurih, sedap, empuk, renyah, wangi, mantap, maknyus, bergizi, pas di lidah, kaya rasa, juara, higienis, bikin nagih, menggugah selera, murah dan enak, masih hangat",
-        "hambar, basi, gosong, keasinan, terlalu manis, alot, amis, bau, tidak segar, mentah, dingin, berminyak, pahit, keras, lembek, anyir, eneg, jorok, kurang matang, terlalu pedas, tengik, asam, kemanisan, benyek",
+        """nasi goreng, bakso, sate, soto, ayam goreng, ikan bakar, rendang, mi ayam, gado-gado, martabak, kopi,
+            teh, es krim, kue, roti, sambal, makanan, minuman, masakan, menu, jus, sup, bubur, pizza, sarapan,
+            makan malam, jajanan, seafood, steak, camilan, kuah""",
+        """enak, lezat, nikmat, segar, gurih, sedap, empuk, renyah, wangi, mantap, maknyus, bergizi, pas di lidah,
+            kaya rasa, juara, higienis, bikin nagih, menggugah selera, murah dan enak, masih hangat""",
+        """hambar, basi, gosong, keasinan, terlalu manis, alot, amis, bau, tidak segar, mentah, dingin, berminyak,
+            pahit, keras, lembek, anyir, eneg, jorok, kurang matang, terlalu pedas, tengik, asam, kemanisan, benyek""",
         """porsinya besar
 bumbunya meresap sampai ke dalam
 rasanya seperti masakan ibu
@@ -38,9 +42,13 @@ harganya tidak sebanding dengan rasanya
 nasinya keras seperti batu
 anak saya keracunan"""),
     "place": (
-        "hotel, restoran, kafe, kamar, warung, penginapan, pantai, museum, taman, toko, pasar, mal, bioskop, perpustakaan, kolam renang, vila, kebun binatang, rumah makan, kos, toilet, ruang tunggu, lobi, salon, tempat wisata, kota, lokasi, bandara, tempat, kantor, masjid, pemandangan",
-        "bersih, nyaman, luas, sejuk, tenang, indah, asri, rapi, wangi, strategis, aman, ramah anak, terawat, mewah, instagramable, estetik, cozy, adem, lengkap, romantis, terjangkau, asyik",
-        "kotor, sempit, berisik, bau, kumuh, panas, gelap, pengap, jorok, berantakan, ramai sekali, terlalu penuh, seram, berdebu, tidak terawat, lembap, becek, sumpek, rawan, gersang, terpencil, kusam",
+        """hotel, restoran, kafe, kamar, warung, penginapan, pantai, museum, taman, toko, pasar, mal, bioskop,
+            perpustakaan, kolam renang, vila, kebun binatang, rumah makan, kos, toilet, ruang tunggu, lobi, salon,
+            tempat wisata, kota, lokasi, bandara, tempat, kantor, masjid, pemandangan""",
+        """bersih, nyaman, luas, sejuk, tenang, indah, asri, rapi, wangi, strategis, aman, ramah anak, terawat,
+            mewah, instagramable, estetik, cozy, adem, lengkap, romantis, terjangkau, asyik""",
+        """kotor, sempit, berisik, bau, kumuh, panas, gelap, pengap, jorok, berantakan, ramai sekali, terlalu penuh,
+            seram, berdebu, tidak terawat, lembap, becek, sumpek, rawan, gersang, terpencil, kusam""",
         """pemandangannya memanjakan mata
 kasurnya empuk
 kami tidur nyenyak sekali
@@ -71,9 +79,15 @@ fotonya menipu
 air panasnya mati
 lantainya lengket"""),
     "story": (
-        "film, buku, novel, serial, episode, drama, dokumenter, komik, cerita, lagu, album, konser, band, aktor, sinetron, akhir cerita, naskah, acara, lawakan, video, pertunjukan, puisi, alur, penyanyi, game, musik, majalah, kanal, pameran",
-        "seru, lucu, menarik, menyentuh, menegangkan, mengharukan, menghibur, memukau, inspiratif, keren, bikin penasaran, kreatif, asyik, bermutu, menggetarkan, cerdas, segar, bikin baper, berkesan, sarat makna, ngakak abis",
-        "membosankan, garing, datar, lambat, ngawur, mudah ditebak, bertele-tele, tidak jelas, dangkal, murahan, norak, lebay, klise, bikin ngantuk, aneh, kepanjangan, tidak masuk akal, sumbang, monoton, receh, memuakkan, membingungkan",
+        """film, buku, novel, serial, episode, drama, dokumenter, komik, cerita, lagu, album, konser, band, aktor,
+            sinetron, akhir cerita, naskah, acara, lawakan, video, pertunjukan, puisi, alur, penyanyi, game, musik,
+            majalah, kanal, pameran""",
+        """seru, lucu, menarik, menyentuh, menegangkan, mengharukan, menghibur, memukau, inspiratif, keren,
+            bikin penasaran, kreatif, asyik, bermutu, menggetarkan, cerdas, segar, bikin baper, berkesan,
+            sarat makna, ngakak abis""",
+        """membosankan, garing, datar, lambat, ngawur, mudah ditebak, bertele-tele, tidak jelas, dangkal, murahan,
+            norak, lebay, klise, bikin ngantuk, aneh, kepanjangan, tidak masuk akal, sumbang, monoton, receh,
+            memuakkan, membingungkan""",
         """saya tertawa sampai menangis
 aktingnya luar biasa
 saya baca habis dalam semalam
@@ -102,9 +116,13 @@ bikin sakit kepala
 endingnya merusak semuanya
 terlalu banyak iklan"""),
     "device": (
-        "ponsel, hp, laptop, tablet, kamera, printer, headset, speaker, charger, jam tangan, keyboard, layar, baterai, kulkas, mesin cuci, kipas angin, blender, televisi, lampu, setrika, komputer, AC, mouse, rice cooker, powerbank, kabel, produk, barang, alat, dispenser, motor, mobil",
-        "awet, cepat, tahan lama, ringan, canggih, kuat, praktis, mudah dipakai, jernih, hemat listrik, bandel, kokoh, bagus, andal, responsif, berkualitas, original, tajam, halus, multifungsi, worth it",
-        "rusak, lemot, cepat panas, rapuh, berat, berisik, palsu, boros, cacat, sering mati, ringkih, penyok, retak, susah dipakai, bermasalah, lelet, murahan, kw, error terus, soak, tidak berfungsi, buram",
+        """ponsel, hp, laptop, tablet, kamera, printer, headset, speaker, charger, jam tangan, keyboard, layar,
+            baterai, kulkas, mesin cuci, kipas angin, blender, televisi, lampu, setrika, komputer, AC, mouse,
+            rice cooker, powerbank, kabel, produk, barang, alat, dispenser, motor, mobil""",
+        """awet, cepat, tahan lama, ringan, canggih, kuat, praktis, mudah dipakai, jernih, hemat listrik, bandel,
+            kokoh, bagus, andal, responsif, berkualitas, original, tajam, halus, multifungsi, worth it""",
+        """rusak, lemot, cepat panas, rapuh, berat, berisik, palsu, boros, cacat, sering mati, ringkih, penyok,
+            retak, susah dipakai, bermasalah, lelet, murahan, kw, error terus, soak, tidak berfungsi, buram""",
         """baterainya tahan dua hari
 ngecasnya cepat
 gambarnya jernih
@@ -135,9 +153,14 @@ sering macet
 barangnya cacat
 bunyinya berisik sekali"""),
     "app": (
-        "aplikasi, situs, update, gim, toko online, bank, sinyal, internet, wifi, jaringan, fitur, tampilan, sistem, layanan online, login, peta, iklan, kuota, paket data, m-banking, e-wallet, kata sandi, server, notifikasi, operator",
-        "bermanfaat, mudah digunakan, cepat, stabil, praktis, lancar, aman, membantu, lengkap, simpel, gratis, keren, kencang, user friendly, bikin hidup mudah, berguna, jelas",
-        "lemot, error, penuh iklan, ribet, sering keluar sendiri, membingungkan, tidak stabil, putus-putus, lambat, lelet, boros kuota, berantakan, sering gangguan, down terus, hilang-hilangan, menyebalkan, rumit, tidak aman",
+        """aplikasi, situs, update, gim, toko online, bank, sinyal, internet, wifi, jaringan, fitur, tampilan,
+            sistem, layanan online, login, peta, iklan, kuota, paket data, m-banking, e-wallet, kata sandi, server,
+            notifikasi, operator""",
+        """bermanfaat, mudah digunakan, cepat, stabil, praktis, lancar, aman, membantu, lengkap, simpel, gratis,
+            keren, kencang, user friendly, bikin hidup mudah, berguna, jelas""",
+        """lemot, error, penuh iklan, ribet, sering keluar sendiri, membingungkan, tidak stabil, putus-putus,
+            lambat, lelet, boros kuota, berantakan, sering gangguan, down terus, hilang-hilangan, menyebalkan,
+            rumit, tidak aman""",
         """sangat membantu pekerjaan saya
 semuanya mudah ditemukan
 internetnya kencang
@@ -164,9 +187,13 @@ kode OTP tidak pernah masuk
 internetnya putus-putus
 transaksi saya gagal terus"""),
     "wear": (
-        "baju, gaun, jaket, kemeja, sepatu, tas, celana, topi, sandal, kerudung, batik, kacamata, dompet, ransel, koper, parfum, krim, sampo, kasur, sofa, kursi, meja, bantal, selimut, karpet, tenda, sepeda, rok, kaus, sabun",
-        "nyaman, lembut, halus, awet, cantik, modis, kuat, adem, hangat, pas di badan, elegan, ringan, bagus, rapi jahitannya, kece, tebal, empuk, wangi, murah meriah, berkualitas",
-        "gatal, sempit, jelek, kasar, luntur, tipis, robek, kekecilan, kebesaran, murahan, cepat rusak, panas, berlubang, keras, bau, bolong, tidak nyaman, lepas jahitannya, norak, kusut, bikin iritasi",
+        """baju, gaun, jaket, kemeja, sepatu, tas, celana, topi, sandal, kerudung, batik, kacamata, dompet, ransel,
+            koper, parfum, krim, sampo, kasur, sofa, kursi, meja, bantal, selimut, karpet, tenda, sepeda, rok, kaus,
+            sabun""",
+        """nyaman, lembut, halus, awet, cantik, modis, kuat, adem, hangat, pas di badan, elegan, ringan, bagus,
+            rapi jahitannya, kece, tebal, empuk, wangi, murah meriah, berkualitas""",
+        """gatal, sempit, jelek, kasar, luntur, tipis, robek, kekecilan, kebesaran, murahan, cepat rusak, panas,
+            berlubang, keras, bau, bolong, tidak nyaman, lepas jahitannya, norak, kusut, bikin iritasi""",
         """ukurannya pas
 bahannya adem
 warnanya lebih cantik dari foto
@@ -194,9 +221,14 @@ kakinya patah satu
 robek padahal baru dipakai
 saya jadi jerawatan"""),
     "service": (
-        "pelayanan, pengiriman, layanan, pesanan, paket, kurir, penjual, harga, kemasan, perbaikan, asuransi, tiket, tur, pemesanan, kasir, customer service, proses retur, biaya, respons admin, toko, jasa, travel, katering, perusahaan, bengkel, ongkir, antrean, pengaduan",
-        "cepat, ramah, memuaskan, sigap, profesional, murah, tepat waktu, rapi, jujur, aman, terpercaya, responsif, amanah, terjangkau, bersahabat, transparan, memudahkan, top, prima, gercep, sopan",
-        "lambat, jutek, mengecewakan, mahal, kasar, tidak sopan, berantakan, terlambat, tidak jujur, penipu, lama, tidak profesional, acuh, lelet, buruk, kacau, tidak becus, menyusahkan, ribet, asal-asalan, cuek, semena-mena, tidak ramah",
+        """pelayanan, pengiriman, layanan, pesanan, paket, kurir, penjual, harga, kemasan, perbaikan, asuransi,
+            tiket, tur, pemesanan, kasir, customer service, proses retur, biaya, respons admin, toko, jasa, travel,
+            katering, perusahaan, bengkel, ongkir, antrean, pengaduan""",
+        """cepat, ramah, memuaskan, sigap, profesional, murah, tepat waktu, rapi, jujur, aman, terpercaya,
+            responsif, amanah, terjangkau, bersahabat, transparan, memudahkan, top, prima, gercep, sopan""",
+        """lambat, jutek, mengecewakan, mahal, kasar, tidak sopan, berantakan, terlambat, tidak jujur, penipu, lama,
+            tidak profesional, acuh, lelet, buruk, kacau, tidak becus, menyusahkan, ribet, asal-asalan, cuek,
+            semena-mena, tidak ramah""",
         """barang sampai lebih cepat
 pengemasannya rapi dan aman
 admin cepat membalas
@@ -228,9 +260,15 @@ kurirnya marah-marah
 chat saya cuma dibaca
 saya ditipu"""),
     "person": (
-        "guru, dokter, pelayan, sopir, bos, tetangga, perawat, pelatih, dosen, rekan kerja, satpam, manajer, resepsionis, pemilik kos, penjaga toko, tukang, polisi, tim, staf, karyawan, teman, pemandu, petugas, koki, montir, adik, kakak, atasan, driver, pacar, mertua",
-        "baik, ramah, sabar, sopan, jujur, lucu, pintar, rajin, perhatian, murah senyum, membantu, dermawan, tulus, rendah hati, kompeten, hebat, bijak, cekatan, berbakat, setia, penyayang, cerdas, tegas, bertanggung jawab",
-        "kasar, malas, sombong, galak, jutek, tidak sopan, egois, licik, pembohong, pemarah, pelit, judes, cuek, tidak becus, serakah, munafik, bodoh, curang, menyebalkan, jahat, ketus, sok tahu, plin-plan, tidak bertanggung jawab",
+        """guru, dokter, pelayan, sopir, bos, tetangga, perawat, pelatih, dosen, rekan kerja, satpam, manajer,
+            resepsionis, pemilik kos, penjaga toko, tukang, polisi, tim, staf, karyawan, teman, pemandu, petugas,
+            koki, montir, adik, kakak, atasan, driver, pacar, mertua""",
+        """baik, ramah, sabar, sopan, jujur, lucu, pintar, rajin, perhatian, murah senyum, membantu, dermawan,
+            tulus, rendah hati, kompeten, hebat, bijak, cekatan, berbakat, setia, penyayang, cerdas, tegas,
+            bertanggung jawab""",
+        """kasar, malas, sombong, galak, jutek, tidak sopan, egois, licik, pembohong, pemarah, pelit, judes, cuek,
+            tidak becus, serakah, munafik, curang, menyebalkan, jahat, ketus, sok tahu, plin-plan,
+            tidak bertanggung jawab""",
         """dia selalu membuat saya tertawa
 beliau menjelaskan dengan sabar
 dia membantu membawa tas saya
@@ -260,9 +298,14 @@ janjinya cuma di mulut
 dia korupsi
 mukanya masam"""),
     "event": (
-        "liburan, perjalanan, pesta, pernikahan, kelas, kursus, pelajaran, rapat, akhir pekan, pekerjaan, wawancara, ujian, konser, festival, penerbangan, lokakarya, kuliah, tugas, sekolah, proyek, ulang tahun, pertandingan, latihan, seminar, reuni, piknik, mudik, acara keluarga, lomba",
-        "menyenangkan, seru, menarik, asyik, santai, bermanfaat, berkesan, sukses, meriah, lancar, penuh tawa, inspiratif, membahagiakan, tak terlupakan, mudah dipahami, teratur, hangat, produktif, cerah",
-        "membosankan, melelahkan, kacau, stres banget, berantakan, membingungkan, sia-sia, menyedihkan, gagal, ribet, terlalu lama, suram, menegangkan, percuma, susah dipahami, garing, bikin capek, tidak teratur, batal lagi, menyebalkan",
+        """liburan, perjalanan, pesta, pernikahan, kelas, kursus, pelajaran, rapat, akhir pekan, pekerjaan,
+            wawancara, ujian, konser, festival, penerbangan, lokakarya, kuliah, tugas, sekolah, proyek, ulang tahun,
+            pertandingan, latihan, seminar, reuni, piknik, mudik, acara keluarga, lomba""",
+        """menyenangkan, seru, menarik, asyik, santai, bermanfaat, berkesan, sukses, meriah, lancar, penuh tawa,
+            inspiratif, membahagiakan, tak terlupakan, mudah dipahami, teratur, hangat, produktif, cerah""",
+        """membosankan, melelahkan, kacau, stres banget, berantakan, membingungkan, sia-sia, menyedihkan, gagal,
+            ribet, terlalu lama, suram, menegangkan, percuma, susah dipahami, garing, bikin capek, tidak teratur,
+            batal lagi, menyebalkan""",
         """kami berjoget semalaman
 saya belajar banyak hal baru
 waktu terasa cepat sekali
@@ -292,9 +335,12 @@ saya sakit seminggu penuh
 saya dipecat
 nilai saya jelek semua"""),
     "transport": (
-        "bus, kereta, taksi, angkot, pesawat, kapal, kursi, jalan, ojek, maskapai, KRL, terminal, stasiun, tol, mobil travel, parkiran, perjalanan, lalu lintas, tiket kereta, motor sewaan, bus malam, feri, halte",
-        "tepat waktu, nyaman, cepat, bersih, aman, mulus, lancar, murah, adem, modern, lega, terawat, hemat, mudah dijangkau",
-        "terlambat, kotor, penuh sesak, tidak aman, macet, lambat, mahal, rusak, berlubang, bau, ugal-ugalan, mogok, sempit, delay terus, panas, berdesakan, reyot, semrawut",
+        """bus, kereta, taksi, angkot, pesawat, kapal, kursi, jalan, ojek, maskapai, KRL, terminal, stasiun, tol,
+            mobil travel, parkiran, perjalanan, lalu lintas, tiket kereta, motor sewaan, bus malam, feri, halte""",
+        """tepat waktu, nyaman, cepat, bersih, aman, mulus, lancar, murah, adem, modern, lega, terawat, hemat,
+            mudah dijangkau""",
+        """terlambat, kotor, penuh sesak, tidak aman, macet, lambat, mahal, rusak, berlubang, bau, ugal-ugalan,
+            mogok, sempit, delay terus, panas, berdesakan, reyot, semrawut""",
         """berangkat tepat waktu
 kursinya empuk dan lega
 kami sampai lebih awal
@@ -318,9 +364,16 @@ penumpangnya berdesakan
 tarifnya dinaikkan seenaknya
 saya mabuk sepanjang jalan"""),
     "life": (
-        "cuaca, kesehatan, pengobatan, obat, olahraga, diet, kulit, kebun, rumah, lingkungan, potongan rambut, berita, pemerintah, ekonomi, kebijakan, presiden, gubernur, partai, harga sembako, gaji, aturan, rencana, ide, keputusan, jawaban, hasil, laporan, klub, kinerja, situasi, hubungan, pernikahan, kucing, program, hukum, pembangunan, masyarakat, timnas",
-        "membaik, sehat, cerah, adil, tepat, bijaksana, sukses, aman, stabil, manjur, berhasil, maju, hebat, bermanfaat, sejahtera, damai, menggembirakan, membanggakan, menjanjikan, mengesankan, berprestasi, cemerlang",
-        "memburuk, sakit, parah, tidak adil, korup, gagal, mahal, berbahaya, menyedihkan, merugikan, salah, mengkhawatirkan, kacau, merosot, buruk, menyusahkan rakyat, memprihatinkan, tidak masuk akal, memalukan, terpuruk, hancur, tragis",
+        """cuaca, kesehatan, pengobatan, obat, olahraga, diet, kulit, kebun, rumah, lingkungan, potongan rambut,
+            berita, pemerintah, ekonomi, kebijakan, presiden, gubernur, partai, harga sembako, gaji, aturan,
+            rencana, ide, keputusan, jawaban, hasil, laporan, klub, kinerja, situasi, hubungan, pernikahan, kucing,
+            program, hukum, pembangunan, masyarakat, timnas""",
+        """membaik, sehat, cerah, adil, tepat, bijaksana, sukses, aman, stabil, manjur, berhasil, maju, hebat,
+            bermanfaat, sejahtera, damai, menggembirakan, membanggakan, menjanjikan, mengesankan, berprestasi,
+            cemerlang""",
+        """memburuk, sakit, parah, tidak adil, korup, gagal, mahal, berbahaya, menyedihkan, merugikan, salah,
+            mengkhawatirkan, kacau, merosot, buruk, menyusahkan rakyat, memprihatinkan, tidak masuk akal, memalukan,
+            terpuruk, hancur, tragis""",
         """sakitnya sudah hilang
 sekarang saya tidur nyenyak
 berat badan saya turun
