@@ -15,6 +15,11 @@ from .training.script_arguments import run_script
 
 # What is typed: the function that reads the rest of the command line (module:function), and a line of help.
 COMMANDS = {
+    "train classifier": (".training.classifier:main", "train a classifier of texts, or rate texts with a number"),
+    "train mlm": (".training.mlm:main", "pretrain an encoder on plain text, by masked words"),
+    "train lm": (".training.lm:main", "pretrain a decoder on plain text, word by word"),
+    "train translator": (".training.translator:main", "train a translator or summarizer on pairs of texts"),
+    "train qa": (".training.qa:main", "train a model that finds answers in texts"),
     "train tagger": (".training.tagger:main", "train a token classifier: names, parts of speech"),
     "train choices": (".training.multiple_choice:main", "train a model that chooses between continuations or answers"),
     "train ranker": (".retrieval.train_ranker:main", "train a cross-encoder that re-ranks search results"),

@@ -3,6 +3,9 @@
 A script subclasses these dataclasses. A new default is enough there: the help text is inherited.
 """
 
+import re
+import shlex
+import shutil
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field
 from inspect import get_annotations
@@ -224,6 +227,24 @@ def token_fields(tokenizer, *names: str) -> dict[str, int | None]:
 def sizes(splits: dict) -> str:
     """Format the number of rows of each split: '2,202 train, 92 validation, 190 test'."""
     return ", ".join(f"{len(rows):,} {name}" for name, rows in splits.items())
+
+
+def print_model(model, max_length: int | None, device) -> None:
+    """Print the class of a model, its size, how many tokens it reads (None: not said), and its device."""
+    reads = "" if max_length is None else f", reads {max_length} tokens"
+    print(f"model: {type(model).__name__}, {model.num_parameters():,} parameters{reads}, on {device}")
+
+
+def predict_command(folder: str, *words: str) -> str:
+    """Write the command that tries a saved model, as it can be pasted: `minibert predict FOLDER "text"`."""
+    program = "minibert" if shutil.which("minibert") else "python -m modeling_minibert"
+    quoted = (word if re.fullmatch(r"[\w./:-]+", word) else _quote(word) for word in (folder, *words))
+    return " ".join([program, "predict", *quoted])
+
+
+def _quote(text: str) -> str:
+    """Quote a word for the shell; double quotes where they do, which Windows needs."""
+    return f'"{text}"' if not set(text) & set('"$`\\!%\n') else shlex.quote(text)
 
 
 def settle_length(tokenizer, model, max_length: int | None) -> int:

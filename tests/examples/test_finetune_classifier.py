@@ -27,6 +27,7 @@ from transformers import (
 
 from modeling_minibert import MiniBertForSequenceClassification, MiniGPTConfig, MiniGPTForCausalLM
 from modeling_minibert.evaluation import bootstrap_interval, classification
+from modeling_minibert.training import classifier_results
 from tokenization import save_tokenizer, train_tokenizer
 
 # Tiny texts have fewer words than any vocabulary asks for.
@@ -73,16 +74,17 @@ def recording(function, results):
 
 
 @pytest.fixture
-def script(load_example, monkeypatch, tmp_path):
-    """The script as a module, with fewer bootstrap draws, and a record of what it predicts."""
-    module = load_example("finetune_classifier")
+def script(load_command, monkeypatch, tmp_path):
+    """The training as a module, with fewer bootstrap draws, and a record of what it predicts."""
+    module = load_command("training.classifier")
     few = functools.partial(bootstrap_interval, draws=30)
     monkeypatch.setattr(classification, "bootstrap_interval", few)
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("evaluate.config.HF_METRICS_CACHE", str(tmp_path / "metrics"))
     for name, record in (("predict_in_order", "predicted"), ("average_by_text", "averaged")):
-        setattr(module, record, [])
-        monkeypatch.setattr(module, name, recording(getattr(module, name), getattr(module, record)))
+        results = []
+        monkeypatch.setattr(module, record, results, raising=False)
+        monkeypatch.setattr(classifier_results, name, recording(getattr(classifier_results, name), results))
     return module
 
 
@@ -434,11 +436,9 @@ def test_early_stopping_ends_with_the_best_epoch(script, two_classes, tmp_path, 
     # Scores that rise to epoch 2 and then fall.
     scores = iter([0.5, 0.9, 0.4, 0.3, 0.2, 0.1, 0.1, 0.1])
     saved = {}
-    score, save = script.score_outputs, script.Trainer._save_checkpoint
+    save = script.Trainer._save_checkpoint
     monkeypatch.setattr(
-        script, "score_outputs",
-        lambda logits, references, task, interval=False, auc=False: score(logits, references, task, interval)
-        if interval else {"accuracy": 0.5, "macro_f1": next(scores)},
+        script, "score_outputs", lambda *_: {"accuracy": 0.5, "macro_f1": next(scores)},
     )  # fmt: skip
 
     def record(self, model, *args, **kwargs):

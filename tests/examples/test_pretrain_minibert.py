@@ -43,9 +43,9 @@ def make_corpus(path, documents=60, seed=0):
 
 
 @pytest.fixture
-def script(load_example, monkeypatch, tmp_path):
+def script(load_command, monkeypatch, tmp_path):
     """The script as a module, with a cache of its own."""
-    module = load_example("pretrain_minibert")
+    module = load_command("training.mlm")
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
     return module
 

@@ -19,9 +19,9 @@ TINY = [
 
 
 @pytest.fixture
-def script(load_example, monkeypatch, tmp_path):
+def script(load_command, monkeypatch, tmp_path):
     """The script as a module, with a cache of its own."""
-    module = load_example("pretrain_minigpt")
+    module = load_command("training.lm")
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
     return module
 
@@ -99,9 +99,9 @@ def test_goes_on_with_a_checkpoint(script, corpus, tmp_path):
     assert same_weights(first, second)
 
 
-@pytest.mark.parametrize("name", ["pretrain_minigpt", "pretrain_minibert"])
-def test_a_validation_file_alone_is_not_passed_over_for_the_bundled_text(name, load_example, corpus):
-    script = load_example(name)
+@pytest.mark.parametrize("name", ["training.lm", "training.mlm"])
+def test_a_validation_file_alone_is_not_passed_over_for_the_bundled_text(name, load_command, corpus):
+    script = load_command(name)
     with pytest.raises(ValueError, match=r"there is no train split; the splits are \['validation'\]"):
         script.load_text(script.DataArguments(validation_file=corpus), seed=0)
 
