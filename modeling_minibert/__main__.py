@@ -24,6 +24,7 @@ COMMANDS = {
     "train choices": (".training.multiple_choice:main", "train a model that chooses between continuations or answers"),
     "train ranker": (".retrieval.train_ranker:main", "train a cross-encoder that re-ranks search results"),
     "train encoder": (".retrieval.train_encoder:main", "train a sentence encoder, or the two of dense retrieval"),
+    "predict": (".commands.predict:main", "answer texts with a saved model, from arguments, files or a pipe"),
     "search": (".retrieval.search:main", "index texts, find and re-rank, measure against judgements"),
     "tokenizer": ("tokenization.__main__:run", "train, compare and inspect tokenizers"),
     "explain": (".explain.__main__:main", "show a text on its way through a model, as a page or in the console"),
@@ -42,6 +43,9 @@ def split_command(words: list[str]) -> tuple[str, list[str]]:
     for length in (2, 1):
         if (name := " ".join(words[:length])) in COMMANDS:
             return name, words[length:]
+    if words == ["train"]:
+        models = [name.removeprefix("train ") for name in COMMANDS if name.startswith("train ")]
+        raise ValueError(f"train needs a model: minibert train {'|'.join(models)}")
     typed = " ".join(words[:2] if words[0] == "train" else words[:1])
     near = get_close_matches(typed, COMMANDS, n=1)
     meant = f"did you mean {near[0]}" if near else f"the commands are {', '.join(COMMANDS)}"

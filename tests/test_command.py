@@ -48,7 +48,7 @@ def test_the_rest_of_the_line_is_read_by_the_command(monkeypatch, capsys):
     [
         ("train taggr", "did you mean train tagger"),
         ("serach x", "did you mean search"),
-        ("train", "the commands are train classifier, "),
+        ("train", "train needs a model: minibert train classifier|"),
         ("tokenizer trian", "invalid choice: 'trian'"),
         ("search ask --no_such_flag 1", "unknown argument --no_such_flag"),
     ],

@@ -179,7 +179,7 @@ def fill_blanks(folder: str, blanks: list[str]) -> None:
         guesses = fill(blank.replace("[MASK]", fill.tokenizer.mask_token))
         print(f"  {blank}   " + ", ".join(f"{guess['token_str']} {guess['score']:.0%}" for guess in guesses))
     print(f"saved to {folder}; use it: pipeline('fill-mask', {folder!r})")
-    print(f"try it yourself: {base.predict_command(folder, BLANKS[0])}")
+    print(f"try it yourself: {base.predict_command(folder, blanks[0])}")
 
 
 def parse_arguments(
