@@ -28,7 +28,11 @@ COMMANDS = {
     "search": (".retrieval.search:main", "index texts, find and re-rank, measure against judgements"),
     "tokenizer": ("tokenization.__main__:run", "train, compare and inspect tokenizers"),
     "explain": (".explain.__main__:main", "show a text on its way through a model, as a page or in the console"),
+    "to-stock": (".conversion.__main__:to_stock", "save a model as plain bert, gpt2, openai-gpt, marian or t5"),
+    "from-stock": (".conversion.__main__:from_stock", "save such a model, or one of nanoGPT, as a model of ours"),
     "convert": (".conversion.__main__:main", "save a model as its stock twin, or a stock or nanoGPT model as ours"),
+    "card": (".commands.card:main", "print or write the model card of a saved model"),
+    "demo": (".commands.demo:main", "train the README's first model, and ask it six sentences"),
     "seeds": (".evaluation.seeds:main", "average the results of several runs"),
     "curves": (".training.training_curves:main", "draw the loss and the scores of a training"),
 }

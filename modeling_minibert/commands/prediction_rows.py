@@ -24,6 +24,7 @@ def read_texts(options: Namespace, second: str | None) -> Iterator[tuple[str, di
         options: `texts`, `file`, `column`, `pair`, `pair_column` and the layout of files.
         second: the name of the second text in a row.
     """
+    rows: Iterator[tuple[str, dict]]
     if options.texts:
         rows = ((f"text {number}", {"text": text}) for number, text in enumerate(options.texts, 1))
     elif options.file:
@@ -78,7 +79,7 @@ class Writer:
     """
 
     def __init__(self, path: str | None, inputs: Iterable[str] = ()):
-        self.path, self.columns = path, None
+        self.path, self.columns = path, list[str]()
         self.waiting: list[dict] = []  # rows of csv without an answer, before the first answer says what columns it has
         kind = Path(path).suffix.lower() if path else ".jsonl"
         if kind not in (".jsonl", ".json", ".csv"):
@@ -106,7 +107,7 @@ class Writer:
     def _write_cells(self) -> None:
         """Write the waiting rows of csv; lists and dicts as json, and why there is no answer in the last column."""
         table = csv.writer(self.stream, lineterminator="\n")
-        if self.columns is None:
+        if not self.columns:
             self.columns = [*(name for name in self.waiting[-1] if name != "error"), "error"]
             table.writerow(self.columns)
         for row in self.waiting:

@@ -103,8 +103,12 @@ def _hub(options: Namespace) -> dict:
 
 def _pipeline(task: str, options: Namespace, **arguments):
     """Open a pipeline, on an accelerator if there is one."""
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
-    return pipeline(task, options.folder, device=device, **_hub(options), **arguments)
+    arguments |= {"device": _device(), **_hub(options)}
+    return pipeline(task, options.folder, **arguments)
+
+
+def _device() -> torch.device:
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
 def open_classifier(config: PreTrainedConfig, options: Namespace) -> Task:
@@ -216,7 +220,7 @@ def open_masked_lm(config: PreTrainedConfig, options: Namespace) -> Task:
 def open_generator(config: PreTrainedConfig, options: Namespace) -> Task:
     """A text and its continuation."""
     hub = _hub(options)
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
+    device = _device()
     model = AutoModelForCausalLM.from_pretrained(options.folder, **hub).eval().to(device)
     tokenizer = AutoTokenizer.from_pretrained(options.folder, **hub)
     strategy = ("temperature", {"temperature": options.temperature}) if options.temperature else ("greedy", {})
