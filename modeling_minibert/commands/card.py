@@ -53,9 +53,7 @@ def build_card(folder: str) -> str:
     kind, name = find_kind(folder, config), Path(folder).resolve().name
     tag, purpose, call = USES[kind]
     results = _read(Path(folder, "all_results.json"))
-    scores = dict(
-        flatten({key: value for key, value in results.items() if key not in ("split", "seed", "train_seconds")})
-    )
+    scores = dict(flatten({name: value for name, value in results.items() if name not in OF_THE_RUN}))
     summary = f"A {(config.architectures or [config.model_type])[0]} that {purpose}."
     facts = describe_inputs(kind, config, tokenizer)
     usage = usage_of(kind, name, tag, call, config, tokenizer)

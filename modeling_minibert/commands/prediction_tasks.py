@@ -104,7 +104,7 @@ def _hub(options: Namespace) -> dict:
 def _pipeline(task: str, options: Namespace, **arguments):
     """Open a pipeline, on an accelerator if there is one."""
     arguments |= {"device": _device(), **_hub(options)}
-    return pipeline(task, options.folder, **arguments)
+    return pipeline(task, options.folder, **arguments)  # type: ignore[call-overload]
 
 
 def _device() -> torch.device:

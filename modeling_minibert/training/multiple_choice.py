@@ -4,7 +4,6 @@ Read `main` first. Steps: arguments, questions, tokenizer and model, training, s
 """
 
 import textwrap
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from transformers.hf_argparser import HfArg
 from tokenization import save_tokenizer, train_tokenizer
 
 from ..configuration_minibert import MiniBertConfig
+from ..data.bundled import bundled_files
 from ..data.multiple_choice import DataCollatorForChoices, encode_choices, load_multiple_choice
 from ..data.task_inputs import add_task_tokens
 from ..evaluation.multiple_choice import bag_of_words_choices, choice_scores
@@ -33,6 +33,8 @@ FROM_SCRATCH = (
     "num_hidden_layers=1,intermediate_size=256,max_position_embeddings=64,scale_embedding=true,initializer_range=0.05,"
     "classifier_pooling=mean,word_dropout_prob=0.3,hidden_dropout_prob=0.2,attention_probs_dropout_prob=0"
 )
+
+BUNDLED = "choices"  # the bundled questions that are used where no files are given
 
 
 @dataclass
@@ -91,11 +93,9 @@ def parse_arguments(
     return model_args, data_args, args
 
 
-def load_splits(args: DataArguments, seed: int, bundled: Mapping[str, str]) -> DatasetDict:
+def load_splits(args: DataArguments, seed: int) -> DatasetDict:
     """Load the splits that the arguments name, or the bundled questions."""
-    files = args.files(dict(bundled)) or None
-    if args.dataset_name is None and files is None:
-        raise ValueError("give a --train_file or a --dataset_name; --help lists the arguments")
+    files = args.files(bundled_files(BUNDLED, "jsonl")) or None
     names = args.choices_column_name.split(",")
     columns = args.context_column_name, names if len(names) > 1 else names[0], args.label_column_name
     parts = args.question_column_name, args.validation_fraction, seed, args.max_train_samples
@@ -150,16 +150,8 @@ def show_choices(folder: str, rows) -> None:
         print(f"  {mark} {probabilities[best]:4.0%}   {text}")
 
 
-def main(arguments: list[str] | None = None, bundled: Mapping[str, str] | None = None) -> dict:
-    """Train, score and save, with these flags or those of the command line.
-
-    Args:
-        arguments: the flags; None: those of the process.
-        bundled: split → file, where neither files nor a data set are given.
-
-    Returns:
-        The scores, as in all_results.json.
-    """
+def main(arguments: list[str] | None = None) -> dict:
+    """Train, score and save, with these flags or those of the command line; return the scores."""
     # 1. Arguments
     model_args, data_args, args = parse_arguments(arguments)
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
@@ -167,7 +159,7 @@ def main(arguments: list[str] | None = None, bundled: Mapping[str, str] | None =
     prepare_cpu()
 
     # 2. Questions, tokenizer, model
-    splits = load_splits(data_args, args.data_seed or 0, bundled or {})
+    splits = load_splits(data_args, args.data_seed or 0)
     tokenizer = build_tokenizer(model_args, splits, checkpoint)
     model = build_model(model_args, tokenizer)
     overwrite = bool(checkpoint) or args.overwrite_output_dir

@@ -4,7 +4,7 @@ Read `main` first. Steps: arguments, sentences, tokenizer and model, windows, tr
 """
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from transformers.hf_argparser import HfArg
 from tokenization import save_tokenizer, train_tokenizer
 
 from ..configuration_minibert import MiniBertConfig
+from ..data.bundled import bundled_files
 from ..data.tag_alignment import WordPlaces, align_tags, continued_tags
 from ..data.tagged_files import write_conll
 from ..data.tagging_reader import load_token_classification
@@ -40,6 +41,14 @@ from .output_folder import check_output_folder, last_checkpoint
 from .trainers import longest_first
 from .training_curves import plot_training_curve
 
+BUNDLED = "entities"  # the bundled sentences that are used where no files are given
+SENTENCES = [  # to mark at the end of their training
+    "Kemarin Hendra Saputra membeli tiket kereta ke Yogyakarta untuk hari Jumat.",
+    "Perpustakaan Universitas Padang dibuka lagi oleh Ratna pada 3 Mei 2024.",
+    "Nora Hughes flew from Dublin to Kyoto on Monday to meet her new coach.",
+    "Silver Oak Bank lent money to Peter Doyle, a carpenter in North Wales.",
+    "Tidak ada kabar baru hari ini.",
+]
 # Rotary positions let a small net learn neighbours from few sentences; word dropout makes it look at the context.
 FROM_SCRATCH = "position_embedding_type=rotary,rotary_base=100,initializer_range=0.08,word_dropout_prob=0.2"
 
@@ -111,12 +120,9 @@ def parse_arguments(
     return model_args, data_args, args
 
 
-def load_splits(args: DataArguments, seed: int, bundled: Mapping[str, str]) -> tuple[DatasetDict, list[str], str]:
+def load_splits(args: DataArguments, seed: int) -> tuple[DatasetDict, list[str], str]:
     """Load the splits that the arguments name, or the bundled sentences."""
-    files = args.files(dict(bundled)) or None
-    if args.dataset_name is None and files is None:
-        raise ValueError("give a --train_file or a --dataset_name; --help lists the arguments")
-    source = args.dataset_name, args.dataset_config_name, files
+    source = args.dataset_name, args.dataset_config_name, args.files(bundled_files(BUNDLED, "conll")) or None
     columns = args.tokens_column_name, args.tags_column_name, args.tag_column
     parts = args.validation_fraction, seed, args.max_train_samples, args.repair_tags
     splits, labels, scheme = load_token_classification(*source, *columns, *parts, **args.layout)
@@ -267,26 +273,11 @@ def show_sentences(folder: str, sentences: Sequence[str]) -> None:
     for text in sentences:
         print(f"  {mark_entities(tagger, text)}")
     print(f"saved to {folder}; use it: pipeline('ner', {folder!r}, aggregation_strategy='first')")
+    print(f"try it yourself: {base.predict_command(folder, sentences[0])}")
 
 
 def main(arguments: list[str] | None = None) -> dict:
-    """Run `train_tagger` on files or a data set; the bundled sentences belong to the examples."""
-    return train_tagger(arguments)
-
-
-def train_tagger(
-    arguments: list[str] | None = None, bundled: Mapping[str, str] | None = None, shown: Sequence[str] = ()
-) -> dict:
-    """Train, score and save a tagger, with these flags or those of the command line.
-
-    Args:
-        arguments: the flags; None: those of the process.
-        bundled: split → file, where neither files nor a data set are given.
-        shown: sentences to mark at the end if the bundled files are used; else some of the test split.
-
-    Returns:
-        The scores, as in all_results.json.
-    """
+    """Train, score and save a tagger, with these flags or those of the command line; return the scores."""
     # 1. Arguments
     model_args, data_args, args = parse_arguments(arguments)
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
@@ -294,7 +285,7 @@ def train_tagger(
     prepare_cpu()
 
     # 2. Sentences, tokenizer, model
-    splits, labels, scheme = load_splits(data_args, args.data_seed or 0, bundled or {})
+    splits, labels, scheme = load_splits(data_args, args.data_seed or 0)
     tokenizer = build_tokenizer(model_args, splits, checkpoint)
     model = build_model(model_args, tokenizer, labels)
     overwrite = bool(checkpoint) or args.overwrite_output_dir
@@ -325,7 +316,7 @@ def train_tagger(
         columns = zip(splits[split]["tokens"], encoded[split].references, found, strict=True)
         write_conll(Path(args.output_dir, "predictions.conll"), list(columns))
         plot_training_curve(trainer.state.log_history, Path(args.output_dir, "training_curve.png"))
-        own = data_args.dataset_name or data_args.train_file or not shown
-        show_sentences(args.output_dir, [" ".join(row) for row in splits[split]["tokens"][:5]] if own else shown)
+        own = data_args.dataset_name or data_args.train_file
+        show_sentences(args.output_dir, [" ".join(row) for row in splits[split]["tokens"][:5]] if own else SENTENCES)
     end_processes()
     return results
