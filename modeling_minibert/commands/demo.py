@@ -10,7 +10,7 @@ import sys
 import modeling_minibert  # noqa: F401  (registers the models with transformers)
 
 from ..training import classifier
-from ..training.script_arguments import predict_command
+from ..training.help_text import predict_command
 from .predict import build_parser
 from .prediction_rows import describe
 from .prediction_tasks import open_task

@@ -89,8 +89,8 @@ def find_kind(folder: str, config: PreTrainedConfig) -> str:
     kinds += [kind for kind, classes in LISTED.items() if name in classes.values()]
     if not kinds:
         raise ValueError(
-            f"{folder} is {name}, which has no head that answers a text; give a model with one of the heads "
-            f"{', '.join(HEADS)}, for example one of minibert train classifier"
+            f"{folder} is {name}, which answers no single text; give a model that classifies, tags, finds answers, fills "
+            "masked words, writes, ranks or encodes texts, for example one of minibert train classifier"
         )
     return kinds[0]
 
@@ -238,7 +238,7 @@ def open_generator(config: PreTrainedConfig, options: Namespace) -> Task:
             found += [{"generated_text": text.removeprefix(" ")} for text in texts]
         return found
 
-    return Task("text generation", answer, empty=True)
+    return Task("text generation", answer)
 
 
 def open_text2text(config: PreTrainedConfig, options: Namespace) -> Task:

@@ -80,7 +80,7 @@ class EncoderDataArguments(base.TestedFileArguments):
 
 @dataclass
 class EncoderTrainingArguments(base.FineTuningRunArguments, AnyDeviceArguments):
-    """Training arguments with the defaults of this script."""
+    """Training arguments with the defaults of this command."""
 
     output_dir: str = "out/encoder"
     logging_steps: float = 0.1

@@ -7,7 +7,6 @@ import datasets
 from datasets import Dataset, DatasetDict
 from transformers import (
     AutoModelForSequenceClassification,
-    AutoTokenizer,
     DataCollatorWithPadding,
     EarlyStoppingCallback,
     Trainer,
@@ -54,6 +53,7 @@ def load_splits(args: DataArguments, seed: int) -> tuple[DatasetDict, list[str]]
     parts = args.validation_fraction, seed, args.max_train_samples
     options = {"task": args.task, "label_separator": args.label_separator, **args.layout}
     splits, names = load_text_classification(*source, *columns, *parts, **options)
+    args.sample(splits, seed)
     kind = {"classification": "classes", "multi_label": "labels", "regression": "number"}[args.task]
     print(f"data: {base.sizes(splits)}; {kind}: {', '.join(names)}")
     return splits, names
@@ -61,8 +61,8 @@ def load_splits(args: DataArguments, seed: int) -> tuple[DatasetDict, list[str]]
 
 def build_tokenizer(args: ModelArguments, splits: DatasetDict, checkpoint: str | None):
     """Load the tokenizer of the checkpoint, or train one on the train split."""
-    if name := checkpoint or args.tokenizer_name or args.model_name_or_path:
-        return AutoTokenizer.from_pretrained(name)
+    if tokenizer := args.load_tokenizer(checkpoint):
+        return tokenizer
     columns = [column for column in ("text", "text_pair") if column in splits["train"].column_names]
     texts = [text for column in columns for text in splits["train"][column]]
     tokenizer = train_tokenizer(texts, show_progress=len(texts) > 5000, **parse_options(args.tokenizer_options))
@@ -80,7 +80,12 @@ def build_model(args: ModelArguments, tokenizer, labels: list[str], task: str = 
     overrides = args.parse_overrides(FROM_SCRATCH)
     if args.model_name_or_path:
         model = load_checkpoint(
-            AutoModelForSequenceClassification, args.model_name_or_path, args.implementation, overrides, **fields
+            AutoModelForSequenceClassification,
+            args.model_name_or_path,
+            args.implementation,
+            overrides,
+            args.hub,
+            **fields,
         )
         if is_causal(model):
             add_task_tokens(tokenizer, model)

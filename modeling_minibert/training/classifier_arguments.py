@@ -58,7 +58,7 @@ class DataArguments(base.TaskFileArguments):
 
 @dataclass
 class ClassifierTrainingArguments(base.FineTuningRunArguments, AnyDeviceArguments):
-    """Training arguments with the defaults of this script."""
+    """Training arguments with the defaults of this command."""
 
     output_dir: str = "out/classifier"
     logging_steps: float = 0.1

@@ -15,9 +15,10 @@ from ..data.classification import tokenize_windows
 from ..data.labels import TASKS
 from ..evaluation import average_by_text, describe_scores, guess_without_reading, score_outputs
 from .classifier_arguments import BUNDLED, DataArguments, ModelArguments
+from .help_text import predict_command
 from .implementation import OURS
 from .model_card import write_model_card
-from .script_arguments import predict_command
+from .output_folder import write_predict_results
 from .trainers import predict_in_order
 from .training_curves import plot_training_curve
 
@@ -45,7 +46,7 @@ def judge(trainer: Trainer, splits: DatasetDict, encoded: DatasetDict, labels: l
     print(f"{judged} split ({len(test):,} texts), {GUESSES[args.task].format_map(results)}")
     print("\n".join(f"  {name}: {text}" for name, text in describe_scores(results).items()))
     if trainer.args.do_predict and trainer.is_world_process_zero():
-        write_predictions(Path(trainer.args.output_dir), outputs, labels, args.task)
+        write_predictions(trainer.args.output_dir, outputs, labels, args.task)
     seconds = next(log["train_runtime"] for log in reversed(trainer.state.log_history) if "train_runtime" in log)
     return results | {"split": judged, "seed": trainer.args.seed, "train_seconds": seconds}
 
@@ -77,8 +78,8 @@ def score_test(
     return results
 
 
-def write_predictions(folder: Path, outputs: np.ndarray, labels: list[str], task: str) -> None:
-    """Write the answers to predict_results.txt, in the layout of transformers' run_glue.py: index, tab, prediction."""
+def write_predictions(folder: str, outputs: np.ndarray, labels: list[str], task: str) -> None:
+    """Write the answers to predict_results.txt: classes, labels with commas between them, or numbers."""
     if task == "regression":
         answers = [f"{output:.6g}" for output in outputs[:, 0]]
     elif task == "multi_label":
@@ -86,9 +87,7 @@ def write_predictions(folder: Path, outputs: np.ndarray, labels: list[str], task
         answers = [",".join(names[output > 0]) for output in outputs]  # a probability above one half
     else:
         answers = [labels[best] for best in outputs.argmax(-1)]
-    lines = [f"{index}\t{answer}" for index, answer in enumerate(answers)]
-    (folder / "predict_results.txt").write_text("\n".join(["index\tprediction", *lines, ""]), encoding="utf-8")
-    print(f"predictions: {folder / 'predict_results.txt'}")
+    write_predict_results(folder, answers)
 
 
 def save_classifier(

@@ -21,6 +21,7 @@ from ..modeling_minigpt import MiniGPTForCausalLM
 from . import script_arguments as base
 from .arguments import PackedTrainingArguments, parse_options
 from .callbacks import SetEpoch, show_progress_lines
+from .help_text import predict_command
 from .loss_meter import LossMeter, expected_losses
 from .machine import end_processes, prepare_cpu
 from .output_folder import check_output_folder, last_checkpoint
@@ -68,13 +69,15 @@ class PretrainingArguments(base.PretrainingRunArguments, PackedTrainingArguments
 def load_text(args: DataArguments, seed: int) -> dict[str, Dataset]:
     """Load the documents to train on and to score; the poem is learned by heart, so it is both."""
     files = args.files(dict.fromkeys(("train", "validation"), str(bundled_path(*BUNDLED))))
-    return load_pretraining_text(args.dataset_name, files, args.text_column_name, seed=seed, **args.layout)
+    documents = load_pretraining_text(args.dataset_name, files, args.text_column_name, seed=seed, **args.layout)
+    args.sample(documents, seed, ("train", "validation"))
+    return documents
 
 
 def build_tokenizer(args: ModelArguments, documents: Dataset, checkpoint: str | None, max_length: int):
     """Load the tokenizer of the checkpoint or the one that is named, or train one."""
-    if name := checkpoint or args.tokenizer_name or args.model_name_or_path:
-        return AutoTokenizer.from_pretrained(name)
+    if tokenizer := args.load_tokenizer(checkpoint):
+        return tokenizer
     # A prompt begins like a document, with the start token, and has no end token.
     options = {"special_tokens": SPECIAL_TOKENS, "wrap": "start", **parse_options(args.tokenizer_options)}
     tokenizer = train_tokenizer(documents["text"], show_progress=True, padding_side="left", **options)
@@ -87,7 +90,8 @@ def build_model(args: ModelArguments, tokenizer, max_length: int) -> MiniGPTForC
     """Load the checkpoint, or build a MiniGPT with random weights."""
     overrides = args.parse_overrides(FROM_SCRATCH)
     if args.model_name_or_path:
-        model = AutoModelForCausalLM.from_pretrained(args.model_name_or_path, attn_implementation="packed", **overrides)
+        packed = {"attn_implementation": "packed"} | overrides
+        model = AutoModelForCausalLM.from_pretrained(args.model_name_or_path, **packed, **args.hub)
         limit = model.config.max_position_embeddings if model.config.has_position_limit else None
         base.check_length("max_seq_length", max_length, limit)
         check_vocabulary(tokenizer, model.config.vocab_size)
@@ -176,6 +180,7 @@ def main(arguments: list[str] | None = None) -> dict:
         save_tokenizer(tokenizer, args.output_dir)
         print("\n" + write(args.output_dir, data_args.prompt) + "\n")
         print(f"saved to {args.output_dir}; use it: pipeline('text-generation', {args.output_dir!r})")
-        print(f"try it yourself: {base.predict_command(args.output_dir, data_args.prompt or '')}")
+        beginning = " ".join(documents["validation"]["text"][0].split()[:2])
+        print(f"try it yourself: {predict_command(args.output_dir, data_args.prompt or beginning)}")
     end_processes()
     return scores

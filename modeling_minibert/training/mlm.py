@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from datasets import Dataset, IterableDataset
-from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, AutoTokenizer, pipeline, set_seed
+from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, pipeline, set_seed
 from transformers.hf_argparser import HfArg
 
 from tokenization import save_tokenizer, train_tokenizer
@@ -29,6 +29,7 @@ from ..modeling_minibert import MiniBertForMaskedLM, MiniBertForPreTraining
 from . import script_arguments as base
 from .arguments import PackedTrainingArguments, parse_options
 from .callbacks import SetEpoch, show_progress_lines
+from .help_text import predict_command
 from .loss_meter import LossMeter, expected_losses
 from .machine import end_processes, prepare_cpu
 from .output_folder import check_output_folder, last_checkpoint
@@ -86,15 +87,17 @@ def load_text(args: DataArguments, seed: int) -> dict[str, Dataset | IterableDat
     """Load the documents: "train", which may be a stream, and "validation"."""
     files = args.files(bundled_files(BUNDLED, "txt", ("train", "validation")))
     options = args.text_column_name, args.train_split, args.leave_out, args.streaming, seed
-    return load_pretraining_text(args.dataset_name, files, *options, **args.layout)
+    documents = load_pretraining_text(args.dataset_name, files, *options, **args.layout)
+    args.sample(documents, seed, ("train", "validation"))
+    return documents
 
 
 def build_tokenizer(
     args: ModelArguments, documents: Dataset | IterableDataset, checkpoint: str | None, max_length: int
 ):
     """Load the tokenizer of the checkpoint or the one that is named, or train one."""
-    if name := checkpoint or args.tokenizer_name or args.model_name_or_path:
-        return AutoTokenizer.from_pretrained(name)
+    if tokenizer := args.load_tokenizer(checkpoint):
+        return tokenizer
     streamed = isinstance(documents, IterableDataset)
     texts = [row["text"] for row in documents.take(TOKENIZER_DOCUMENTS)] if streamed else documents["text"]
     tokenizer = train_tokenizer(texts, show_progress=True, **parse_options(args.tokenizer_options))
@@ -107,8 +110,9 @@ def build_model(args: ModelArguments, tokenizer, objective: str, max_length: int
     """Load the checkpoint, or build a MiniBert with random weights; with a next-sentence head if there are pairs."""
     overrides = args.parse_overrides(FROM_SCRATCH)
     if args.model_name_or_path:
+        packed = {"attn_implementation": "packed"} | overrides
         auto_class = AutoModelForMaskedLM if objective == "mlm" else AutoModelForPreTraining
-        model = auto_class.from_pretrained(args.model_name_or_path, attn_implementation="packed", **overrides)
+        model = auto_class.from_pretrained(args.model_name_or_path, **packed, **args.hub)
         base.check_length("max_seq_length", max_length, model.config.max_position_embeddings)
         return model
     fields = base.token_fields(tokenizer, "pad", "mask") | {"max_position_embeddings": max_length} | overrides
@@ -179,7 +183,7 @@ def fill_blanks(folder: str, blanks: list[str]) -> None:
         guesses = fill(blank.replace("[MASK]", fill.tokenizer.mask_token))
         print(f"  {blank}   " + ", ".join(f"{guess['token_str']} {guess['score']:.0%}" for guess in guesses))
     print(f"saved to {folder}; use it: pipeline('fill-mask', {folder!r})")
-    print(f"try it yourself: {base.predict_command(folder, blanks[0])}")
+    print(f"try it yourself: {predict_command(folder, blanks[0])}")
 
 
 def parse_arguments(

@@ -26,7 +26,7 @@ from .auxiliary_loss import is_causal
 from .callbacks import show_progress_lines
 from .implementation import IMPLEMENTATIONS, load_checkpoint
 from .machine import end_processes, prepare_cpu
-from .output_folder import check_output_folder, last_checkpoint
+from .output_folder import check_output_folder, last_checkpoint, write_predict_results
 
 # Words dropped at random make a small net look at all words of a situation, and not at the first that it has seen.
 FROM_SCRATCH = (
@@ -101,14 +101,15 @@ def load_splits(args: DataArguments, seed: int) -> DatasetDict:
     parts = args.question_column_name, args.validation_fraction, seed, args.max_train_samples
     source = args.dataset_name, args.dataset_config_name, files
     splits = load_multiple_choice(*source, *columns, *parts, **args.layout)
+    args.sample(splits, seed)
     print(f"data: {base.sizes(splits)} questions, {len(splits['train'][0]['choices'])} choices each")
     return splits
 
 
 def build_tokenizer(args: ModelArguments, splits: DatasetDict, checkpoint: str | None):
     """Load the tokenizer of the checkpoint, or train one on the train split."""
-    if name := checkpoint or args.tokenizer_name or args.model_name_or_path:
-        return AutoTokenizer.from_pretrained(name)
+    if tokenizer := args.load_tokenizer(checkpoint):
+        return tokenizer
     train = splits["train"]
     texts = [*train["context"], *(option for options in train["choices"] for option in options)]
     tokenizer = train_tokenizer(texts, show_progress=len(texts) > 50_000, **parse_options(args.tokenizer_options))
@@ -120,7 +121,9 @@ def build_model(args: ModelArguments, tokenizer):
     """Load the checkpoint, or build a MiniBert with random weights; a decoder gets its task tokens."""
     overrides = args.parse_overrides(FROM_SCRATCH)
     if args.model_name_or_path:
-        model = load_checkpoint(AutoModelForMultipleChoice, args.model_name_or_path, args.implementation, overrides)
+        model = load_checkpoint(
+            AutoModelForMultipleChoice, args.model_name_or_path, args.implementation, overrides, args.hub
+        )
         if is_causal(model):
             add_task_tokens(tokenizer, model)
         return model
@@ -165,8 +168,7 @@ def main(arguments: list[str] | None = None) -> dict:
     overwrite = bool(checkpoint) or args.overwrite_output_dir
     check_output_folder(args.output_dir, model.config, type(model).__name__, overwrite)
     max_length = base.settle_length(tokenizer, model, data_args.max_seq_length)
-    size = f"{model.num_parameters():,} parameters, reads {max_length} tokens"
-    print(f"model: {type(model).__name__}, {size}, on {args.device}")
+    base.print_model(model, max_length, args.device)
     encoded = {split: encode_choices(rows, tokenizer, max_length) for split, rows in splits.items()}
 
     # 3. Training
@@ -189,7 +191,8 @@ def main(arguments: list[str] | None = None) -> dict:
     # 4. Score the test split (validation if there is none), which nothing else uses
     judged = "test" if "test" in splits else "validation"
     test = splits[judged]
-    results = choice_scores(np.asarray(trainer.predict(encoded[judged]).predictions), test["label"], interval=True)
+    outputs = np.asarray(trainer.predict(encoded[judged]).predictions)
+    results = choice_scores(outputs, test["label"], interval=True)
     low, high = results["accuracy_interval"]
     print(f"{judged} split ({len(test):,} questions), guessing: {1 / len(test[0]['choices']):.1%}")
     print(f"  accuracy {results['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%})")
@@ -203,6 +206,8 @@ def main(arguments: list[str] | None = None) -> dict:
 
     # 5. The saved folder at work
     if trainer.is_world_process_zero():
+        if args.do_predict:
+            write_predict_results(args.output_dir, outputs.argmax(-1))
         show_choices(args.output_dir, test.select(range(min(6, len(test)))))
         print(f"saved to {args.output_dir}; use it: AutoModelForMultipleChoice.from_pretrained({args.output_dir!r})")
     end_processes()

@@ -14,7 +14,6 @@ from datasets import Dataset, DatasetDict
 from transformers import (
     AutoConfig,
     AutoModelForQuestionAnswering,
-    AutoTokenizer,
     DataCollatorWithPadding,
     Trainer,
     set_seed,
@@ -32,6 +31,7 @@ from ..modeling_minibert import MiniBertForQuestionAnswering
 from . import script_arguments as base
 from .arguments import AnyDeviceArguments, parse_options
 from .callbacks import show_progress_lines
+from .help_text import predict_command
 from .implementation import IMPLEMENTATIONS, load_checkpoint
 from .machine import end_processes, prepare_cpu
 from .output_folder import check_output_folder, last_checkpoint
@@ -115,15 +115,14 @@ def load_splits(args: DataArguments, seed: int) -> DatasetDict:
     splits = load_question_answering(*source, *fractions, args.skip_bad_rows, seed, **args.layout)
     if args.max_train_samples:
         splits["train"] = splits["train"].shuffle(seed=seed).take(min(args.max_train_samples, len(splits["train"])))
+    args.sample(splits, seed)
     print(f"data: {base.sizes(splits)} questions")
     return splits
 
 
 def build_tokenizer(args: ModelArguments, splits: DatasetDict, checkpoint: str | None):
     """Load the tokenizer of the checkpoint, or train one on the train split."""
-    if name := checkpoint or args.model_name_or_path:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-    else:
+    if (tokenizer := args.load_tokenizer(checkpoint)) is None:
         texts = sorted(set(splits["train"]["context"])) + list(splits["train"]["question"])
         tokenizer = train_tokenizer(texts, show_progress=len(texts) > 5000, **parse_options(args.tokenizer_options))
         print(f"tokenizer: {len(tokenizer):,} tokens learned from {len(texts):,} train texts")
@@ -139,9 +138,10 @@ def build_model(args: ModelArguments, tokenizer):
         config = MiniBertConfig.from_preset(args.preset, attn_implementation="packed", **fields)
         return MiniBertForQuestionAnswering(config)
     # Of the stock models, only BERT has a twin with this head.
-    is_bert = AutoConfig.from_pretrained(args.model_name_or_path).model_type == "bert"
+    is_bert = AutoConfig.from_pretrained(args.model_name_or_path, **args.hub).model_type == "bert"
     implementation = args.implementation if is_bert else None
-    return load_checkpoint(AutoModelForQuestionAnswering, args.model_name_or_path, implementation, overrides)
+    start = AutoModelForQuestionAnswering, args.model_name_or_path, implementation
+    return load_checkpoint(*start, overrides, args.hub)
 
 
 def settle_lengths(args: DataArguments, tokenizer, model) -> tuple[int, int]:
@@ -286,6 +286,6 @@ def main(arguments: list[str] | None = None) -> dict:
     show_answers(asked, ask(trainer, asked, encode(asked, tokenizer, *lengths), version_2))
     print(f"saved to {args.output_dir}; use it: pipeline('question-answering', {args.output_dir!r})")
     context = ["--context", FRANCE["context"]]
-    print(f"try it yourself: {base.predict_command(args.output_dir, FRANCE['question'], *context)}")
+    print(f"try it yourself: {predict_command(args.output_dir, FRANCE['question'], *context)}")
     end_processes()
     return results

@@ -12,7 +12,6 @@ import numpy as np
 from datasets import Dataset, DatasetDict
 from transformers import (
     AutoModelForTokenClassification,
-    AutoTokenizer,
     DataCollatorForTokenClassification,
     EarlyStoppingCallback,
     Trainer,
@@ -35,6 +34,7 @@ from . import script_arguments as base
 from .arguments import AnyDeviceArguments, parse_options
 from .auxiliary_loss import is_causal
 from .callbacks import show_progress_lines
+from .help_text import predict_command
 from .implementation import IMPLEMENTATIONS, load_checkpoint
 from .machine import end_processes, prepare_cpu
 from .output_folder import check_output_folder, last_checkpoint
@@ -126,6 +126,7 @@ def load_splits(args: DataArguments, seed: int) -> tuple[DatasetDict, list[str],
     columns = args.tokens_column_name, args.tags_column_name, args.tag_column
     parts = args.validation_fraction, seed, args.max_train_samples, args.repair_tags
     splits, labels, scheme = load_token_classification(*source, *columns, *parts, **args.layout)
+    args.sample(splits, seed)
     shown = textwrap.shorten(", ".join(labels), 100, placeholder=" …")
     print(f"data: {base.sizes(splits)} sentences; {scheme} tags: {shown}")
     return splits, labels, scheme
@@ -133,8 +134,8 @@ def load_splits(args: DataArguments, seed: int) -> tuple[DatasetDict, list[str],
 
 def build_tokenizer(args: ModelArguments, splits: DatasetDict, checkpoint: str | None):
     """Load the tokenizer of the checkpoint, or train one on the train split."""
-    if name := checkpoint or args.tokenizer_name or args.model_name_or_path:
-        return AutoTokenizer.from_pretrained(name)
+    if tokenizer := args.load_tokenizer(checkpoint):
+        return tokenizer
     texts = [" ".join(tokens) for tokens in splits["train"]["tokens"]]
     tokenizer = train_tokenizer(texts, show_progress=len(texts) > 50_000, **parse_options(args.tokenizer_options))
     print(f"tokenizer: {len(tokenizer):,} tokens learned from {len(texts):,} train sentences")
@@ -147,7 +148,7 @@ def build_model(args: ModelArguments, tokenizer, labels: list[str]):
     overrides = args.parse_overrides(FROM_SCRATCH)
     if args.model_name_or_path:
         start = AutoModelForTokenClassification, args.model_name_or_path, args.implementation
-        return load_checkpoint(*start, overrides, **fields)
+        return load_checkpoint(*start, overrides, args.hub, **fields)
     fields |= base.token_fields(tokenizer, "pad", "mask") | overrides
     config = MiniBertConfig.from_preset(args.preset, **({"attn_implementation": "packed"} | fields))
     tokenizer.model_max_length = config.max_position_embeddings
@@ -273,7 +274,7 @@ def show_sentences(folder: str, sentences: Sequence[str]) -> None:
     for text in sentences:
         print(f"  {mark_entities(tagger, text)}")
     print(f"saved to {folder}; use it: pipeline('ner', {folder!r}, aggregation_strategy='first')")
-    print(f"try it yourself: {base.predict_command(folder, sentences[0])}")
+    print(f"try it yourself: {predict_command(folder, sentences[0])}")
 
 
 def main(arguments: list[str] | None = None) -> dict:
@@ -291,8 +292,7 @@ def main(arguments: list[str] | None = None) -> dict:
     overwrite = bool(checkpoint) or args.overwrite_output_dir
     check_output_folder(args.output_dir, model.config, type(model).__name__, overwrite)
     max_length = base.settle_length(tokenizer, model, data_args.max_seq_length)
-    size = f"{model.num_parameters():,} parameters, reads {max_length} tokens"
-    print(f"model: {type(model).__name__}, {size}, on {args.device}")
+    base.print_model(model, max_length, args.device)
     encoded = encode(data_args, splits, labels, scheme, tokenizer, model, max_length)
 
     # 3. Training

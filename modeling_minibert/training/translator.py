@@ -31,6 +31,7 @@ from ..modeling_miniseq2seq import MiniSeq2SeqForConditionalGeneration
 from . import script_arguments as base
 from .arguments import BatchPerItemArguments, parse_options
 from .callbacks import SetEpoch, show_progress_lines
+from .help_text import predict_command
 from .implementation import load_checkpoint
 from .machine import end_processes, prepare_cpu
 from .output_folder import check_output_folder, last_checkpoint
@@ -91,11 +92,14 @@ def load_pairs(args: DataArguments, seed: int) -> DatasetDict:
     if args.dataset_name and files:
         raise ValueError(f"--dataset_name and the files {sorted(files.values())} exclude each other; give one")
     if args.dataset_name or files:
-        return load_text_pairs(args.dataset_name, files or None, *columns, seed, **args.layout)
+        splits = load_text_pairs(args.dataset_name, files or None, *columns, seed, **args.layout)
+        args.sample(splits, seed, ("train", "validation", "test"))
+        return splits
     splits = load_text_pairs(None, bundled_files(BUNDLED), *columns)
     nine = dict.fromkeys(("train", "validation"), str(bundled_path(BUNDLED, "lecture.csv")))
     lecture = load_text_pairs(None, nine, *columns)
     splits["train"] = concatenate_datasets([splits["train"], *[lecture["train"]] * 3])
+    args.sample(splits, seed, ("train", "validation", "test"))
     return splits
 
 
@@ -121,7 +125,7 @@ def build_model(args: ModelArguments, tokenizer, target_tokenizer, max_length: i
     if checkpoint:
         model = load_checkpoint(AutoModelForSeq2SeqLM, checkpoint)
     elif args.model_name_or_path:
-        model = load_checkpoint(AutoModelForSeq2SeqLM, args.model_name_or_path, overrides=overrides)
+        model = load_checkpoint(AutoModelForSeq2SeqLM, args.model_name_or_path, None, overrides, args.hub)
     else:
         fields = base.token_fields(target_tokenizer, "pad", "bos", "eos")
         fields["decoder_start_token_id"] = fields["bos_token_id"]
@@ -200,7 +204,7 @@ def show_translations(folder: str, pairs: Dataset, num_beams: int, prefix: str) 
         mark = "=" if result["translation_text"] == target else "≠"
         print(f"  {source[:300]}\n    → {result['translation_text']}\n    {mark} {target}")
     print(f"saved to {folder}; use it: pipeline('translation', {folder!r})")
-    print(f"try it yourself: {base.predict_command(folder, prefix + pairs['source'][0])}")
+    print(f"try it yourself: {predict_command(folder, prefix + pairs['source'][0])}")
 
 
 def save_tokenizers(tokenizer, target_tokenizer, folder: str) -> None:
