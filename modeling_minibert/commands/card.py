@@ -28,7 +28,7 @@ USES = {
     ),
     "blanks": ("fill-mask", "fills in masked words", '{pipe}("Saya makan {mask} di rumah.")'),
     "continuation": ("text-generation", "continues texts", '{pipe}("Pagi ini")'),
-    "text2text": ("text2text-generation", "writes a text for a text", '{pipe}("Saya minum teh.", truncation=True)'),
+    "text2text": ("text2text-generation", "writes a text for a text", '{pipe}("Saya suka kopi.", truncation=True)'),
     "relevance": (
         "text-ranking",
         "ranks documents for a question",

@@ -21,7 +21,7 @@ import modeling_minibert  # noqa: F401  (registers the models with transformers)
 from tokenization.console import OneLineParser, program_name, run_command, unknown_argument
 from tokenization.console import describe as describe_error
 
-from .prediction_rows import Writer, check_row, read_texts
+from .prediction_rows import Writer, check_paths, check_row, read_texts
 from .prediction_tasks import Task, open_task
 
 BATCHES_SORTED_TOGETHER = 32  # so many batches are computed in the order of their lengths
@@ -78,11 +78,11 @@ def _truth(text: str) -> bool:
 def check_options(options: argparse.Namespace) -> None:
     """Raise a ValueError for arguments that exclude each other, or if there is nothing to read."""
     if options.texts and options.file:
-        raise ValueError(
-            f"give texts or --file, not both; got {len(options.texts)} texts and {len(options.file)} files"
-        )
+        given = f"{len(options.texts)} texts and {len(options.file)} files"
+        raise ValueError(f"got {given}; give texts or --file, not both")
     if not options.texts and not options.file and sys.stdin.isatty():
         raise ValueError("nothing to answer; give a text in quotation marks, --file reviews.csv, or a pipe")
+    check_paths(options.file or ())
     if options.pair is not None and options.pair_column is not None:
         raise ValueError("--pair and --pair_column exclude each other; give one")
     if options.pair_column is not None and not options.file:
@@ -161,10 +161,10 @@ def predict(options: argparse.Namespace) -> None:
     check_options(options)
     if options.token:
         os.environ["HF_TOKEN"] = options.token
+    writer = Writer(options.output_file, options.file or ())
     task = open_task(options)
     options.column = options.column or ("question" if task.second == ("context", True) else "text")
     check_second(task, options)
-    writer = Writer(options.output_file, options.file or ())
     progress, done, wrong = Progress(), 0, []
     try:
         for answered in answer_all(

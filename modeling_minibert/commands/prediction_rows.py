@@ -12,7 +12,7 @@ from typing import TextIO
 from tokenization.table_files import TableFormat
 from tokenization.text_files import read_lines
 
-from ..data.files import READERS, read_table
+from ..data.files import READERS, check_files, read_table
 
 TEXT = (".txt", ".text")
 
@@ -45,9 +45,6 @@ def _of_files(options: Namespace, second: str | None) -> Iterator[tuple[str, dic
             for number, line in enumerate(read_lines(path, options.encoding), 1):
                 yield f"{path}, line {number}", {"text": line.rstrip("\r\n")}
             continue
-        if Path(path).suffix.lower() not in READERS:
-            known = ", ".join([*TEXT, *READERS])
-            raise ValueError(f"{path}: unknown extension {Path(path).suffix!r}; choose one of {known}")
         table = read_table(path, path, layout=TableFormat(options.delimiter, options.encoding, options.quotes))
         names = {"text": options.column} | ({second: options.pair_column} if second and options.pair_column else {})
         for name in names.values():
@@ -56,6 +53,11 @@ def _of_files(options: Namespace, second: str | None) -> Iterator[tuple[str, dic
                 raise ValueError(f"{path} has no column {name!r}; its columns are {shown}; name one with --column")
         for number, cells in enumerate(table.select_columns(list(names.values()))):
             yield f"{path}, row {number}", {name: cells[column] for name, column in names.items()}
+
+
+def check_paths(paths: Iterable[str]) -> None:
+    """Raise an error if a file to read is missing, empty or of an unknown kind."""
+    check_files(list(paths), [*TEXT, *READERS])
 
 
 def check_row(row: dict, empty: bool) -> None:
@@ -89,10 +91,12 @@ class Writer:
         if path and Path(path).exists() and any(Path(path).samefile(other) for other in inputs if Path(other).exists()):
             raise ValueError(f"--output_file {path} is the file that is read; choose another name")
         self.is_csv, self.is_terminal = kind == ".csv", path is None and sys.stdout.isatty()
-        self.stream: TextIO = open(path, "w", encoding="utf-8", newline="") if path else sys.stdout
+        self.stream: TextIO | None = None if path else sys.stdout
 
     def write(self, answered: Iterable[dict]) -> None:
-        """Write rows with their answers."""
+        """Write rows with their answers; the first ones open the file."""
+        if self.stream is None:
+            self.stream = open(str(self.path), "w", encoding="utf-8", newline="")
         for row in answered:
             if self.is_csv:
                 self.waiting.append(row)
@@ -106,7 +110,7 @@ class Writer:
 
     def _write_cells(self) -> None:
         """Write the waiting rows of csv; lists and dicts as json, and why there is no answer in the last column."""
-        table = csv.writer(self.stream, lineterminator="\n")
+        table = csv.writer(self.stream or sys.stdout, lineterminator="\n")
         if not self.columns:
             self.columns = [*(name for name in self.waiting[-1] if name != "error"), "error"]
             table.writerow(self.columns)
@@ -119,7 +123,7 @@ class Writer:
         """Write what waits, and close the file."""
         if self.waiting:
             self._write_cells()
-        if self.path:
+        if self.path and self.stream is not None:
             self.stream.close()
 
 

@@ -89,8 +89,8 @@ def find_kind(folder: str, config: PreTrainedConfig) -> str:
     kinds += [kind for kind, classes in LISTED.items() if name in classes.values()]
     if not kinds:
         raise ValueError(
-            f"{folder} is {name}, which answers no single text; give a model that classifies, tags, finds answers, fills "
-            "masked words, writes, ranks or encodes texts, for example one of minibert train classifier"
+            f"{folder} is {name}, which answers no single text; give a model that classifies, tags, finds answers, "
+            "fills masked words, writes, ranks or encodes texts, for example one of minibert train classifier"
         )
     return kinds[0]
 

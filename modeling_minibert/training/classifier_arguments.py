@@ -61,6 +61,7 @@ class ClassifierTrainingArguments(base.FineTuningRunArguments, AnyDeviceArgument
     """Training arguments with the defaults of this command."""
 
     output_dir: str = "out/classifier"
+    do_predict: bool = base.predict_argument("predict_results.txt")
     logging_steps: float = 0.1
     load_best_model_at_end: bool = HfArg(default=True, help="end with the best epoch, not the last")
     metric_for_best_model: str = HfArg(default="macro_f1", help="the validation score that chooses the best epoch")

@@ -24,8 +24,9 @@ RARE = (
     "max_train_samples", "max_eval_samples", "max_predict_samples", "validation_fraction", "label_separator",
     "head_learning_rate", "unfreeze_every", "layer_lr_decay", "freeze_word_embeddings", "focal_gamma", "auc",
     "auxiliary_lm_weight", "unlabelled_file", "early_stopping_patience", "repair_tags", "label_all_pieces",
-    "doc_stride", "leave_out", "train_split", "skip_bad_rows", "test_fraction", "tag_column", "tags_column_name", "validation_split",
-    "test_split", "folds", "fold", "negatives_depth", "score_scale", "crops", "symmetric", "gradient_cache",
+    "doc_stride", "leave_out", "train_split", "skip_bad_rows", "test_fraction", "tag_column", "tags_column_name",
+    "validation_split", "test_split", "folds", "fold", "negatives_depth", "score_scale", "crops", "symmetric",
+    "gradient_cache",
 )  # fmt: skip
 
 
@@ -80,12 +81,12 @@ def short_help(parser: argparse.ArgumentParser, kinds: list[type], recipe: bool)
 
 def _sort_fields(kind: type) -> tuple[list[Field], list[Field]]:
     """Return the fields to describe and those to name; the others are of transformers."""
-    stock = {field.name for base in kind.__mro__ if base.__module__.startswith("transformers.")
+    stock = {field.name: field.metadata for base in kind.__mro__ if base.__module__.startswith("transformers.")
              for field in (fields(base) if is_dataclass(base) else ())}  # fmt: skip
     own = [field for field in fields(kind) if field.init and (field.name not in stock or field.name in OFTEN)]
-    own.sort(
-        key=lambda field: OFTEN.index(field.name) if field.name in OFTEN and issubclass(kind, TrainingArguments) else 99
-    )
+    own = [field for field in own if field.name != "do_predict" or field.metadata != stock.get("do_predict")]
+    if issubclass(kind, TrainingArguments):
+        own.sort(key=lambda field: OFTEN.index(field.name) if field.name in OFTEN else len(OFTEN))
     return [field for field in own if field.name not in RARE], [field for field in own if field.name in RARE]
 
 

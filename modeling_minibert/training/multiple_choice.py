@@ -72,6 +72,7 @@ class ChoiceTrainingArguments(base.FineTuningRunArguments, AnyDeviceArguments):
     """Training arguments with the defaults of this command."""
 
     output_dir: str = "out/choices"
+    do_predict: bool = base.predict_argument("predict_results.txt")
     learning_rate: float | None = HfArg(default=None, help="none: 2e-3 from scratch, 5e-5 otherwise")
     num_train_epochs: float | None = HfArg(default=None, help="none: 14 from scratch, 3 otherwise")
     logging_steps: float = 0.1

@@ -88,6 +88,7 @@ class QuestionTrainingArguments(base.FineTuningRunArguments, AnyDeviceArguments)
     """Training arguments with the defaults of this command."""
 
     output_dir: str = "out/qa"
+    do_predict: bool = base.predict_argument("predictions.json, as always")
     learning_rate: float | None = HfArg(default=None, help="none: 1e-3 from scratch, 3e-5 otherwise")
 
 

@@ -47,6 +47,11 @@ def overrides_argument(from_scratch: str) -> Field:
     return HfArg(default=None, help=text + from_scratch)
 
 
+def predict_argument(file: str) -> Field:
+    """Make the field --do_predict, for commands that write the answers to the test split to a file."""
+    return HfArg(default=False, help=f"also write the answers to the test split to {file}")
+
+
 class ScriptParser(OneLineParser, HfArgumentParser):
     """A parser of argument dataclasses whose errors are one line; `last` holds what was parsed last."""
 
@@ -190,14 +195,14 @@ class SampleArguments:
 
 
 @dataclass
-class TestedFileArguments(SampleArguments, FileArguments):
+class TestedFileArguments(FileArguments):
     """The same with a test split."""
 
     test_file: str | None = HfArg(default=None, help="scored once, at the end")
 
 
 @dataclass
-class TaskFileArguments(TestedFileArguments):
+class TaskFileArguments(SampleArguments, TestedFileArguments):
     """The same for fine-tuning: a part of the rows, and a validation split from train if there is none."""
 
     dataset_config_name: str | None = HfArg(default=None, help="which configuration of the data set")
@@ -228,7 +233,6 @@ class RunArguments(InheritedHelp):
     eval_strategy: str = HfArg(default="epoch", help="when to score the validation split")
     save_strategy: str = HfArg(default="epoch", help="when to save a checkpoint")
     save_total_limit: int = HfArg(default=2, help="checkpoints to keep")
-    do_predict: bool = HfArg(default=False, help="also write the answers to the test split to a file")
     overwrite_output_dir: bool = HfArg(default=False, help="replace a finished model in the output folder")
     logging_steps: float = HfArg(default=0.05, help="steps, or below 1 a share of all steps")
 

@@ -93,6 +93,7 @@ class TaggerTrainingArguments(base.FineTuningRunArguments, AnyDeviceArguments):
     """Training arguments with the defaults of this command."""
 
     output_dir: str = "out/tagger"
+    do_predict: bool = base.predict_argument("predictions.conll, as always")
     learning_rate: float | None = HfArg(default=None, help="none: 2e-3 from scratch, 5e-5 otherwise")
     per_device_train_batch_size: int = 16
     logging_steps: float = 0.1

@@ -57,7 +57,7 @@ class ModelArguments(base.CheckpointArguments):
 
 
 @dataclass
-class DataArguments(base.TestedFileArguments):
+class DataArguments(base.SampleArguments, base.TestedFileArguments):
     """The pairs to train and test on."""
 
     validation_file: str | None = HfArg(default=None, help="none: a twentieth of train is set apart")
@@ -72,6 +72,7 @@ class TranslationTrainingArguments(base.LongRunArguments, BatchPerItemArguments,
     """Training arguments with the defaults of this command."""
 
     output_dir: str = "out/translator"
+    do_predict: bool = base.predict_argument("generated_predictions.txt")
     max_tokens: int = HfArg(default=512, help="tokens in a batch, both sides together, on each device")
     num_beams: int = HfArg(default=4, help="beams of the search for the test split")
     per_device_eval_batch_size: int = HfArg(default=64, help="pairs translated at once")
