@@ -226,6 +226,35 @@ def test_a_csv_with_numbers_is_learned_as_regression(window, script, tmp_path):
         assert 0 <= means.min() and means.max() <= 1.2  # no softmax of one number, which would be 1
 
 
+@pytest.mark.parametrize("task", ["classification", "multi_label", "regression"])
+def test_predictions_are_written_in_the_order_of_the_test_file(task, script, tmp_path):
+    draw = random.Random(0)
+    rows = []
+    for number in range(60):
+        words = draw.choices(["lucu", "sedih", "datar"], k=draw.randint(1, 6))
+        label = {"classification": max(words), "multi_label": ";".join(sorted({*words, "kata"})),
+                 "regression": words.count("lucu") / len(words)}[task]  # fmt: skip
+        rows.append((f"{' '.join(words)} {number}", label))
+    files = ["--train_file", write(tmp_path / "train.csv", rows[:41]), "--output_dir", tmp_path / "out"]
+    more = ["--test_file", write(tmp_path / "test.csv", rows[41:]), "--max_predict_samples", 13, "--do_predict", "true"]
+    separator = ["--label_separator", ";"] if task == "multi_label" else []
+    script.run(*files, *more, "--task", task, *separator, *TINY, "--num_train_epochs", 3)
+    lines = (tmp_path / "out" / "predict_results.txt").read_text().splitlines()
+    (outputs,) = script.predicted
+    assert lines[0] == "index\tprediction" and len(lines) == 14 == len(outputs) + 1
+    names = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out").config.id2label
+    for number, (line, output) in enumerate(zip(lines[1:], outputs, strict=True)):
+        index, _, prediction = line.partition("\t")
+        assert index == str(number)
+        if task == "regression":
+            assert float(prediction) == pytest.approx(output[0], rel=1e-4)  # six digits
+        elif task == "multi_label":
+            chosen = [names[place] for place in range(len(names)) if output[place] > 0]
+            assert prediction == ",".join(chosen)
+        else:
+            assert prediction == names[output.argmax()]
+
+
 TAGS = {"lucu": "senang", "sedih": "duka", "marah": "geram"}
 
 

@@ -19,18 +19,13 @@ from modeling_minibert import (
     MiniSeq2SeqConfig,
     MiniSeq2SeqForConditionalGeneration,
 )
+from modeling_minibert import __main__ as command
 from modeling_minibert.evaluation import seeds
 from modeling_minibert.training import check_output_folder, training_curves
 from modeling_minibert.training.script_arguments import run_script
 from tokenization.console import check_local_folder, run_command
 
-TRAINING = {
-    "finetune_classifier": "classifier",
-    "finetune_qa": "qa",
-    "train_seq2seq": "translator",
-    "pretrain_minibert": "mlm",
-    "pretrain_minigpt": "lm",
-}
+TRAINING = ("finetune_classifier", "finetune_qa", "train_seq2seq", "pretrain_minibert", "pretrain_minigpt")
 CHECKPOINT, OUTPUT = ("--model_nmae_or_path", "--model_name_or_path"), ("--outptu_dir", "--output_dir")
 OTHERS = {
     "generate": CHECKPOINT,
@@ -162,9 +157,12 @@ def save_checkpoint(folder):
     TrainerState(global_step=int(folder.name.partition("-")[2])).save_to_json(folder / "trainer_state.json")
 
 
-@pytest.mark.parametrize("name", TRAINING)
+COMMANDS = [place.partition(":")[0] for name, (place, _) in command.COMMANDS.items() if name.startswith("train ")]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_control_c_says_how_to_resume(name, fail, tmp_path, monkeypatch):
-    module, out = import_module(f"modeling_minibert.training.{TRAINING[name]}"), tmp_path / "out"
+    module, out = import_module(name, package="modeling_minibert"), tmp_path / "out"
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt

@@ -146,3 +146,13 @@ def test_refuses_a_tokenizer_with_more_tokens_than_the_checkpoint(script, corpus
     with pytest.raises(ValueError, match=f"it has {size + 1} tokens, the model knows {size}; take the one"):
         script.run(*flags, "--output_dir", tmp_path / "second", "--model_name_or_path", tmp_path / "first",
                    "--tokenizer_name", tmp_path / "other")  # fmt: skip
+
+
+def test_a_recipe_and_samples_are_for_pretraining_too(script, corpus, tmp_path, capsys):
+    recipe = tmp_path / "my.args"
+    recipe.write_text(" ".join(TINY) + " --seed 5 --max_steps 3 --max_train_samples 2 --max_eval_samples 1")
+    files = ["--train_file", corpus, "--validation_file", corpus, "--output_dir", tmp_path / "out"]
+    script.run("--recipe", recipe, *files, "--max_steps", 1)
+    assert "learned from 2 documents" in capsys.readouterr().out
+    state = json.loads((tmp_path / "out" / "trainer_state.json").read_text())
+    assert state["global_step"] == 1
