@@ -58,7 +58,7 @@ def split_command(words: list[str]) -> tuple[str, list[str]]:
 
 def usage() -> str:
     """List the commands, a line each."""
-    lines = [f"  minibert {name:<14}  {text}" for name, (_, text) in COMMANDS.items()]
+    lines = [f"  minibert {name:<17} {text}" for name, (_, text) in COMMANDS.items()]
     return "\n".join(["usage: minibert COMMAND ...", "", *lines, "", "minibert COMMAND --help lists its arguments."])
 
 

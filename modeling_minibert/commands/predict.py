@@ -178,6 +178,8 @@ def predict(options: argparse.Namespace) -> None:
         raise KeyboardInterrupt(f"stopped after {done:,} answers, which are kept") from stop
     finally:
         writer.close()
+    if not done:
+        raise ValueError("nothing to answer, the pipe or file has no line; give a text in quotation marks or --file")
     if options.output_file:
         print(f"{done:,} answers in {options.output_file}")
     if wrong:

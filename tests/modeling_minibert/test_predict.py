@@ -250,6 +250,8 @@ def test_a_broken_pipe_gives_first_what_came_before(classifier, run, monkeypatch
 def test_a_pipe_is_read_line_by_line(classifier, run, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO("kopi\r\nteh itu enak"))
     assert [row["text"] for row in run(classifier)] == ["kopi", "teh itu enak"]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert run(classifier, status=2) == [] and "nothing to answer, the pipe or file has no line" in run.error
 
 
 @pytest.mark.parametrize("kind", [".txt", ".csv", ".parquet"])
