@@ -18,6 +18,7 @@ LEVELS = {
     **dict.fromkeys(("data", "evaluation", "decoding"), 1),
     **dict.fromkeys(("training", "explain", "conversion", "pipelines"), 2),
     "retrieval": 3,
+    "commands": 4,
 }
 ALONE = {"numpy_twin": {"numpy", "safetensors"}, "tokenization": {"tokenizers", "transformers", "datasets"}}
 # The one reader of tables, for all commands; it needs the standard library alone, `datasets` to look into a folder.

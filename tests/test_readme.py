@@ -55,8 +55,12 @@ SCRIPTS = {
     "train_sentence_encoder": ("EncoderModelArguments", "EncoderDataArguments", "EncoderTrainingArguments"),
     "train_seq2seq": ("ModelArguments", "DataArguments", "TranslationTrainingArguments"),
 }
-# Scripts that are thin over a command: the module of its arguments.
+# The modules of their arguments.
 WRITTEN_IN = {
+    "finetune_qa": "modeling_minibert.training.qa",
+    "pretrain_minibert": "modeling_minibert.training.mlm",
+    "train_seq2seq": "modeling_minibert.training.translator",
+    "finetune_classifier": "modeling_minibert.training.classifier_arguments",
     "finetune_ner": "modeling_minibert.training.tagger",
     "train_ranker": "modeling_minibert.retrieval.ranker_arguments",
     "train_sentence_encoder": "modeling_minibert.retrieval.encoder_arguments",
@@ -74,8 +78,8 @@ OTHER_RECIPES = {
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_every_flag_of_the_commands_and_recipes_exists(name, readme, repository, load_example):
-    module = importlib.import_module(WRITTEN_IN[name]) if name in WRITTEN_IN else load_example(name)
+def test_every_flag_of_the_commands_and_recipes_exists(name, readme, repository):
+    module = importlib.import_module(WRITTEN_IN[name])
     parser = HfArgumentParser([getattr(module, arguments) for arguments in SCRIPTS[name]])
     known = {option for action in parser._actions for option in action.option_strings} | {"--recipe"}
     pages = readme + (repository / "examples" / "README.md").read_text(encoding="utf-8")
