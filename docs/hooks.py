@@ -74,14 +74,14 @@ def messages_page() -> str:
 
 
 def mistakes_page() -> str:
-    """The page of examples/lessons/bugs.md for a reader without the lecture documents: headings without their row codes."""
+    """The page of examples/lessons/bugs.md, with headings that have no row codes of the lecture documents."""
     text = (ROOT / "examples/lessons/bugs.md").read_text("utf-8")
     preamble, first, rest = text.partition("\n## ")
     _, _, code = preamble.partition("```python preamble\n")
     head = [
         "# Common mistakes", "",
-        "Mistakes that people make who write a Transformer themselves. Each entry has a wrong and a right version, and a "
-        "check that tells them apart. A test runs all of them.", "", "Each snippet begins with", "", f"```python\n{code}",
+        "Mistakes in Transformers that people write themselves. Each entry has a wrong and a right version and a check "
+        "that tells them apart. A test runs all of them.", "", "Each snippet begins with", "", f"```python\n{code}",
     ]  # fmt: skip
     rest = re.sub(
         r"^### (?:S\d-\d+(?:, )?)+: (\S+)", lambda match: f"### {_capital(match[1])}", rest, flags=re.MULTILINE

@@ -3,8 +3,8 @@
     python docs/make_results.py             write them
     python docs/make_results.py --check     compare them, exit 1 where a page is out of date
 
-A table stands between `<!-- table: name -->` and `<!-- end -->`; the function of that name below writes it. Numbers come
-from examples/results and examples/benchmarks/results, line counts from the files.
+A table of results stands between `<!-- table: name -->` and `<!-- end -->`; the function of that name below writes it
+from examples/results and examples/benchmarks/results. A table of files has its line counts written from the files.
 """
 
 import json
@@ -51,10 +51,10 @@ def from_scratch() -> str:
     return table(
         "| data | score | one pass | training |",
         "|---|---|---|---|",
-        f"| IMDB, the lectures' 1.6 M parameter net (`imdb_tiny`), accuracy | {spread(long)} % | {100 * mean(short):.1f} % "
-        "| 12 min |",
-        f"| IndoNLU SmSA, three classes, Indonesian (`smsa_scratch`), macro-F1 | {spread(f1)} % | {100 * mean(f1):.1f} % "
-        "| 10 min |",
+        "| IMDB, the lectures' 1.6 M parameter net (`imdb_tiny`), accuracy "
+        f"| {spread(long)} % | {100 * mean(short):.1f} % | 12 min |",
+        "| IndoNLU SmSA, three classes, Indonesian (`smsa_scratch`), macro-F1 "
+        f"| {spread(f1)} % | {100 * mean(f1):.1f} % | 10 min |",
     )
 
 
@@ -152,7 +152,7 @@ def titles() -> str:
     (run,) = runs("wikipedia_titles")
     words = run["first_words"]
     return table(
-        "| titles of 1,396 test articles (`wikipedia_titles`), one seed | ROUGE-1 | ROUGE-L | the very title | training |",
+        "| titles of 1,396 test articles (`wikipedia_titles`) | ROUGE-1 | ROUGE-L | the very title | training |",
         "|---|---|---|---|---|",
         f"| the article's first two words (`wikipedia_titles`) | {words['rouge1']:.1f} | {words['rougeL']:.1f} "
         f"| {100 * words['exact_match']:.1f} % | none |",
@@ -260,45 +260,14 @@ def token_mixers() -> str:
 
 # -- reading guide --------------------------------------------------------------------------------------------------
 
-GUIDE = {
-    "modeling_minibert/attention.py": "softmax(QKᵀ/√D)V, and multi-head attention",
-    "modeling_minibert/masks.py": "padding and causal masks, in the form of each attention function",
-    "modeling_minibert/batch.py": "preparation of a call: attention function, packing, positions, precision, cache",
-    "modeling_minibert/modeling_minibert.py": "the encoder and its seven heads",
-    "modeling_minibert/modeling_minigpt.py": "the decoder and its four heads",
-    "modeling_minibert/seq2seq_stacks.py": "encoder and decoder of MiniSeq2Seq, layer by layer",
-    "modeling_minibert/modeling_miniseq2seq.py": "the encoder–decoder: shifting, loss, generation",
-    "modeling_minibert/numpy_twin/blocks.py": "every operation and its gradient by hand, in NumPy",
-    "modeling_minibert/numpy_twin/encoder.py": "the whole encoder in NumPy, forward and backward",
-    "modeling_minibert/decoding/search.py": "greedy, beam, diverse-beam and contrastive search",
-    "modeling_minibert/packed_attention.py": "attention without pads, its gradients derived by hand",
-    "modeling_minibert/linear_cross_entropy.py": "the loss over the vocabulary, a few tokens at a time",
-    "modeling_minibert/data/pretraining_examples.py": "documents to sentence pairs",
-    "modeling_minibert/data/masking.py": "masking of words",
-    "modeling_minibert/data/question_features.py": "questions and contexts to features, answers to tokens",
-    "modeling_minibert/explain/trace.py": "every intermediate result of a forward pass",
-    "modeling_minibert/token_mixers.py": "replacements of attention: AFT and gated linear attention",
-    "modeling_minibert/embeddings.py": "words, positions (learned, sinusoidal), segments",
-    "modeling_minibert/feed_forward.py": "two linear maps and an activation",
-    "modeling_minibert/normalization.py": "LayerNorm and RMSNorm",
-    "modeling_minibert/losses.py": "the losses, also correct under gradient accumulation",
-    "modeling_minibert/stock.py": "conversion to a plain `bert`, `gpt2`, `marian` or `t5`, and back",
-    "tokenization/training.py": "training of a vocabulary",
-    "modeling_minibert/data/streaming.py": "a corpus beyond memory, by one process or several",
-    "examples/pretrain_minibert.py": "from documents to a checkpoint",
-    "examples/pretrain_minigpt.py": "from a poem to a model that writes",
-    "examples/train_seq2seq.py": "from pairs of texts to a translator",
-    "examples/finetune_qa.py": "from questions to a model that answers",
-    "examples/finetune_classifier.py": "from raw text to a pipeline",
-}
 
+def count_lines(text: str) -> str:
+    """The page with the line counts of the files that its tables name."""
 
-def files() -> str:
-    """The files to read, with their lengths."""
-    rows = []
-    for name, text in GUIDE.items():
-        rows.append(f"| `{name}` | {text} | {len((ROOT / name).read_text(encoding='utf-8').splitlines())} |")
-    return table("| file | content | lines |", "|---|---|---:|", *rows)
+    def row(match: re.Match) -> str:
+        return f"{match[1]}{len((ROOT / match[2]).read_text(encoding='utf-8').splitlines())} |"
+
+    return re.sub(r"^(\| `([\w/]+\.py)` \|.*\| )\d+ \|$", row, text, flags=re.MULTILINE)
 
 
 TABLES = {
@@ -324,17 +293,16 @@ TABLES = {
     "generation": lambda: speed("generation.json", "tokens"),
     "seq2seq": lambda: speed("seq2seq.json", "target tokens", "sentences", "sentences"),
     "token_mixers": token_mixers,
-    "files": files,
 }
 
 
 def write(text: str) -> str:
-    """The page with all of its tables written again.
+    """The page with all of its tables and line counts written again.
 
     Raises:
         KeyError: a table that this script does not know.
     """
-    return BLOCK.sub(lambda match: f"{match[1]}\n{TABLES[match[2]]()}\n", text)
+    return count_lines(BLOCK.sub(lambda match: f"{match[1]}\n{TABLES[match[2]]()}\n", text))
 
 
 def main() -> int:

@@ -22,9 +22,8 @@ from tokenization import save_tokenizer, train_tokenizer
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
-MADE = {"messages.md", "common-mistakes.md", *(f"api/{name}.md" for name in (
-    "models", "data", "training", "evaluation", "decoding", "explain", "retrieval", "pipelines", "numpy_twin", "tokenization"
-))}  # fmt: skip
+PARTS = "models data training evaluation decoding explain retrieval pipelines numpy_twin tokenization".split()
+MADE = {"messages.md", "common-mistakes.md", *(f"api/{name}.md" for name in PARTS)}
 
 
 def load(name):
@@ -90,11 +89,8 @@ def test_the_documentation_builds_every_page_is_two_clicks_away_and_nothing_is_f
     assert built == {page.replace(".md", ".html") for page in [*PAGES, *MADE]}
     reached, latest = {"index.html"}, {"index.html"}
     for _ in range(2):
-        links = {
-            urldefrag(urljoin(page, link))[0]
-            for page in latest
-            for link in Links((site / page).read_text("utf-8")).links
-        }
+        found = [(page, link) for page in latest for link in Links((site / page).read_text("utf-8")).links]
+        links = {urldefrag(urljoin(page, link))[0] for page, link in found}
         latest = (links & built) - reached
         reached |= latest
     assert reached == built
@@ -133,7 +129,7 @@ def test_a_dead_link_stops_the_build(site, tmp_path):
     assert done.returncode != 0 and "nowhere.md" in done.stdout + done.stderr
 
 
-# -- what is made from other files ------------------------------------------------------------------------------------
+# -- what is made from other files -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", make_results.PAGES)
@@ -166,7 +162,7 @@ def test_the_page_of_messages_has_the_messages_of_every_source():
     assert "hidden_size (…) is not a multiple of num_attention_heads (…); change one of them, or set head_dim" in page
 
 
-# -- what the pages quote -----------------------------------------------------------------------------------------------
+# -- what the pages quote --------------------------------------------------------------------------------------
 
 
 def strings(*files):
@@ -222,7 +218,7 @@ def test_whoever_loads_a_saved_folder_imports_the_package_or_trusts_its_code(pag
             assert free or "modeling_minibert" in block or "trust_remote_code=True" in block, block
 
 
-# -- use it elsewhere ---------------------------------------------------------------------------------------------------
+# -- use it elsewhere ------------------------------------------------------------------------------------------
 
 NEEDS = {
     "Trainer": "transformers", "ONNX": "onnxruntime", "sentence-transformers": "sentence_transformers", "PEFT": "peft",
