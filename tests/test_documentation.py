@@ -14,8 +14,17 @@ from urllib.parse import urldefrag, urljoin
 import pytest
 from helpers.minibert import random_model
 from helpers.sentences import make_encoder
+from helpers.seq2seq import random_seq2seq
 
-from modeling_minibert import MiniBertForSequenceClassification, MiniGPTForCausalLM
+from modeling_minibert import (
+    MiniBertForMaskedLM,
+    MiniBertForMultipleChoice,
+    MiniBertForQuestionAnswering,
+    MiniBertForSequenceClassification,
+    MiniBertForTokenClassification,
+    MiniGPTForCausalLM,
+    MiniSeq2SeqForConditionalGeneration,
+)
 from modeling_minibert.conversion import __main__ as conversion
 from tokenization import save_tokenizer, train_tokenizer
 
@@ -218,6 +227,52 @@ def test_whoever_loads_a_saved_folder_imports_the_package_or_trusts_its_code(pag
             assert free or "modeling_minibert" in block or "trust_remote_code=True" in block, block
 
 
+SENTENCE = "Hujan turun sejak pagi dan kopi di meja sudah dingin. Pada suatu pagi ular berbahaya enak deras."
+# Page: the folder that its snippet opens, and the class of the model in it.
+OPENED = {
+    "tutorials/first-model.md": ("out/classifier", MiniBertForSequenceClassification),
+    "id/model-pertama.md": ("out/classifier", MiniBertForSequenceClassification),
+    "how-to/classify.md": ("out/mine", MiniBertForSequenceClassification),
+    "how-to/tag.md": ("out/mine", MiniBertForTokenClassification),
+    "how-to/choose.md": ("out/mine", MiniBertForMultipleChoice),
+    "how-to/answer.md": ("out/qa", MiniBertForQuestionAnswering),
+    "how-to/translate.md": ("out/translator", MiniSeq2SeqForConditionalGeneration),
+    "how-to/pretrain.md": ("out/mine", MiniBertForMaskedLM),
+    "how-to/tokenizers.md": ("out/tokenizer", None),
+    "how-to/look-inside.md": ("out/classifier", MiniBertForSequenceClassification),
+}
+
+
+def save_model(folder, model_class):
+    """Save a model with random weights, and a tokenizer."""
+    tokenizer = train_tokenizer([SENTENCE] * 3, vocab_size=140, show_progress=False)
+    tokenizer.model_max_length = 60
+    save_tokenizer(tokenizer, folder)
+    if model_class is not None:
+        fields = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id, "max_position_embeddings": 60}
+        make = random_seq2seq if model_class is MiniSeq2SeqForConditionalGeneration else random_model
+        labels = {} if make is random_seq2seq else {"num_labels": 2, "mask_token_id": tokenizer.mask_token_id}
+        make(model_class, **fields, **labels).float().save_pretrained(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:integrated gradients sum:UserWarning")  # of a model with random weights
+@pytest.mark.parametrize("page", OPENED)
+def test_the_snippets_of_a_page_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_model(*OPENED[page])
+    found = re.findall(r"```python\n(.*?)```", read(page), flags=re.DOTALL)
+    assert found
+    for snippet in found:
+        exec(compile(snippet, page, "exec"), {"__name__": "snippet"})
+
+
+def test_the_pages_without_such_a_run_are_these():
+    """Uploading, elsewhere's own test, a search index and a MiniGPT, which `folders` below opens."""
+    left = {page for page in PAGES if "```python" in read(page)} - set(OPENED)
+    assert left == {"tutorials/hub.md", "id/hub.md", "elsewhere.md", "how-to/search.md", "how-to/write.md"}
+
+
 # -- use it elsewhere ------------------------------------------------------------------------------------------
 
 NEEDS = {
@@ -227,7 +282,6 @@ NEEDS = {
 }  # fmt: skip
 SECTIONS = dict(re.findall(r"^## ([^\n]*)\n(.*?)(?=^## |\Z)", read("elsewhere.md"), flags=re.MULTILINE | re.DOTALL))
 SNIPPETS = {name: re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL) for name, text in SECTIONS.items()}
-SENTENCE = "Hujan turun sejak pagi dan kopi di meja sudah dingin. Pada suatu pagi ular berbahaya enak deras."
 
 
 def test_every_snippet_for_another_program_is_run():
@@ -241,11 +295,7 @@ def test_every_snippet_for_another_program_is_run():
 def folders(tmp_path, monkeypatch):
     """A classifier, a sentence encoder, a MiniGPT and its stock twin, with random weights."""
     monkeypatch.chdir(tmp_path)
-    tokenizer = train_tokenizer([SENTENCE] * 3, vocab_size=140, show_progress=False)
-    tokenizer.model_max_length = 23
-    fields = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id, "num_labels": 2}
-    random_model(MiniBertForSequenceClassification, **fields).float().save_pretrained("out/mine")
-    save_tokenizer(tokenizer, "out/mine")
+    save_model("out/mine", MiniBertForSequenceClassification)
     make_encoder().save("out/encoder")
     tokens = {"pad_token": "[PAD]", "unk_token": "[UNK]", "bos_token": "[END]", "eos_token": "[END]"}
     options = {"kind": "bpe", "special_tokens": tokens, "wrap": "start", "model_max_length": 60}
@@ -259,6 +309,13 @@ def folders(tmp_path, monkeypatch):
     save_tokenizer(tokenizer, "out/storyteller")
     monkeypatch.setattr(sys, "argv", ["conversion", "out/storyteller", "out/twin"])
     conversion.main()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["how-to/search.md", "how-to/write.md"])
+def test_the_other_pages_open_these_folders(page, folders):
+    (snippet,) = re.findall(r"```python\n(.*?)```", read(page), flags=re.DOTALL)
+    exec(compile(snippet, page, "exec"), {"__name__": "snippet"})
 
 
 @pytest.mark.slow

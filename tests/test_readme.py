@@ -1,6 +1,7 @@
 """README and docs/ say nothing that was not measured, and their commands are those that CI and the tests run."""
 
 import ast
+import dataclasses
 import importlib
 import json
 import re
@@ -9,7 +10,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
-from transformers import HfArgumentParser
+from transformers import HfArgumentParser, Seq2SeqTrainingArguments
 
 from modeling_minibert.evaluation.seeds import summarize_runs
 
@@ -147,6 +148,19 @@ OTHER_RECIPES = {
     "multi30k": "train_seq2seq",
     "titles": "train_seq2seq",
 }
+
+
+@pytest.mark.parametrize("page", [*PAGES, "examples/README.md"])
+def test_every_flag_of_a_page_is_known_to_some_command(page):
+    """A coarse check that covers the scripts without a parser above; each flag of theirs is spelled in a source."""
+    known = {field.name for field in dataclasses.fields(Seq2SeqTrainingArguments)} | {"nproc_per_node", "extra"}
+    known |= {"extra-index-url", "recipe", "no-deps"}
+    sources = [
+        path for folder in ("examples", "modeling_minibert", "tokenization") for path in (ROOT / folder).rglob("*.py")
+    ]
+    words = set(re.findall(r"\w+", "\n".join(map(read, sources))))
+    flags = {flag for command in commands(read(page)) for flag in re.findall(r"(?<=\s)--([\w-]+)", command)}
+    assert flags <= known | words, flags - known - words
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
