@@ -202,6 +202,8 @@ def test_the_figures_are_the_means_of_the_committed_runs(results, repository):
     runs = sorted((repository / "examples" / "results").iterdir())
     assert runs
     for folder in runs:
+        if folder.name in ("imdb_recurrent", "long_range", "throughput_by_length"):
+            continue  # on docs/history_and_claims.md; see test_history_page.py
         if folder.name == "facqa_ranker":
             continue  # rankings; see the next tests
         if folder.name in ("auxiliary_loss_smsa", "indonlu", "learning_curve_imdb", "two_phase_imdb"):

@@ -67,12 +67,18 @@ def has_bfloat16_units(device: torch.device) -> bool:
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
+_KEPT: list = []
+
+
 def end_processes() -> None:
     """Shut the process group of `torchrun` down cleanly; do nothing in a single process.
 
     Without the barrier, a process that exits while another still writes may hang. Without the destruction, gloo's
-    threads may turn a finished run into an error.
+    threads may turn a finished run into an error. The barrier's work is kept: a thread of gloo that frees it waits for
+    Python's lock, while the destruction, which holds the lock, waits for the thread.
     """
     if torch.distributed.is_initialized():
-        torch.distributed.barrier()
+        work = torch.distributed.barrier(async_op=True)
+        work.wait()
+        _KEPT.append(work)
         torch.distributed.destroy_process_group()

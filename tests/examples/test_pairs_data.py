@@ -33,6 +33,7 @@ def read(path):
 @pytest.mark.parametrize(("name", "script"), [("pairs", "make_pairs"), ("choices", "make_choices")])
 def test_the_files_on_disk_are_what_the_generators_make(folder, name, script, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(folder / name))
+    monkeypatch.delitem(sys.modules, script, raising=False)  # other folders have scripts of this name
     importlib.import_module(script).main(tmp_path)
     files = [path for path in (folder / name).rglob("*") if path.suffix in (".csv", ".jsonl")]
     assert len(files) == (6 if name == "pairs" else 3)

@@ -241,6 +241,7 @@ def test_every_save_lists_every_class_and_carries_the_code_of_this_family_alone(
     needed |= {"embeddings", "feed_forward", "heads", "linear_cross_entropy", "losses", "normalization", "packing"}
     needed |= {"precision", "stock", "stock_families", "stock_families_seq2seq", "token_mixers", "linear_attention"}
     needed |= {"batch", "caches", "dropout", "generation", "masks", "transformers_internals"}
+    needed |= {"limits", "pipeline_common", "pipeline_token_classification"}
     assert {path.stem for path in tmp_path.glob("*.py")} == needed
     assert all(hasattr(modeling_minibert, path.partition(".")[2]) for path in AUTO_MAP.values())
     again = AutoConfig.from_pretrained(tmp_path)
