@@ -18,6 +18,7 @@ import modeling_minibert
 from tokenization.console import OneLineParser, program_name, run_command
 
 from ..stock import from_stock
+from .attribution import Attribution, integrated_gradients
 from .html import write_html
 from .trace import STACKS, check_model_type, check_text, trace
 
@@ -46,6 +47,16 @@ def load_model(folder: str) -> PreTrainedModel:
     return getattr(modeling_minibert, name).from_pretrained(folder)
 
 
+def attribute(model: PreTrainedModel, tokenizer, text: str, pair: str | None) -> Attribution | None:
+    """Attribute the answer to one text to its words, where the model gives one answer; otherwise None."""
+    task = type(model).__name__.partition("For")[2]
+    if pair is not None or task not in ("SequenceClassification", "MaskedLM", "CausalLM"):
+        return None
+    if task == "MaskedLM" and tokenizer(text)["input_ids"].count(tokenizer.mask_token_id) != 1:
+        return None
+    return integrated_gradients(model.eval(), tokenizer, text)
+
+
 def explain(arguments: argparse.Namespace) -> None:
     """Check the arguments, trace the text, then print the trace or write the page."""
     if arguments.out is None and arguments.print is None:
@@ -55,12 +66,12 @@ def explain(arguments: argparse.Namespace) -> None:
     if arguments.out is not None and not Path(arguments.out).parent.is_dir():
         raise ValueError(f"there is no folder {Path(arguments.out).parent} for {arguments.out}; create it first")
     check_text(arguments.text, arguments.pair)
-    model = load_model(arguments.folder)
-    traced = trace(model, AutoTokenizer.from_pretrained(arguments.folder), arguments.text, arguments.pair)
+    model, tokenizer = load_model(arguments.folder), AutoTokenizer.from_pretrained(arguments.folder)
+    traced = trace(model, tokenizer, arguments.text, arguments.pair)
     if arguments.print is not None:
         print(traced.describe(*arguments.print))
     if arguments.out is not None:
-        path = write_html(traced, arguments.out)
+        path = write_html(traced, arguments.out, attribute(model, tokenizer, arguments.text, arguments.pair))
         print(f"{path}: {path.stat().st_size / 1000:,.0f} kB, open it in a browser")
 
 

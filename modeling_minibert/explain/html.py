@@ -17,6 +17,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from .attribution import Attribution
 from .trace import AttentionTrace, StackTrace, Trace
 
 SIGNIFICANT_DIGITS = 4
@@ -24,13 +25,18 @@ MOST_NUMBERS = 4_000_000  # weights and scores of all heads, about seven bytes e
 CANDIDATES = 5
 
 
-def write_html(trace: Trace, path: str | Path) -> Path:
+def write_html(trace: Trace, path: str | Path, attribution: Attribution | None = None) -> Path:
     """Write the page and return its path.
+
+    Args:
+        trace: what the page shows.
+        path: of the page.
+        attribution: integrated gradients of the same text; its words stand under the answer.
 
     Raises:
         ValueError: the page would have more than `MOST_NUMBERS` weights and scores.
     """
-    data = json.dumps(page_data(trace), ensure_ascii=False, separators=(",", ":"))
+    data = json.dumps(page_data(trace, attribution), ensure_ascii=False, separators=(",", ":"))
     pieces = {
         "title": html.escape(f"{trace.model_class}: {trace.text}"),
         "style": _read_resource("page.css"),
@@ -42,13 +48,14 @@ def write_html(trace: Trace, path: str | Path) -> Path:
     return Path(path)
 
 
-def page_data(trace: Trace) -> dict:
+def page_data(trace: Trace, attribution: Attribution | None = None) -> dict:
     """Select the data of the page, ready for JSON.
 
     Returns:
         `model`, `text`, `text_pair`; `attentions`, one entry for each `kind` in each `stack`, with the tokens of
         `queries` and `keys` and `layers[layer][head]`: `weights` (L, S) and `scores` (L, S), null if not visible;
-        `stacks`, with the Euclidean norm of each token's vector after each part; `predictions`.
+        `stacks`, with the Euclidean norm of each token's vector after each part; `predictions`; `attribution`, or
+        null, with the words and their scores.
     """
     attentions = [entry for name, stack in trace.stacks.items() for entry in _attentions(name, stack, trace)]
     _check_size(attentions)
@@ -67,6 +74,15 @@ def page_data(trace: Trace) -> dict:
             vars(one) | {"candidates": [[label, _round(value)] for label, value in one.candidates[:CANDIDATES]]}
             for one in trace.predictions
         ],
+        "attribution": None if attribution is None else _attribution_data(attribution),
+    }
+
+
+def _attribution_data(attribution: Attribution) -> dict:
+    return {
+        "target": attribution.target,
+        "words": list(zip(attribution.words, _round(attribution.word_scores.tolist()), strict=True)),
+        "difference": _round(float(attribution.scores.sum())),
     }
 
 

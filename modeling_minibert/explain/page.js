@@ -6,6 +6,9 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const visibleToken = (token) => (token.trim() === "" ? "␣" : token);
 const NAMES = { self: "self-attention", causal: "causal self-attention", cross: "cross-attention" };
+const ruler = document.createElement("canvas").getContext("2d");
+ruler.font = `700 13px ${getComputedStyle(document.body).fontFamily}`;
+const widest = (tokens) => Math.max(...tokens.map((token) => ruler.measureText(visibleToken(token)).width), 20);
 const nameOf = (attention) => `${attention.stack} ${NAMES[attention.kind]}`;
 
 /** Create an HTML or SVG element with attributes and children. */
@@ -106,9 +109,8 @@ const LINE_HEIGHT = 24;
 
 function renderLines(view) {
   const { queries, keys } = view.attention;
-  const longest = Math.max(...[...queries, ...keys].map((token) => token.length), 3);
-  const column = Math.min(longest, 18) * 8.2 + 14;
-  const gap = Math.max(120, byId("lines").clientWidth - 2 * column);
+  const column = widest([...queries, ...keys]) + 14;
+  const gap = Math.max(80, byId("lines").clientWidth - 2 * column);
   const height = LINE_HEIGHT * Math.max(queries.length, keys.length);
   const middle = (index) => (index + 0.5) * LINE_HEIGHT;
   const svg = make("svg", { width: 2 * column + gap, height, role: "group", "aria-label": "Tokens and their attention" });
@@ -168,11 +170,12 @@ function followKey(view, key) {
 
 function renderMap(view) {
   const { queries, keys } = view.attention;
-  const left = Math.min(Math.max(...queries.map((token) => token.length), 3), 18) * 8.2 + 10;
-  const top = Math.min(Math.max(...keys.map((token) => token.length), 3), 18) * 7.4 + 8;
-  const size = Math.max(9, Math.min(28, Math.floor((byId("map").clientWidth - left - 40) / keys.length)));
-  const svg = make("svg", { width: left + keys.length * size + 40, height: top + queries.length * size + 4,
+  const left = widest(queries) + 10;
+  const [top, right] = [0.91 * widest(keys) + 16, 0.43 * widest(keys.slice(-3)) + 8]; // of names turned by 65°
+  const size = Math.max(9, Math.min(28, Math.floor((byId("map").clientWidth - left - right) / keys.length)));
+  const svg = make("svg", { width: left + keys.length * size + right, height: top + queries.length * size + 4,
                             role: "img", "aria-label": "Attention weights; the table of one query has the numbers" });
+  svg.style.fontSize = `${Math.min(13, size + 1)}px`;
   keys.forEach((token, key) => {
     const [x, y] = [left + (key + 0.5) * size + 4, top - 6];
     svg.append(make("text", { x, y, transform: `rotate(-65 ${x} ${y})` }, visibleToken(token)));
@@ -257,11 +260,29 @@ function thumbnail(weights) {
   return canvas;
 }
 
-// --- Predictions and norms
+// --- The answer: predictions, and the words that led to it
+
+function renderAttribution() {
+  const { attribution } = data;
+  byId("attribution").hidden = attribution === null;
+  if (attribution === null) return;
+  const most = Math.max(...attribution.words.map(([, score]) => Math.abs(score))) || 1;
+  byId("words").replaceChildren(...attribution.words.flatMap(([word, score]) => {
+    const share = Math.abs(score) / most;
+    const side = share < 0.05 ? "" : (score > 0 ? "for" : "against") + (share > 0.6 ? " strong" : "");
+    const box = make("span", { class: side, title: score.toFixed(3) }, visibleToken(word));
+    box.style.setProperty("--share", (0.9 * share).toFixed(2));
+    return [box, " "];
+  }));
+  byId("legend").replaceChildren(
+    `Words that raise the logit of “${visibleToken(attribution.target)}” stand on blue, words that lower it on orange; `
+    + "the darker, the more (integrated gradients; the sum is "
+    + `${attribution.difference.toFixed(2)}, the logit of the text minus that of a text of pads).`);
+}
 
 function renderPredictions(view) {
   const answering = data.stacks[data.stacks.length - 1]; // the decoder, if there is one
-  byId("predictions-section").hidden = data.predictions.length === 0;
+  byId("answer-section").hidden = data.predictions.length === 0 && data.attribution === null;
   byId("predictions").replaceChildren(...data.predictions.map((prediction) => {
     const place = prediction.token === null ? "" : ` ${prediction.token} “${visibleToken(answering.tokens[prediction.token])}”`;
     const cells = prediction.candidates.map(([label, value]) => {
@@ -274,7 +295,8 @@ function renderPredictions(view) {
       return cell;
     });
     const isChosen = prediction.token === view.state.token && view.attention.stack === answering.name;
-    return make("tr", isChosen ? { class: "chosen" } : {}, make("th", { scope: "row" }, prediction.question + place), ...cells);
+    const classes = [isChosen ? "chosen" : "", data.predictions.length === 1 ? "single" : ""].join(" ").trim();
+    return make("tr", classes ? { class: classes } : {}, make("th", { scope: "row" }, prediction.question + place), ...cells);
   }));
 }
 
@@ -300,6 +322,7 @@ byId("model").textContent = data.model;
 byId("text").textContent = data.text;
 if (data.text_pair !== null) byId("text").append(" ", make("span", { class: "pair" }, data.text_pair));
 document.title = `${data.model}: ${data.text}`;
+renderAttribution();
 byId("controls").addEventListener("submit", (event) => event.preventDefault());
 window.addEventListener("hashchange", render);
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {

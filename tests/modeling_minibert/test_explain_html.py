@@ -108,6 +108,35 @@ def test_lengths_and_predictions_are_those_of_the_trace(traces):
     assert close(list(words.values()), probabilities.topk(5).values.tolist())
 
 
+def classify(tokenizer, text):
+    """The trace and the attribution of a classifier's answer."""
+    torch.manual_seed(1)
+    model = random_model("MiniBertForSequenceClassification", vocab_size=len(tokenizer)).eval()
+    return trace(model, tokenizer, text), command.attribute(model, tokenizer, text, None)
+
+
+def test_the_attribution_of_the_page_sums_to_the_difference_of_the_logits(tokenizer, tmp_path):
+    traced, attribution = classify(tokenizer, TEXT)
+    data = read_data(write_html(traced, tmp_path / "page.html", attribution))["attribution"]
+    assert data["target"] == traced.predictions[0].candidates[0][0]
+    assert [word for word, _ in data["words"]] == ["[CLS]", *TEXT.split(), "[SEP]"]
+    assert close([score for _, score in data["words"]], attribution.word_scores.tolist())
+    # Integrated gradients are complete, within the tolerance of `integrated_gradients`.
+    difference = attribution.output - attribution.baseline_output
+    assert data["difference"] == pytest.approx(difference, rel=0.011)
+    assert sum(score for _, score in data["words"]) == pytest.approx(data["difference"], rel=1e-2, abs=1e-3)
+    assert read_data(write_html(traced, tmp_path / "without.html"))["attribution"] is None
+
+
+def test_only_one_answer_to_one_text_is_attributed(tokenizer):
+    masked, causal = random_model("MiniBertForMaskedLM").eval(), random_model("MiniGPTForCausalLM").eval()
+    assert command.attribute(masked, tokenizer, f"{TEXT} [MASK]", None).words[-2] == "[MASK]"
+    assert command.attribute(causal, tokenizer, TEXT, None).scores.any()
+    for model, text, pair in ((masked, TEXT, None), (masked, "[MASK] [MASK]", None), (causal, TEXT, PAIR),
+                              (random_model("MiniBertForTokenClassification").eval(), TEXT, None)):  # fmt: skip
+        assert command.attribute(model, tokenizer, text, pair) is None
+
+
 def test_no_text_can_break_out_of_the_page(tokenizer, tmp_path):
     text = 'aku </script><script>alert("1")</script> & <b>suka</b> {{data}} {{script}}'
     path = write_html(trace(random_model("MiniBertModel"), tokenizer, text), tmp_path / "page.html")
@@ -198,13 +227,16 @@ NAMES = {
 }
 
 
-def browse(page, folder, script):
-    """The page after `script` has run in it, and what the browser's console says."""
+def browse(page, folder, script, frame=None):
+    """The page, or the frame around it, after `script` has run in the page, and what the browser's console says."""
     if CHROMIUM is None:
         pytest.skip("no chromium here; `apt-get install chromium` brings one")
     folder.mkdir()
     changed = folder / "page.html"
     changed.write_text(page.read_text(encoding="utf-8").replace("</body>", f"{script}</body>"), encoding="utf-8")
+    if frame is not None:
+        changed = folder / "frame.html"
+        changed.write_text(frame, encoding="utf-8")
     command_line = [CHROMIUM, *FLAGS, f"--user-data-dir={folder / 'profile'}", changed.as_uri()]
     result = subprocess.run(command_line, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
@@ -274,6 +306,52 @@ def test_the_browser_would_tell_of_an_error(traces, tmp_path):
     _, console = browse(page, tmp_path / "browser", planted)
     assert any("planted" in line for line in console)
     assert any("Content Security Policy" in line for line in console)
+
+
+LAYOUT = """
+<script>
+const settle = () => new Promise((done) => setTimeout(done, 50));
+(async () => {
+  await settle();
+  const wide = (element) => element.scrollWidth > element.clientWidth;
+  const cut = [...document.querySelectorAll("#lines svg, #map svg")].flatMap((svg) => {
+    const frame = svg.getBoundingClientRect();
+    return [...svg.querySelectorAll("text")].filter((text) => {
+      const box = text.getBoundingClientRect();
+      return box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1;
+    }).map((text) => text.textContent);
+  });
+  const first = document.querySelector("section");
+  const found = {
+    width: document.documentElement.clientWidth, sideways: wide(document.documentElement), cut, first: first.id,
+    words: [...document.querySelectorAll("#words span")].map((word) => [word.textContent, word.className]),
+    labels: document.querySelectorAll("#lines text").length,
+  };
+  parent.postMessage(JSON.stringify(found), "*");
+})();
+</script>"""
+# Chromium's windows are not as narrow as a telephone; a frame is.
+FRAME = """<!DOCTYPE html>
+<iframe src="page.html" style="width: WIDTHpx; height: 900px; border: 0"></iframe><pre id="found"></pre>
+<script>window.onmessage = (event) => (document.getElementById("found").textContent = event.data);</script>"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1400, 390])
+def test_the_answer_comes_first_and_nothing_is_cut_or_wider_than_the_screen(width, tmp_path):
+    long = "pertanggungjawabannyalah"
+    traced, attribution = classify(word_tokenizer([*WORDS, long]), f"{TEXT} {long}")
+    page = write_html(traced, tmp_path / "page.html", attribution)
+    text, console = browse(page, tmp_path / "browser", LAYOUT, FRAME.replace("WIDTH", str(width)))
+    found = json.loads(html.unescape(re.search(r'<pre id="found">(.*?)</pre>', text, re.DOTALL)[1]))
+    assert not console and found["first"] == "answer-section"
+    assert width - 20 <= found["width"] <= width and not found["sideways"]  # a scroll bar's width
+    assert found["labels"] == 2 * len(traced.encoder.tokens) and found["cut"] == []
+    scores = dict(zip(attribution.words, attribution.word_scores, strict=True))
+    for word, side in found["words"]:
+        if side:
+            assert side.split()[0] == ("for" if scores[word] > 0 else "against")
+    assert sum("strong" in side for _, side in found["words"]) >= 1
 
 
 # --- The command
