@@ -1,7 +1,8 @@
 """Pages that mkdocs makes while it builds: common mistakes, all error messages, and the API reference.
 
 They are made from files outside docs/, so that nothing is written twice: examples/lessons/bugs.md, the messages and the
-docstrings of the sources. mkdocs calls `on_files` (see `hooks` in mkdocs.yml).
+docstrings of the sources. Pictures of examples/ are copied. mkdocs calls
+`on_files` and `on_page_markdown` (see `hooks` in mkdocs.yml).
 """
 
 import ast
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+PICTURE = re.compile(r"\]\(\.\./(examples/[\w/-]+\.png)\)")  # on a page at the top of docs/
 PACKAGES = ("modeling_minibert", "tokenization")
 # Page of the API reference: its heading, and the folders that it shows.
 API = {
@@ -116,6 +118,13 @@ def on_files(files, config):
     pages |= {f"api/{name}.md": api_page(*page) for name, page in API.items()}
     for uri, text in pages.items():
         files.append(File.generated(config, uri, content=text))
-    for picture in ("examples/results/learning_curve_imdb/learning_curve.png",):
-        files.append(File.generated(config, f"images/{Path(picture).name}", abs_src_path=str(ROOT / picture)))
+    for page in files.documentation_pages():
+        for picture in PICTURE.findall(page.content_string):
+            if files.get_file_from_path(f"images/{Path(picture).name}") is None:
+                files.append(File.generated(config, f"images/{Path(picture).name}", abs_src_path=str(ROOT / picture)))
     return files
+
+
+def on_page_markdown(text, page, config, files):
+    """Point at the copies of the pictures in the built pages; in the repository a page links the originals."""
+    return PICTURE.sub(lambda match: f"](images/{Path(match[1]).name})", text)

@@ -206,6 +206,21 @@ def ranking() -> str:
     )
 
 
+def unsupervised() -> str:
+    """Encoders of FacQA's passages that have seen no question."""
+    rows = []
+    for name, text in (("facqa_simcse", "dropout alone"), ("facqa_crops", "random parts of texts")):
+        (run,) = runs(name)
+        cells = " | ".join(
+            f"{100 * run[key]['nDCG@10']:.1f}" for key in ("BM25", "tf-idf", "before training", "trained")
+        )
+        change = run["trained minus before training"]["nDCG@10"]
+        gain = [f"{100 * value:.1f}".replace("-", "−") for value in (change["difference"], *change["interval"])]
+        rows.append(f"| {text} (`{name}`), one seed | {cells} | {gain[0]} ({gain[1]} to {gain[2]}) |")
+    head = "| nDCG@10, the same questions | BM25 | tf-idf | counted vectors | trained | change, 95 % interval |"
+    return table(head, "|---|---:|---:|---:|---:|---:|", *rows)
+
+
 # -- speed ----------------------------------------------------------------------------------------------------------
 
 NAMES = {"as it comes": "its defaults", "alike lengths": "batches of similar lengths"}
@@ -282,6 +297,7 @@ TABLES = {
     "answers": answers,
     "tagging": tagging,
     "ranking": ranking,
+    "unsupervised": unsupervised,
     "pretraining": lambda: speed("pretraining.json", "tokens"),
     "pretraining_two_threads": lambda: speed("pretraining_two_threads.json", "tokens"),
     "pretraining_mini_128": lambda: speed("pretraining_mini_128.json", "tokens"),

@@ -52,7 +52,7 @@ def read(page):
 def nav_pages():
     """The pages of the navigation with their depth, without yaml's help."""
     nav = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:\n")[2].partition("\n\n")[0]
-    found = re.findall(r"^( *)- .*: ([\w/-]+\.md)$", nav, flags=re.MULTILINE)
+    found = re.findall(r"^( *)- .*: ([\w./-]+\.md)$", nav, flags=re.MULTILINE)
     return {page: len(indent) // 4 + 1 for indent, page in found}
 
 

@@ -204,7 +204,7 @@ def test_the_figures_are_the_means_of_the_committed_runs(results, repository):
     for folder in runs:
         if folder.name in ("imdb_recurrent", "long_range", "throughput_by_length"):
             continue  # on docs/history_and_claims.md; see test_history_page.py
-        if folder.name == "facqa_ranker":
+        if folder.name.startswith("facqa_"):
             continue  # rankings; see the next tests
         if folder.name in ("auxiliary_loss_smsa", "indonlu", "learning_curve_imdb", "two_phase_imdb"):
             continue  # a comparison; see the next tests
@@ -246,6 +246,17 @@ def test_the_rankings_are_those_of_the_committed_run(results, repository):
         assert re.search(
             rf"{values[0]}( points)? \((95 % interval )?{values[1]} to {values[2]}\)", " ".join(page.split())
         ), name
+
+
+@pytest.mark.parametrize("name", ["facqa_simcse", "facqa_crops"])
+def test_the_rankings_without_questions_are_those_of_the_committed_runs(name, results, repository):
+    run = json.loads((repository / f"examples/results/{name}/seed0.json").read_text("utf-8"))
+    row = next(line for line in results.splitlines() if f"`{name}`" in line and line.startswith("|"))
+    shown = re.findall(r"−?\d+\.\d", row)
+    change = run["trained minus before training"]["nDCG@10"]
+    values = [run[key]["nDCG@10"] for key in ("BM25", "tf-idf", "before training", "trained")]
+    values += [change["difference"], *change["interval"]]
+    assert shown == [f"{100 * value:.1f}".replace("-", "−") for value in values] and "one seed" in row
 
 
 @pytest.mark.lecture("S5-62")
