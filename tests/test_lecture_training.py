@@ -136,12 +136,12 @@ def test_pretraining_shuffles_holds_text_out_and_learns_its_words_from_train_alo
 
 @pytest.mark.slow
 @pytest.mark.lecture("S2-25")
-def test_the_commands_of_the_readme_pretrain_then_finetune_then_are_used(
+def test_the_commands_of_the_tutorial_pretrain_then_finetune_then_are_used(
     repository, load_example, tmp_path, monkeypatch
 ):
     """The two commands as they stand there, on small files, and made short by flags behind them."""
-    readme = (repository / "README.md").read_text(encoding="utf-8")
-    block = re.search(r"^python examples/pretrain_minibert\.py --train_file.*\n(python .*)$", readme, re.MULTILINE)
+    page = (repository / "docs/tutorials/your-language.md").read_text(encoding="utf-8")
+    block = re.search(r"^python examples/pretrain_minibert\.py --train_file.*\n(python .*)$", page, re.MULTILINE)
     draw = random.Random(0)
     texts = [f"film ini {draw.choice(['bagus', 'jelek'])} sekali . kopi itu enak ." for _ in range(60)]
     (tmp_path / "corpus.txt").write_text("\n".join(texts), encoding="utf-8")

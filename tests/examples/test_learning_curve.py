@@ -122,7 +122,7 @@ def test_a_checkpoint_without_an_update_is_not_called_pretrained(curve, tmp_path
 @pytest.mark.slow
 @pytest.mark.lecture("S3-17")
 def test_counted_word_vectors_are_named_so_in_the_results(curve, load_example, files, tmp_path, capsys):
-    """The two commands of the README: counting without training, then the curve."""
+    """The two commands of docs/results.md: counting without training, then the curve."""
     draw = random.Random(0)  # words that are all equally rare, so that none is too frequent to count
     words = [f"kata{n}" for n in range(60)]
     text = "\n\n".join(" ".join(draw.choices(words, k=12)) + "." for _ in range(40))
