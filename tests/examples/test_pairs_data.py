@@ -4,6 +4,7 @@ import csv
 import importlib
 import json
 import re
+import sys
 from collections import Counter
 
 import numpy as np
