@@ -252,15 +252,33 @@ def test_the_rankings_are_those_of_the_committed_run(results, repository):
         ), name
 
 
-@pytest.mark.parametrize("name", ["facqa_simcse", "facqa_crops"])
-def test_the_rankings_without_questions_are_those_of_the_committed_runs(name, results, repository):
-    run = json.loads((repository / f"examples/results/{name}/seed0.json").read_text("utf-8"))
+@pytest.mark.parametrize("name", ["facqa_simcse", "facqa_crops", "facqa_dpr_scratch", "facqa_dpr"])
+def test_the_dense_rankings_are_those_of_the_committed_runs(name, results, repository):
+    files = sorted((repository / f"examples/results/{name}").glob("seed*.json"))
+    found = [json.loads(file.read_text("utf-8")) for file in files]
     row = next(line for line in results.splitlines() if f"`{name}`" in line and line.startswith("|"))
-    shown = re.findall(r"−?\d+\.\d", row)
-    change = run["trained minus before training"]["nDCG@10"]
-    values = [run[key]["nDCG@10"] for key in ("BM25", "tf-idf", "before training", "trained")]
+    assert f"| {len(found)} |" in row
+    values = [
+        mean(run[kind][measure] for run in found)
+        for kind in ("BM25", "before training", "trained")
+        for measure in ("nDCG@10", "recall@20")
+    ]
+    change = found[0]["trained minus before training"]["nDCG@10"]
     values += [change["difference"], *change["interval"]]
-    assert shown == [f"{100 * value:.1f}".replace("-", "−") for value in values] and "one seed" in row
+    assert re.findall(r"−?\d+\.\d", row) == [f"{100 * value:.1f}".replace("-", "−") for value in values]
+
+
+def test_what_is_said_of_the_dense_rankings_is_so(repository):
+    def runs(name):
+        return [
+            json.loads(file.read_text("utf-8")) for file in (repository / f"examples/results/{name}").glob("*.json")
+        ]
+
+    crops, dpr = runs("facqa_crops"), runs("facqa_dpr_scratch")
+    assert len(crops) == len(dpr) == 3
+    assert all(run["trained minus before training"]["nDCG@10"]["interval"][0] > 0 for run in crops)
+    assert all(run["trained"]["recall@20"] > run["BM25"]["recall@20"] for run in dpr)
+    assert all(run["trained"]["nDCG@10"] < run["BM25"]["nDCG@10"] for run in dpr)
 
 
 @pytest.mark.lecture("S5-62")
