@@ -17,13 +17,12 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-import finetune_classifier
 import torch
 from datasets import Dataset, DatasetDict
 from transformers import AutoConfig, AutoTokenizer
 
 from modeling_minibert.evaluation.seeds import summarize_runs
-from modeling_minibert.training import expand_recipe
+from modeling_minibert.training import classifier, expand_recipe
 from modeling_minibert.training.script_arguments import ScriptParser
 
 # Flags that score the last epoch: nothing is chosen by the validation split.
@@ -50,7 +49,7 @@ class Run:
 def parse_with_data(own: type, arguments: list[str] | None) -> tuple:
     """Read the command line into the dataclass `own`, the data arguments, and the flags left for the runs."""
     # An abbreviation would take flags that are meant for the runs.
-    parser = ScriptParser((own, finetune_classifier.DataArguments), allow_abbrev=False)
+    parser = ScriptParser((own, classifier.DataArguments), allow_abbrev=False)
     parser.epilog += " All other flags, and --recipe FILE, go to finetune_classifier.py."
     words = expand_recipe(arguments)
     parsed = parser.parse_args_into_dataclasses(words, return_remaining_strings=True, look_for_args_file=False)
@@ -94,7 +93,7 @@ def check_checkpoint(name: str) -> None:
         ) from error
 
 
-def save_splits(splits: DatasetDict, folder: Path, data_args: finetune_classifier.DataArguments) -> list[str]:
+def save_splits(splits: DatasetDict, folder: Path, data_args: classifier.DataArguments) -> list[str]:
     """Write the splits as files, so that all runs read the same rows.
 
     Returns:
@@ -174,7 +173,7 @@ def run_all(runs: list[Run], all_needed: bool = False) -> dict[Path, str]:
 
 
 def _train(run: Run) -> None:
-    """Run `finetune_classifier.main` in this process; keep its model, results and log, and remove its checkpoints.
+    """Train a classifier in this process; keep its model, results and log, and remove its checkpoints.
 
     Starting Python with these libraries takes as long as a small run. Every run seeds all generators and builds all
     objects it uses, so its weights are those of a run started by hand (tested).
@@ -184,7 +183,7 @@ def _train(run: Run) -> None:
     with open(run.folder / "log.txt", "w", encoding="utf-8") as file:
         try:
             with redirect_stdout(_Log(file)):
-                finetune_classifier.main([*run.flags, *KEEP_LITTLE, "--output_dir", str(run.folder)])
+                classifier.main([*run.flags, *KEEP_LITTLE, "--output_dir", str(run.folder)])
         except Exception:
             traceback.print_exc(file=file)
             raise

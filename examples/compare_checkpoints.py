@@ -29,7 +29,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import finetune_classifier
 import torch
 from benchmarks.interleaved import measure
 from classifier_runs import (
@@ -48,6 +47,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniBertConfig
+from modeling_minibert.training import classifier
 from modeling_minibert.training.script_arguments import run_script
 
 SINGLE, BATCH, ROUNDS = 16, 32, 9  # texts read one at a time, texts of a batch, timed rounds
@@ -65,7 +65,7 @@ class CompareArguments:
 
 def parse_arguments(
     arguments: list[str] | None,
-) -> tuple[CompareArguments, finetune_classifier.DataArguments, list[str]]:
+) -> tuple[CompareArguments, classifier.DataArguments, list[str]]:
     """Read and check the command line; returns the flags of `finetune_classifier.py` last."""
     compare, data_args, flags = parse_with_data(CompareArguments, arguments)
     if not compare.checkpoints and not compare.presets:
@@ -148,8 +148,8 @@ def compare_runs(runs: dict[str, list[Run]], rows: dict[str, list[str]]) -> list
     classifiers = {name: Classifier(ended[0].folder) for name, ended in runs.items()}
     speeds = measure_speed(classifiers, rows)
     table = []
-    for name, classifier in classifiers.items():
-        size = {"parameters": classifier.model.num_parameters(), "megabytes": classifier.megabytes}
+    for name, timed in classifiers.items():
+        size = {"parameters": timed.model.num_parameters(), "megabytes": timed.megabytes}
         table.append({"name": name} | size | score_runs(runs[name]) | speeds[name])
     table.sort(key=lambda row: -row["macro_f1"]["mean"])
     return table
@@ -186,10 +186,10 @@ def main(arguments: list[str] | None = None) -> list[dict]:
     """Check the arguments, train, measure; returns the table."""
     # 1. Check everything before the first run
     compare, data_args, flags = parse_arguments(arguments)
-    model_args, _, args, _ = finetune_classifier.parse_arguments(flags)  # ends with an error at an unknown flag
+    model_args, _, args, _ = classifier.parse_arguments(flags)  # ends with an error at an unknown flag
     if model_args.model_name_or_path:
         raise ValueError(f"name {model_args.model_name_or_path} after --checkpoints, not --model_name_or_path")
-    splits, _ = finetune_classifier.load_splits(data_args, args.data_seed or 0)
+    splits, _ = classifier.load_splits(data_args, args.data_seed or 0)
     folder = Path(compare.output_dir)
     runs = plan(compare, flags + save_splits(splits, folder / "data", data_args))
     everything = [run for of_one_model in runs.values() for run in of_one_model]

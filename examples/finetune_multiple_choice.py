@@ -15,13 +15,8 @@ A decoder (MiniGPT) reads `[START] context [DELIMITER] choice [EXTRACT]`. The sc
 tokenizer and all_results.json into `--output_dir`, and takes all arguments of `transformers.TrainingArguments`.
 """
 
-from functools import partial
-from pathlib import Path
-
 from modeling_minibert.training.multiple_choice import main
 from modeling_minibert.training.script_arguments import run_script
 
-CHOICES = {split: f"{Path(__file__).parent}/data/choices/{split}.jsonl" for split in ("train", "validation", "test")}
-
 if __name__ == "__main__":
-    run_script(partial(main, bundled=CHOICES))
+    run_script(main)

@@ -20,25 +20,8 @@ predictions.conll into `--output_dir`, and takes all arguments of `transformers.
 `modeling_minibert/training/tagger.py`.
 """
 
-from pathlib import Path
-
-from modeling_minibert.training import script_arguments as base
-from modeling_minibert.training.tagger import train_tagger
-
-ENTITIES = {split: f"{Path(__file__).parent}/data/entities/{split}.conll" for split in ("train", "validation", "test")}
-SENTENCES = [
-    "Kemarin Hendra Saputra membeli tiket kereta ke Yogyakarta untuk hari Jumat.",
-    "Perpustakaan Universitas Padang dibuka lagi oleh Ratna pada 3 Mei 2024.",
-    "Nora Hughes flew from Dublin to Kyoto on Monday to meet her new coach.",
-    "Silver Oak Bank lent money to Peter Doyle, a carpenter in North Wales.",
-    "Tidak ada kabar baru hari ini.",
-]
-
-
-def main(arguments: list[str] | None = None) -> dict:
-    """Train, score and save, with these flags or those of the command line."""
-    return train_tagger(arguments, bundled=ENTITIES, shown=SENTENCES)
-
+from modeling_minibert.training.script_arguments import run_script
+from modeling_minibert.training.tagger import main
 
 if __name__ == "__main__":
-    base.run_script(main)
+    run_script(main)

@@ -18,22 +18,16 @@ from pathlib import Path
 
 import torch
 from classifier_runs import check_values
-from finetune_classifier import (
-    build_model,
-    build_tokenizer,
-    build_trainer,
-    encode,
-    load_splits,
-    parse_arguments,
-    score_test,
-)
 from torch import nn
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedConfig, PreTrainedModel, set_seed
 from transformers.hf_argparser import HfArg
 
 from modeling_minibert.evaluation import describe_scores
-from modeling_minibert.training import prepare_cpu
+from modeling_minibert.training import predict_in_order, prepare_cpu
+from modeling_minibert.training.classifier import build_model, build_tokenizer, build_trainer, encode, load_splits
+from modeling_minibert.training.classifier_arguments import parse_arguments
+from modeling_minibert.training.classifier_results import score_test
 from modeling_minibert.training.script_arguments import ScriptParser, run_script, settle_length
 
 NETS = ("lstm", "bilstm", "minibert")
@@ -147,7 +141,7 @@ def main(arguments: list[str] | None = None):
         rows[net] = {
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "train_seconds": trained.metrics["train_runtime"],
-            **score_test(trainer, splits[judged], encoded[judged], data_args.window_average),
+            **score_test(trainer, splits[judged], predict_in_order(trainer, encoded[judged]), data_args.window_average),
         }
     file = Path(args.output_dir) / "recurrent_baseline.json"
     file.write_text(json.dumps({"split": judged, "seed": args.seed, "nets": rows}, indent=1), encoding="utf-8")

@@ -33,7 +33,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import finetune_classifier
 from classifier_runs import (
     Run,
     check_checkpoint,
@@ -48,6 +47,7 @@ from classifier_runs import (
 from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniBertConfig
+from modeling_minibert.training import classifier
 from modeling_minibert.training.script_arguments import run_script
 
 GRID = ("learning_rate", "per_device_train_batch_size", "num_train_epochs")
@@ -69,7 +69,7 @@ class SweepArguments:
     output_dir: str = HfArg(default="out/sweep", help="a folder for each run, and the table")
 
 
-def parse_arguments(arguments: list[str] | None) -> tuple[SweepArguments, finetune_classifier.DataArguments, list[str]]:
+def parse_arguments(arguments: list[str] | None) -> tuple[SweepArguments, classifier.DataArguments, list[str]]:
     """Read the command line, fill in the grid, and check both; returns the flags of `finetune_classifier.py` last."""
     sweep, data_args, flags = parse_with_data(SweepArguments, arguments)
     for name, values in (LECTURE_GRID if sweep.model_name_or_path else SMALL_GRID).items():
@@ -133,9 +133,9 @@ def main(arguments: list[str] | None = None) -> list[dict]:
     """Check the arguments, train, rank; returns the ranking."""
     # 1. Check everything before the first run
     sweep, data_args, flags = parse_arguments(arguments)
-    model_args, _, args, _ = finetune_classifier.parse_arguments(flags)  # ends with an error at an unknown flag
+    model_args, _, args, _ = classifier.parse_arguments(flags)  # ends with an error at an unknown flag
     MiniBertConfig.from_preset(model_args.preset)
-    splits, _ = finetune_classifier.load_splits(data_args, args.data_seed or 0)
+    splits, _ = classifier.load_splits(data_args, args.data_seed or 0)
     splits.pop("test", None)
     folder = Path(sweep.output_dir)
     settings = plan(sweep, flags + save_splits(splits, folder / "data", data_args))

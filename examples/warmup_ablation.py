@@ -15,13 +15,13 @@ from statistics import mean
 
 import torch
 from matplotlib.figure import Figure
-from train_seq2seq import DataArguments, ModelArguments, build_tokenizers, load_pairs
 from transformers import get_cosine_schedule_with_warmup, set_seed
 from transformers.hf_argparser import HfArg
 
 from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGeneration
 from modeling_minibert.data import PairCollator, TokenBudgetBatches, encode_pairs
 from modeling_minibert.training.script_arguments import ScriptParser, run_script, token_fields
+from modeling_minibert.training.translator import DataArguments, ModelArguments, build_tokenizers, load_pairs
 
 PRESETS = ("vanilla", "t5")
 LAST = 20  # steps whose mean loss is the result

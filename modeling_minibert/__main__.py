@@ -15,14 +15,24 @@ from .training.script_arguments import run_script
 
 # What is typed: the function that reads the rest of the command line (module:function), and a line of help.
 COMMANDS = {
+    "train classifier": (".training.classifier:main", "train a classifier of texts, or rate texts with a number"),
+    "train mlm": (".training.mlm:main", "pretrain an encoder on plain text, by masked words"),
+    "train lm": (".training.lm:main", "pretrain a decoder on plain text, word by word"),
+    "train translator": (".training.translator:main", "train a translator or summarizer on pairs of texts"),
+    "train qa": (".training.qa:main", "train a model that finds answers in texts"),
     "train tagger": (".training.tagger:main", "train a token classifier: names, parts of speech"),
     "train choices": (".training.multiple_choice:main", "train a model that chooses between continuations or answers"),
     "train ranker": (".retrieval.train_ranker:main", "train a cross-encoder that re-ranks search results"),
     "train encoder": (".retrieval.train_encoder:main", "train a sentence encoder, or the two of dense retrieval"),
+    "predict": (".commands.predict:main", "answer texts with a saved model, from arguments, files or a pipe"),
     "search": (".retrieval.search:main", "index texts, find and re-rank, measure against judgements"),
     "tokenizer": ("tokenization.__main__:run", "train, compare and inspect tokenizers"),
     "explain": (".explain.__main__:main", "show a text on its way through a model, as a page or in the console"),
+    "to-stock": (".conversion.__main__:to_stock", "save a model as plain bert, gpt2, openai-gpt, marian or t5"),
+    "from-stock": (".conversion.__main__:from_stock", "save such a model, or one of nanoGPT, as a model of ours"),
     "convert": (".conversion.__main__:main", "save a model as its stock twin, or a stock or nanoGPT model as ours"),
+    "card": (".commands.card:main", "print or write the model card of a saved model"),
+    "demo": (".commands.demo:main", "train the README's first model, and ask it six sentences"),
     "seeds": (".evaluation.seeds:main", "average the results of several runs"),
     "curves": (".training.training_curves:main", "draw the loss and the scores of a training"),
 }
@@ -37,6 +47,9 @@ def split_command(words: list[str]) -> tuple[str, list[str]]:
     for length in (2, 1):
         if (name := " ".join(words[:length])) in COMMANDS:
             return name, words[length:]
+    if words == ["train"]:
+        models = [name.removeprefix("train ") for name in COMMANDS if name.startswith("train ")]
+        raise ValueError(f"train needs a model: minibert train {'|'.join(models)}")
     typed = " ".join(words[:2] if words[0] == "train" else words[:1])
     near = get_close_matches(typed, COMMANDS, n=1)
     meant = f"did you mean {near[0]}" if near else f"the commands are {', '.join(COMMANDS)}"
@@ -45,7 +58,7 @@ def split_command(words: list[str]) -> tuple[str, list[str]]:
 
 def usage() -> str:
     """List the commands, a line each."""
-    lines = [f"  minibert {name:<14}  {text}" for name, (_, text) in COMMANDS.items()]
+    lines = [f"  minibert {name:<17} {text}" for name, (_, text) in COMMANDS.items()]
     return "\n".join(["usage: minibert COMMAND ...", "", *lines, "", "minibert COMMAND --help lists its arguments."])
 
 

@@ -120,6 +120,23 @@ def load_example(repository, monkeypatch):
     return load
 
 
+@pytest.fixture
+def load_command(monkeypatch):
+    """Import the module of a training command of the package; its `run` calls `main` as the command line does."""
+
+    def load(name: str):
+        module = importlib.import_module(f"modeling_minibert.{name}")
+
+        def run(*arguments):
+            monkeypatch.setattr(sys, "argv", [module.__file__, *map(str, arguments)])
+            module.main()
+
+        monkeypatch.setattr(module, "run", run, raising=False)
+        return module
+
+    return load
+
+
 @pytest.fixture(autouse=True)
 def libraries_speak_as_before():
     """Restore what a script changes for its process: verbosity and progress bars of transformers and datasets."""

@@ -310,11 +310,12 @@ pipeline("ner", grouped_entities=True)
 @pytest.mark.lecture("S2-29", "S3-44")
 def test_nothing_that_transformers_5_has_removed_is_used(repository):
     found = {path.name: uses for path in python_files(repository) if (uses := removed_uses(path.read_text("utf-8")))}
-    readme = (repository / "README.md").read_text(encoding="utf-8")
-    for number, block in enumerate(re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)):
-        found |= {f"README block {number}": uses} if (uses := removed_uses(block)) else {}
+    pages = [repository / "README.md", *sorted((repository / "docs").rglob("*.md"))]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in pages)
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)):
+        found |= {f"block {number}": uses} if (uses := removed_uses(block)) else {}
     flags = [path.read_text("utf-8") for path in (repository / "examples").rglob("*.args")]
-    flags += re.findall(r"```bash\n(.*?)```", readme, flags=re.DOTALL)
+    flags += re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
     for text in flags:
         assert not set(re.findall(r"--(\w+)", text)) & REMOVED_ARGUMENTS
     assert not found

@@ -20,7 +20,7 @@ from transformers import Trainer, TrainingArguments, pipeline, set_seed
 
 from modeling_minibert import MiniBertConfig, MiniBertForSequenceClassification
 
-SCRIPTS = {"pretrain_minibert": "PretrainingArguments", "finetune_classifier": "ClassifierTrainingArguments"}
+SCRIPTS = {"training.mlm": "PretrainingArguments", "training.classifier": "ClassifierTrainingArguments"}
 TINY_NET = "hidden_size=16,num_attention_heads=2,intermediate_size=32,num_hidden_layers=1"
 
 
@@ -39,8 +39,8 @@ def learning_rates(trainer, total):
 
 @pytest.mark.lecture("S5-68")
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_the_learning_rate_rises_then_falls_to_zero_and_never_rises_again(script, load_example, tmp_path):
-    args = getattr(load_example(script), SCRIPTS[script])(
+def test_the_learning_rate_rises_then_falls_to_zero_and_never_rises_again(script, load_command, tmp_path):
+    args = getattr(load_command(script), SCRIPTS[script])(
         output_dir=str(tmp_path), learning_rate=1e-3, report_to="none", load_best_model_at_end=False, eval_strategy="no"
     )
     trainer = Trainer(torch.nn.Linear(1, 1), args)
@@ -65,11 +65,11 @@ def test_the_learning_rate_rises_then_falls_to_zero_and_never_rises_again(script
 
 @pytest.mark.lecture("S5-68")
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_the_schedule_counts_updates_and_is_over_when_the_training_is(script, load_example, tmp_path):
+def test_the_schedule_counts_updates_and_is_over_when_the_training_is(script, load_command, tmp_path):
     settings = {"gradient_accumulation_steps": 2, "num_train_epochs": 3, "learning_rate": 1e-3, "logging_steps": 1,
                 "eval_strategy": "no", "save_strategy": "no", "report_to": "none", "disable_tqdm": True,
                 "load_best_model_at_end": False}  # fmt: skip
-    args = getattr(load_example(script), SCRIPTS[script])(output_dir=str(tmp_path), **settings)
+    args = getattr(load_command(script), SCRIPTS[script])(output_dir=str(tmp_path), **settings)
     args.per_device_train_batch_size = 4
     rows = [{"input": torch.ones(1), "target": torch.ones(1)} for _ in range(37)]
 
@@ -91,8 +91,8 @@ def opinions(count=40):
 
 
 @pytest.mark.lecture("S5-73")
-def test_the_classifier_shuffles_holds_text_out_and_learns_its_words_from_train_alone(load_example, tmp_path):
-    script = load_example("finetune_classifier")
+def test_the_classifier_shuffles_holds_text_out_and_learns_its_words_from_train_alone(load_command, tmp_path):
+    script = load_command("training.classifier")
     path = tmp_path / "train.csv"
     opinions().to_csv(path)
     splits, labels = script.load_splits(script.DataArguments(train_file=str(path)), seed=0)
@@ -120,9 +120,9 @@ def test_the_classifier_shuffles_holds_text_out_and_learns_its_words_from_train_
 
 
 @pytest.mark.lecture("S5-73")
-def test_pretraining_shuffles_holds_text_out_and_learns_its_words_from_train_alone(load_example, tmp_path, monkeypatch):
+def test_pretraining_shuffles_holds_text_out_and_learns_its_words_from_train_alone(load_command, tmp_path, monkeypatch):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    script = load_example("pretrain_minibert")
+    script = load_command("training.mlm")
     path = tmp_path / "corpus.txt"
     path.write_text("\n".join(f"kata{n} bagus ." for n in range(120)), encoding="utf-8")
     documents = script.load_text(script.DataArguments(train_file=[str(path)]), seed=0)
@@ -136,12 +136,12 @@ def test_pretraining_shuffles_holds_text_out_and_learns_its_words_from_train_alo
 
 @pytest.mark.slow
 @pytest.mark.lecture("S2-25")
-def test_the_commands_of_the_readme_pretrain_then_finetune_then_are_used(
+def test_the_commands_of_the_tutorial_pretrain_then_finetune_then_are_used(
     repository, load_example, tmp_path, monkeypatch
 ):
     """The two commands as they stand there, on small files, and made short by flags behind them."""
-    readme = (repository / "README.md").read_text(encoding="utf-8")
-    block = re.search(r"^python examples/pretrain_minibert\.py --train_file.*\n(python .*)$", readme, re.MULTILINE)
+    page = (repository / "docs/tutorials/your-language.md").read_text(encoding="utf-8")
+    block = re.search(r"^python examples/pretrain_minibert\.py --train_file.*\n(python .*)$", page, re.MULTILINE)
     draw = random.Random(0)
     texts = [f"film ini {draw.choice(['bagus', 'jelek'])} sekali . kopi itu enak ." for _ in range(60)]
     (tmp_path / "corpus.txt").write_text("\n".join(texts), encoding="utf-8")

@@ -12,15 +12,24 @@ from tokenization.console import check_local_folder
 from ..stock import FAMILIES, FOLDER_FIELDS, from_stock, load_folder, to_stock
 
 
-def convert_folder(source: str | Path, destination: str | Path) -> PreTrainedModel:
+def convert_folder(source: str | Path, destination: str | Path, target: str | None = None) -> PreTrainedModel:
     """Convert a folder or a Hub name, reload the result, compare the outputs, and print a report.
+
+    Args:
+        source: the model to convert.
+        destination: the folder of the result.
+        target: what the result shall be, "ours" or "stock"; None: the other of what the model is.
 
     Raises:
         ValueError: the model has no twin, or `destination` holds other files than an earlier conversion of it.
         RuntimeError: the outputs differ.
     """
     check_local_folder(str(source))
-    to_ours = AutoConfig.from_pretrained(source).model_type in [twins.stock for twins in FAMILIES]
+    model_type = AutoConfig.from_pretrained(source).model_type
+    to_ours = model_type in [twins.stock for twins in FAMILIES]
+    if target is not None and to_ours != (target == "ours"):
+        is_ours, other = ("a model of ours", "to-stock") if target == "ours" else ("a stock model", "from-stock")
+        raise ValueError(f"{source} is {is_ours} already ({model_type}); for the other direction use minibert {other}")
     model = load_folder(source, "stock" if to_ours else "ours")
     twin = from_stock(model) if to_ours else to_stock(model)
     _check_destination(Path(destination), twin, source)

@@ -18,6 +18,7 @@ from pathlib import Path
 from tokenization.table_files import DELIMITED, JSON, TableFormat, read_rows
 from tokenization.text_files import read_lines
 
+from ..data.bundled import bundled_path
 from ..data.files import check_files, read_table
 from ..data.splits import load_splits
 
@@ -160,17 +161,8 @@ def load_collection(
 
 
 def bundled_collection() -> Path:
-    """Return the folder of the collection written for this project, which stands beside the package's sources.
-
-    Raises:
-        ValueError: the package was installed without its examples.
-    """
-    folder = Path(__file__).parents[2] / "examples" / "data" / "search"
-    if not folder.is_dir():
-        raise ValueError(
-            "this installation has no bundled collection; give --collection, a folder with corpus, queries and qrels"
-        )
-    return folder
+    """Return the folder of the collection written for this project."""
+    return bundled_path("search")
 
 
 def find_table(folder: Path, stem: str) -> Path | None:

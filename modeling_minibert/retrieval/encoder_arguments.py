@@ -1,13 +1,13 @@
 """The command line of `train_encoder.py`: model, data and training of a sentence encoder."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from transformers.hf_argparser import HfArg
 
+from ..data.bundled import bundled_files
 from ..training import IMPLEMENTATIONS, AnyDeviceArguments
 from ..training import script_arguments as base
-from .encoder_tasks import OBJECTIVES, bundled_files
+from .encoder_tasks import OBJECTIVES
 from .sentence_transformers_folder import POOLINGS, SIMILARITIES
 
 FROM_SCRATCH = "max_position_embeddings=128"
@@ -80,7 +80,7 @@ class EncoderDataArguments(base.TestedFileArguments):
 
 @dataclass
 class EncoderTrainingArguments(base.FineTuningRunArguments, AnyDeviceArguments):
-    """Training arguments with the defaults of this script."""
+    """Training arguments with the defaults of this command."""
 
     output_dir: str = "out/encoder"
     logging_steps: float = 0.1
@@ -122,7 +122,8 @@ def parse_arguments(
 
 def use_bundled_files(model_args, data_args, args) -> None:
     """Take the bundled text of the objective, and settings that suit it."""
-    files = bundled_files(data_args.objective, Path(__file__).parents[2] / "examples" / "data")
+    is_plain = data_args.objective == "simcse"
+    files = bundled_files("stories", "txt", ("train", "validation")) if is_plain else bundled_files("everyday")
     for split, path in files.items():
         setattr(data_args, f"{split}_file", path)
     if data_args.objective == "pairs":

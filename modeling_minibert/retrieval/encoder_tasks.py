@@ -8,7 +8,6 @@ A row holds `query`, `positives` (one is drawn for each batch), `negatives` (som
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -220,10 +219,3 @@ def _labelled(args, pair_column: str | None, label_column: str, task: str, seed:
 
 def _sizes(kind: str, splits) -> str:
     return ", ".join(f"{len(split):,} {name}" for name, split in splits.items()) + f" {kind}"
-
-
-def bundled_files(objective: str, data: Path) -> dict[str, str]:
-    """Name the files of examples/data that an objective takes by default."""
-    if objective == "simcse":
-        return {split: f"{data}/stories/{split}.txt" for split in ("train", "validation")}
-    return {split: f"{data}/everyday/{split}.csv" for split in ("train", "validation", "test")}

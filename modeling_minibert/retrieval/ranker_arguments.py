@@ -54,7 +54,7 @@ class CollectionArguments(base.LayoutArguments):
 
 @dataclass
 class RankerTrainingArguments(base.FineTuningRunArguments, AnyDeviceArguments):
-    """Training arguments with the defaults of this script."""
+    """Training arguments with the defaults of this command."""
 
     output_dir: str = "out/ranker"
     logging_steps: float = 0.1

@@ -5,8 +5,9 @@ Before a run:      arguments.py, machine.py (CPU settings), output_folder.py, im
 Trainers:          trainers.py (packed batches), auxiliary_loss.py, two_phase.py with layer_groups.py (freezing);
                    loss_functions.py (focal, contrastive)
 During and after:  callbacks.py, loss_meter.py, training_curves.py, model_card.py
-Commands:          tagger.py, multiple_choice.py, indonlu.py (its parts: indonlu_settings.py, indonlu_classifier.py,
-                   indonlu_tagger.py, indonlu_baselines.py, indonlu_table.py)
+Commands:          classifier.py (with classifier_arguments.py and classifier_results.py), mlm.py, lm.py,
+                   translator.py, qa.py, tagger.py, multiple_choice.py, indonlu.py (its parts: indonlu_settings.py,
+                   indonlu_classifier.py, indonlu_tagger.py, indonlu_baselines.py, indonlu_table.py)
 """
 
 from .arguments import AnyDeviceArguments, BatchPerItemArguments, PackedTrainingArguments, expand_recipe, parse_options

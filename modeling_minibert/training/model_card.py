@@ -1,4 +1,4 @@
-"""Write the model card of a trained classifier: use, labels, scores, training and limits."""
+"""Write the model card of a trained model: use, scores, training and limits."""
 
 import json
 import textwrap
@@ -17,13 +17,10 @@ TEMPLATE = """---
 ## Use it
 
 ```python
-from transformers import pipeline
-
-classifier = pipeline("{task}", "{name}"{loading})
-classifier({example}{cutting})
+{usage}
 ```
 
-Labels: {labels}. The model reads at most {max_length} tokens.
+{facts}
 
 ## Scores
 
@@ -40,6 +37,37 @@ above, at the same confidence. It may repeat biases of its training text.
 """
 
 
+CLASSIFIER = """from transformers import pipeline
+
+classifier = pipeline("{task}", "{name}"{loading})
+classifier({example}{cutting})"""
+
+
+def model_card(
+    name: str,
+    summary: str,
+    usage: str,
+    facts: str,
+    scores: dict[str, str],
+    training: dict[str, str],
+    pipeline_tag: str = "text-classification",
+) -> str:
+    """Return the text of a model card.
+
+    Args:
+        name: of the model.
+        summary: one or two sentences.
+        usage: Python code that uses it.
+        facts: what it reads and answers.
+        scores: {measure: score with its interval}.
+        training: {setting: value}.
+        pipeline_tag: the task, as the Hub names it.
+    """
+    metadata = ModelCardData(library_name="transformers", pipeline_tag=pipeline_tag, tags=["minibert"]).to_yaml()
+    tables = {"scores": _table(scores), "training": _table(training)}
+    return TEMPLATE.format(metadata=metadata, name=name, summary=summary, usage=usage, facts=facts, **tables)
+
+
 def write_model_card(
     folder: str,
     summary: str,
@@ -51,7 +79,7 @@ def write_model_card(
     task: str = "text-classification",
     needs_code: bool = True,
 ) -> Path:
-    """Write README.md into the folder of a saved classifier.
+    """Write README.md, the model card of a classifier, into its folder.
 
     Args:
         folder: the folder; its last part is the model's name.
@@ -68,26 +96,19 @@ def write_model_card(
     Returns:
         The path of the card.
     """
-    metadata = ModelCardData(library_name="transformers", pipeline_tag="text-classification", tags=["minibert"])
     path = Path(folder).resolve() / "README.md"
     windows = task == "windowed-text-classification"
     example = {key: _shorten(text) for key, text in example.items()} if isinstance(example, dict) else _shorten(example)
-    path.write_text(
-        TEMPLATE.format(
-            metadata=metadata.to_yaml(),
-            name=path.parent.name,
-            summary=summary,
-            task=task,
-            loading=", trust_remote_code=True" if needs_code or windows else "",
-            example=json.dumps(example, ensure_ascii=False),
-            cutting="" if windows else ", truncation=True",
-            labels=", ".join(f"`{label}`" for label in labels),
-            max_length=max_length,
-            scores=_table(scores),
-            training=_table(training),
-        ),
-        encoding="utf-8",
+    usage = CLASSIFIER.format(
+        task=task,
+        name=path.parent.name,
+        loading=", trust_remote_code=True" if needs_code or windows else "",
+        example=json.dumps(example, ensure_ascii=False),
+        cutting="" if windows else ", truncation=True",
     )
+    shown = ", ".join(f"`{label}`" for label in labels)
+    facts = f"Labels: {shown}. The model reads at most {max_length} tokens."
+    path.write_text(model_card(path.parent.name, summary, usage, facts, scores, training), encoding="utf-8")
     return path
 
 

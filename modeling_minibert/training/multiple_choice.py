@@ -4,7 +4,6 @@ Read `main` first. Steps: arguments, questions, tokenizer and model, training, s
 """
 
 import textwrap
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from transformers.hf_argparser import HfArg
 from tokenization import save_tokenizer, train_tokenizer
 
 from ..configuration_minibert import MiniBertConfig
+from ..data.bundled import bundled_files
 from ..data.multiple_choice import DataCollatorForChoices, encode_choices, load_multiple_choice
 from ..data.task_inputs import add_task_tokens
 from ..evaluation.multiple_choice import bag_of_words_choices, choice_scores
@@ -26,13 +26,15 @@ from .auxiliary_loss import is_causal
 from .callbacks import show_progress_lines
 from .implementation import IMPLEMENTATIONS, load_checkpoint
 from .machine import end_processes, prepare_cpu
-from .output_folder import check_output_folder, last_checkpoint
+from .output_folder import check_output_folder, last_checkpoint, write_predict_results
 
 # Words dropped at random make a small net look at all words of a situation, and not at the first that it has seen.
 FROM_SCRATCH = (
     "num_hidden_layers=1,intermediate_size=256,max_position_embeddings=64,scale_embedding=true,initializer_range=0.05,"
     "classifier_pooling=mean,word_dropout_prob=0.3,hidden_dropout_prob=0.2,attention_probs_dropout_prob=0"
 )
+
+BUNDLED = "choices"  # the bundled questions that are used where no files are given
 
 
 @dataclass
@@ -70,6 +72,7 @@ class ChoiceTrainingArguments(base.FineTuningRunArguments, AnyDeviceArguments):
     """Training arguments with the defaults of this command."""
 
     output_dir: str = "out/choices"
+    do_predict: bool = base.predict_argument("predict_results.txt")
     learning_rate: float | None = HfArg(default=None, help="none: 2e-3 from scratch, 5e-5 otherwise")
     num_train_epochs: float | None = HfArg(default=None, help="none: 14 from scratch, 3 otherwise")
     logging_steps: float = 0.1
@@ -91,24 +94,23 @@ def parse_arguments(
     return model_args, data_args, args
 
 
-def load_splits(args: DataArguments, seed: int, bundled: Mapping[str, str]) -> DatasetDict:
+def load_splits(args: DataArguments, seed: int) -> DatasetDict:
     """Load the splits that the arguments name, or the bundled questions."""
-    files = args.files(dict(bundled)) or None
-    if args.dataset_name is None and files is None:
-        raise ValueError("give a --train_file or a --dataset_name; --help lists the arguments")
+    files = args.files(bundled_files(BUNDLED, "jsonl")) or None
     names = args.choices_column_name.split(",")
     columns = args.context_column_name, names if len(names) > 1 else names[0], args.label_column_name
     parts = args.question_column_name, args.validation_fraction, seed, args.max_train_samples
     source = args.dataset_name, args.dataset_config_name, files
     splits = load_multiple_choice(*source, *columns, *parts, **args.layout)
+    args.sample(splits, seed)
     print(f"data: {base.sizes(splits)} questions, {len(splits['train'][0]['choices'])} choices each")
     return splits
 
 
 def build_tokenizer(args: ModelArguments, splits: DatasetDict, checkpoint: str | None):
     """Load the tokenizer of the checkpoint, or train one on the train split."""
-    if name := checkpoint or args.tokenizer_name or args.model_name_or_path:
-        return AutoTokenizer.from_pretrained(name)
+    if tokenizer := args.load_tokenizer(checkpoint):
+        return tokenizer
     train = splits["train"]
     texts = [*train["context"], *(option for options in train["choices"] for option in options)]
     tokenizer = train_tokenizer(texts, show_progress=len(texts) > 50_000, **parse_options(args.tokenizer_options))
@@ -120,7 +122,9 @@ def build_model(args: ModelArguments, tokenizer):
     """Load the checkpoint, or build a MiniBert with random weights; a decoder gets its task tokens."""
     overrides = args.parse_overrides(FROM_SCRATCH)
     if args.model_name_or_path:
-        model = load_checkpoint(AutoModelForMultipleChoice, args.model_name_or_path, args.implementation, overrides)
+        model = load_checkpoint(
+            AutoModelForMultipleChoice, args.model_name_or_path, args.implementation, overrides, args.hub
+        )
         if is_causal(model):
             add_task_tokens(tokenizer, model)
         return model
@@ -150,16 +154,8 @@ def show_choices(folder: str, rows) -> None:
         print(f"  {mark} {probabilities[best]:4.0%}   {text}")
 
 
-def main(arguments: list[str] | None = None, bundled: Mapping[str, str] | None = None) -> dict:
-    """Train, score and save, with these flags or those of the command line.
-
-    Args:
-        arguments: the flags; None: those of the process.
-        bundled: split → file, where neither files nor a data set are given.
-
-    Returns:
-        The scores, as in all_results.json.
-    """
+def main(arguments: list[str] | None = None) -> dict:
+    """Train, score and save, with these flags or those of the command line; return the scores."""
     # 1. Arguments
     model_args, data_args, args = parse_arguments(arguments)
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
@@ -167,14 +163,13 @@ def main(arguments: list[str] | None = None, bundled: Mapping[str, str] | None =
     prepare_cpu()
 
     # 2. Questions, tokenizer, model
-    splits = load_splits(data_args, args.data_seed or 0, bundled or {})
+    splits = load_splits(data_args, args.data_seed or 0)
     tokenizer = build_tokenizer(model_args, splits, checkpoint)
     model = build_model(model_args, tokenizer)
     overwrite = bool(checkpoint) or args.overwrite_output_dir
     check_output_folder(args.output_dir, model.config, type(model).__name__, overwrite)
     max_length = base.settle_length(tokenizer, model, data_args.max_seq_length)
-    size = f"{model.num_parameters():,} parameters, reads {max_length} tokens"
-    print(f"model: {type(model).__name__}, {size}, on {args.device}")
+    base.print_model(model, max_length, args.device)
     encoded = {split: encode_choices(rows, tokenizer, max_length) for split, rows in splits.items()}
 
     # 3. Training
@@ -197,7 +192,8 @@ def main(arguments: list[str] | None = None, bundled: Mapping[str, str] | None =
     # 4. Score the test split (validation if there is none), which nothing else uses
     judged = "test" if "test" in splits else "validation"
     test = splits[judged]
-    results = choice_scores(np.asarray(trainer.predict(encoded[judged]).predictions), test["label"], interval=True)
+    outputs = np.asarray(trainer.predict(encoded[judged]).predictions)
+    results = choice_scores(outputs, test["label"], interval=True)
     low, high = results["accuracy_interval"]
     print(f"{judged} split ({len(test):,} questions), guessing: {1 / len(test[0]['choices']):.1%}")
     print(f"  accuracy {results['accuracy']:.1%} (95 % interval {low:.1%} to {high:.1%})")
@@ -211,6 +207,8 @@ def main(arguments: list[str] | None = None, bundled: Mapping[str, str] | None =
 
     # 5. The saved folder at work
     if trainer.is_world_process_zero():
+        if args.do_predict:
+            write_predict_results(args.output_dir, outputs.argmax(-1))
         show_choices(args.output_dir, test.select(range(min(6, len(test)))))
         print(f"saved to {args.output_dir}; use it: AutoModelForMultipleChoice.from_pretrained({args.output_dir!r})")
     end_processes()

@@ -1,6 +1,7 @@
 """Check the output folder of a training run, and find the checkpoint to resume from."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from transformers import PreTrainedConfig
@@ -49,6 +50,14 @@ def check_output_folder(output_dir: str, config, class_name: str | None = None, 
             f"{output_dir} already holds a finished model; choose another --output_dir, or give "
             "--overwrite_output_dir true"
         )
+
+
+def write_predict_results(folder: str | Path, answers: Iterable) -> None:
+    """Write predict_results.txt as transformers' run_glue.py does: index, tab, prediction; rows in order."""
+    lines = [f"{index}\t{answer}" for index, answer in enumerate(answers)]
+    path = Path(folder) / "predict_results.txt"
+    path.write_text("\n".join(["index\tprediction", *lines, ""]), encoding="utf-8")
+    print(f"predictions: {path}")
 
 
 def last_checkpoint(output_dir: str, resume_from: str | None) -> str | None:

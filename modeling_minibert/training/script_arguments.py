@@ -3,6 +3,7 @@
 A script subclasses these dataclasses. A new default is enough there: the help text is inherited.
 """
 
+import os
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field
 from inspect import get_annotations
@@ -10,13 +11,16 @@ from pathlib import Path
 from typing import ClassVar
 
 import datasets
+import numpy as np
 import transformers
+from transformers import AutoTokenizer
 from transformers.hf_argparser import HfArg, HfArgumentParser
 
 from tokenization.console import OneLineParser, check_local_folder, run_command, unknown_argument
 
 from ..limits import position_limit
 from .arguments import expand_recipe, parse_options
+from .help_text import HelpAll, short_help
 from .output_folder import last_checkpoint
 
 
@@ -43,6 +47,11 @@ def overrides_argument(from_scratch: str) -> Field:
     return HfArg(default=None, help=text + from_scratch)
 
 
+def predict_argument(file: str) -> Field:
+    """Make the field --do_predict, for commands that write the answers to the test split to a file."""
+    return HfArg(default=False, help=f"also write the answers to the test split to {file}")
+
+
 class ScriptParser(OneLineParser, HfArgumentParser):
     """A parser of argument dataclasses whose errors are one line; `last` holds what was parsed last."""
 
@@ -50,6 +59,11 @@ class ScriptParser(OneLineParser, HfArgumentParser):
 
     def __init__(self, *classes, **options):
         super().__init__(*classes, epilog="--traceback shows where an error happened.", **options)
+        self.add_argument("--help_all", "--help-all", action=HelpAll, help="show the help of all arguments")
+
+    def format_help(self) -> str:
+        """Return one screen of help with the command's own arguments."""
+        return short_help(self, self.dataclass_types, recipe="--recipe" in (self.epilog or ""))
 
     def parse_args_into_dataclasses(self, args=None, return_remaining_strings=False, **options) -> tuple:
         """Parse as usual.
@@ -70,12 +84,18 @@ class ScriptParser(OneLineParser, HfArgumentParser):
                     continue  # the default of the script, which says itself what makes that folder
                 for name in [given] if isinstance(given, str) else given:
                     check_local_folder(name)
+            if token := getattr(values, "token", None):
+                os.environ["HF_TOKEN"] = token  # for models, data sets and uploads
         ScriptParser.last = tuple(parsed)
         return (*parsed, unknown) if return_remaining_strings else tuple(parsed)
 
 
 def parse_with_recipe(classes: tuple[type, ...], arguments: list[str] | None = None) -> tuple:
-    """Read the command line (None: that of the process) and the file of --recipe into argument dataclasses."""
+    """Read the command line (None: that of the process) and the file of --recipe into argument dataclasses.
+
+    The file is inserted by `expand_recipe`: the library's `args_file_flag` passes over a missing file without a word,
+    and answers --help with the help of an inner parser (transformers 5.24).
+    """
     parser = ScriptParser(classes)
     parser.epilog += " --recipe FILE reads flags from a file (see examples/recipes); flags on the command line win."
     return parser.parse_args_into_dataclasses(expand_recipe(arguments), look_for_args_file=False)
@@ -94,6 +114,22 @@ class CheckpointArguments(InheritedHelp):
         default="kind=wordpiece",
         help="from scratch: arguments of tokenization.train_tokenizer, as name=value,name=value",
     )
+    model_revision: str | None = HfArg(default=None, help="branch, tag or commit of the checkpoint on the Hub")
+    token: str | None = HfArg(default=None, help="of the Hub, for private models and data sets; none: HF_TOKEN")
+    trust_remote_code: bool = HfArg(default=False, help="run the code that a checkpoint of the Hub brings")
+
+    @property
+    def hub(self) -> dict[str, str | bool]:
+        """Return the arguments of `from_pretrained` for the checkpoint that were given."""
+        given = {"revision": self.model_revision, "trust_remote_code": self.trust_remote_code}
+        return {name: value for name, value in given.items() if value}
+
+    def load_tokenizer(self, checkpoint: str | None = None):
+        """Load the tokenizer of the checkpoint to resume, the named one, or the model's; None if there is none."""
+        named = checkpoint or getattr(self, "tokenizer_name", None)
+        if named:
+            return AutoTokenizer.from_pretrained(named, trust_remote_code=self.trust_remote_code)
+        return AutoTokenizer.from_pretrained(self.model_name_or_path, **self.hub) if self.model_name_or_path else None
 
     def parse_overrides(self, from_scratch: str) -> dict:
         """Parse --config_overrides; if it is not given and there is no checkpoint, parse `from_scratch`."""
@@ -135,6 +171,30 @@ class FileArguments(LayoutArguments):
 
 
 @dataclass
+class SampleArguments:
+    """How many rows of each split to use."""
+
+    max_train_samples: int | None = HfArg(default=None, help="train on this many rows, drawn at random")
+    max_eval_samples: int | None = HfArg(default=None, help="score this many rows of validation, drawn at random")
+    max_predict_samples: int | None = HfArg(default=None, help="score this many rows of test, drawn at random")
+
+    def sample(self, splits: dict, seed: int, names: tuple[str, ...] = ("validation", "test")) -> None:
+        """Draw the rows of the named splits, which keep their order; of a stream, take the first."""
+        limits = {"train": "max_train_samples", "validation": "max_eval_samples", "test": "max_predict_samples"}
+        for split in (name for name in names if name in splits):
+            size = getattr(self, limits[split])
+            if size is None:
+                continue
+            if size < 1:
+                raise ValueError(f"{limits[split]} ({size}) must be at least 1")
+            if isinstance(splits[split], datasets.IterableDataset):
+                splits[split] = splits[split].take(size)
+            elif size < len(splits[split]):
+                drawn = np.random.default_rng(seed).choice(len(splits[split]), size, replace=False)
+                splits[split] = splits[split].select(sorted(drawn.tolist()))
+
+
+@dataclass
 class TestedFileArguments(FileArguments):
     """The same with a test split."""
 
@@ -142,16 +202,15 @@ class TestedFileArguments(FileArguments):
 
 
 @dataclass
-class TaskFileArguments(TestedFileArguments):
+class TaskFileArguments(SampleArguments, TestedFileArguments):
     """The same for fine-tuning: a part of the rows, and a validation split from train if there is none."""
 
     dataset_config_name: str | None = HfArg(default=None, help="which configuration of the data set")
-    max_train_samples: int | None = HfArg(default=None, help="train on this many rows, drawn at random")
     validation_fraction: float = HfArg(default=0.1, help="share of train set apart if there is no validation split")
 
 
 @dataclass
-class TextArguments(FileArguments):
+class TextArguments(SampleArguments, FileArguments):
     """Plain text for pretraining, and the size of its batches."""
 
     train_file: list[str] | None = HfArg(
@@ -224,6 +283,12 @@ def token_fields(tokenizer, *names: str) -> dict[str, int | None]:
 def sizes(splits: dict) -> str:
     """Format the number of rows of each split: '2,202 train, 92 validation, 190 test'."""
     return ", ".join(f"{len(rows):,} {name}" for name, rows in splits.items())
+
+
+def print_model(model, max_length: int | None, device) -> None:
+    """Print the class of a model, its size, how many tokens it reads (None: not said), and its device."""
+    reads = "" if max_length is None else f", reads {max_length} tokens"
+    print(f"model: {type(model).__name__}, {model.num_parameters():,} parameters{reads}, on {device}")
 
 
 def settle_length(tokenizer, model, max_length: int | None) -> int:

@@ -4,7 +4,7 @@ Read `main` first. Steps: arguments, sentences, tokenizer and model, windows, tr
 """
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,6 @@ import numpy as np
 from datasets import Dataset, DatasetDict
 from transformers import (
     AutoModelForTokenClassification,
-    AutoTokenizer,
     DataCollatorForTokenClassification,
     EarlyStoppingCallback,
     Trainer,
@@ -24,6 +23,7 @@ from transformers.hf_argparser import HfArg
 from tokenization import save_tokenizer, train_tokenizer
 
 from ..configuration_minibert import MiniBertConfig
+from ..data.bundled import bundled_files
 from ..data.tag_alignment import WordPlaces, align_tags, continued_tags
 from ..data.tagged_files import write_conll
 from ..data.tagging_reader import load_token_classification
@@ -34,12 +34,21 @@ from . import script_arguments as base
 from .arguments import AnyDeviceArguments, parse_options
 from .auxiliary_loss import is_causal
 from .callbacks import show_progress_lines
+from .help_text import predict_command
 from .implementation import IMPLEMENTATIONS, load_checkpoint
 from .machine import end_processes, prepare_cpu
 from .output_folder import check_output_folder, last_checkpoint
 from .trainers import longest_first
 from .training_curves import plot_training_curve
 
+BUNDLED = "entities"  # the bundled sentences that are used where no files are given
+SENTENCES = [  # to mark at the end of their training
+    "Kemarin Hendra Saputra membeli tiket kereta ke Yogyakarta untuk hari Jumat.",
+    "Perpustakaan Universitas Padang dibuka lagi oleh Ratna pada 3 Mei 2024.",
+    "Nora Hughes flew from Dublin to Kyoto on Monday to meet her new coach.",
+    "Silver Oak Bank lent money to Peter Doyle, a carpenter in North Wales.",
+    "Tidak ada kabar baru hari ini.",
+]
 # Rotary positions let a small net learn neighbours from few sentences; word dropout makes it look at the context.
 FROM_SCRATCH = "position_embedding_type=rotary,rotary_base=100,initializer_range=0.08,word_dropout_prob=0.2"
 
@@ -84,6 +93,7 @@ class TaggerTrainingArguments(base.FineTuningRunArguments, AnyDeviceArguments):
     """Training arguments with the defaults of this command."""
 
     output_dir: str = "out/tagger"
+    do_predict: bool = base.predict_argument("predictions.conll, as always")
     learning_rate: float | None = HfArg(default=None, help="none: 2e-3 from scratch, 5e-5 otherwise")
     per_device_train_batch_size: int = 16
     logging_steps: float = 0.1
@@ -111,15 +121,13 @@ def parse_arguments(
     return model_args, data_args, args
 
 
-def load_splits(args: DataArguments, seed: int, bundled: Mapping[str, str]) -> tuple[DatasetDict, list[str], str]:
+def load_splits(args: DataArguments, seed: int) -> tuple[DatasetDict, list[str], str]:
     """Load the splits that the arguments name, or the bundled sentences."""
-    files = args.files(dict(bundled)) or None
-    if args.dataset_name is None and files is None:
-        raise ValueError("give a --train_file or a --dataset_name; --help lists the arguments")
-    source = args.dataset_name, args.dataset_config_name, files
+    source = args.dataset_name, args.dataset_config_name, args.files(bundled_files(BUNDLED, "conll")) or None
     columns = args.tokens_column_name, args.tags_column_name, args.tag_column
     parts = args.validation_fraction, seed, args.max_train_samples, args.repair_tags
     splits, labels, scheme = load_token_classification(*source, *columns, *parts, **args.layout)
+    args.sample(splits, seed)
     shown = textwrap.shorten(", ".join(labels), 100, placeholder=" …")
     print(f"data: {base.sizes(splits)} sentences; {scheme} tags: {shown}")
     return splits, labels, scheme
@@ -127,8 +135,8 @@ def load_splits(args: DataArguments, seed: int, bundled: Mapping[str, str]) -> t
 
 def build_tokenizer(args: ModelArguments, splits: DatasetDict, checkpoint: str | None):
     """Load the tokenizer of the checkpoint, or train one on the train split."""
-    if name := checkpoint or args.tokenizer_name or args.model_name_or_path:
-        return AutoTokenizer.from_pretrained(name)
+    if tokenizer := args.load_tokenizer(checkpoint):
+        return tokenizer
     texts = [" ".join(tokens) for tokens in splits["train"]["tokens"]]
     tokenizer = train_tokenizer(texts, show_progress=len(texts) > 50_000, **parse_options(args.tokenizer_options))
     print(f"tokenizer: {len(tokenizer):,} tokens learned from {len(texts):,} train sentences")
@@ -141,7 +149,7 @@ def build_model(args: ModelArguments, tokenizer, labels: list[str]):
     overrides = args.parse_overrides(FROM_SCRATCH)
     if args.model_name_or_path:
         start = AutoModelForTokenClassification, args.model_name_or_path, args.implementation
-        return load_checkpoint(*start, overrides, **fields)
+        return load_checkpoint(*start, overrides, args.hub, **fields)
     fields |= base.token_fields(tokenizer, "pad", "mask") | overrides
     config = MiniBertConfig.from_preset(args.preset, **({"attn_implementation": "packed"} | fields))
     tokenizer.model_max_length = config.max_position_embeddings
@@ -267,26 +275,11 @@ def show_sentences(folder: str, sentences: Sequence[str]) -> None:
     for text in sentences:
         print(f"  {mark_entities(tagger, text)}")
     print(f"saved to {folder}; use it: pipeline('ner', {folder!r}, aggregation_strategy='first')")
+    print(f"try it yourself: {predict_command(folder, sentences[0])}")
 
 
 def main(arguments: list[str] | None = None) -> dict:
-    """Run `train_tagger` on files or a data set; the bundled sentences belong to the examples."""
-    return train_tagger(arguments)
-
-
-def train_tagger(
-    arguments: list[str] | None = None, bundled: Mapping[str, str] | None = None, shown: Sequence[str] = ()
-) -> dict:
-    """Train, score and save a tagger, with these flags or those of the command line.
-
-    Args:
-        arguments: the flags; None: those of the process.
-        bundled: split → file, where neither files nor a data set are given.
-        shown: sentences to mark at the end if the bundled files are used; else some of the test split.
-
-    Returns:
-        The scores, as in all_results.json.
-    """
+    """Train, score and save a tagger, with these flags or those of the command line; return the scores."""
     # 1. Arguments
     model_args, data_args, args = parse_arguments(arguments)
     checkpoint = last_checkpoint(args.output_dir, args.resume_from_checkpoint)
@@ -294,14 +287,13 @@ def train_tagger(
     prepare_cpu()
 
     # 2. Sentences, tokenizer, model
-    splits, labels, scheme = load_splits(data_args, args.data_seed or 0, bundled or {})
+    splits, labels, scheme = load_splits(data_args, args.data_seed or 0)
     tokenizer = build_tokenizer(model_args, splits, checkpoint)
     model = build_model(model_args, tokenizer, labels)
     overwrite = bool(checkpoint) or args.overwrite_output_dir
     check_output_folder(args.output_dir, model.config, type(model).__name__, overwrite)
     max_length = base.settle_length(tokenizer, model, data_args.max_seq_length)
-    size = f"{model.num_parameters():,} parameters, reads {max_length} tokens"
-    print(f"model: {type(model).__name__}, {size}, on {args.device}")
+    base.print_model(model, max_length, args.device)
     encoded = encode(data_args, splits, labels, scheme, tokenizer, model, max_length)
 
     # 3. Training
@@ -325,7 +317,7 @@ def train_tagger(
         columns = zip(splits[split]["tokens"], encoded[split].references, found, strict=True)
         write_conll(Path(args.output_dir, "predictions.conll"), list(columns))
         plot_training_curve(trainer.state.log_history, Path(args.output_dir, "training_curve.png"))
-        own = data_args.dataset_name or data_args.train_file or not shown
-        show_sentences(args.output_dir, [" ".join(row) for row in splits[split]["tokens"][:5]] if own else shown)
+        own = data_args.dataset_name or data_args.train_file
+        show_sentences(args.output_dir, [" ".join(row) for row in splits[split]["tokens"][:5]] if own else SENTENCES)
     end_processes()
     return results

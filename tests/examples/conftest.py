@@ -7,6 +7,7 @@ import random
 import pytest
 
 from modeling_minibert.evaluation import bootstrap_interval, classification
+from modeling_minibert.training import classifier_results
 
 JUDGEMENTS = {"negative": ["dull", "stale", "rude"], "positive": ["funny", "fresh", "kind"]}
 
@@ -42,15 +43,22 @@ def tiny_files(tmp_path):
 
 
 @pytest.fixture
-def load_runs_script(load_example, repository, monkeypatch, tmp_path):
-    """Import a script that runs `finetune_classifier.py` many times; without what those runs do for show."""
-    monkeypatch.syspath_prepend(str(repository / "examples"))
+def quiet_classifier(load_command, monkeypatch, tmp_path):
+    """The training of classifiers, without what it does for show."""
     few = functools.partial(bootstrap_interval, draws=30)
     monkeypatch.setattr(classification, "bootstrap_interval", few)
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("evaluate.config.HF_METRICS_CACHE", str(tmp_path / "metrics"))
-    finetune_classifier = load_example("finetune_classifier")
-    for name in ("show_predictions", "plot_training_curve", "write_model_card"):
-        monkeypatch.setattr(finetune_classifier, name, lambda *args, **kwargs: None)
+    command = load_command("training.classifier")
+    monkeypatch.setattr(command, "show_predictions", lambda *args, **kwargs: None)
+    for name in ("plot_training_curve", "write_model_card"):
+        monkeypatch.setattr(classifier_results, name, lambda *args, **kwargs: None)
+    return command
+
+
+@pytest.fixture
+def load_runs_script(quiet_classifier, load_example, repository, monkeypatch):
+    """Import a script that trains many classifiers."""
+    monkeypatch.syspath_prepend(str(repository / "examples"))
     load_example("classifier_runs")
     return load_example

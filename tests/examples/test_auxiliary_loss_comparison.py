@@ -1,7 +1,6 @@
 """`examples/auxiliary_loss.py`: which texts each run gets, and that the table is that of the runs."""
 
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from datasets import load_dataset
 
 from modeling_minibert import MiniGPTConfig, MiniGPTForCausalLM
+from modeling_minibert.training import classifier
 from tokenization import train_tokenizer
 
 ROLES = {"pad_token": "[PAD]", "unk_token": "[UNK]", "eos_token": "[EOS]"}
@@ -32,9 +32,9 @@ def test_each_seed_compares_the_same_labelled_texts_with_and_without_the_other_l
     load_runs_script, checkpoint, tiny_files, tmp_path, capsys, monkeypatch
 ):
     script = load_runs_script("auxiliary_loss")
-    finetune_classifier, started = sys.modules["finetune_classifier"], []
-    train = finetune_classifier.main
-    monkeypatch.setattr(finetune_classifier, "main", lambda flags: (started.append(flags), train(flags)))
+    started = []
+    train = classifier.main
+    monkeypatch.setattr(classifier, "main", lambda flags: (started.append(flags), train(flags)))
     out, weight = tmp_path / "out", 0.25
     files = {name: value for name, value in zip(tiny_files[::2], tiny_files[1::2], strict=True)}
     arguments = ["--model_name_or_path", checkpoint, "--train_file", files["--train_file"], "--test_file",

@@ -63,7 +63,9 @@ def make_checkpoint(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.lecture("S3-40")
-def test_bert_roberta_distilbert_and_ours_stand_in_one_table(compare, make_checkpoint, tiny_files, tmp_path, capsys):
+def test_bert_roberta_distilbert_and_ours_stand_in_one_table(
+    compare, make_checkpoint, tiny_files, tmp_path, capsys, monkeypatch
+):
     checkpoints = [make_checkpoint(kind) for kind in KINDS]
     arguments = ["--checkpoints", *checkpoints, *tiny_files, *SHORT, "--learning_rate", "0.01", "--seed", "3", "8"]
     table = compare.main([*arguments, "--output_dir", str(tmp_path / "out")])
@@ -88,7 +90,7 @@ def test_bert_roberta_distilbert_and_ours_stand_in_one_table(compare, make_check
     assert json.loads((tmp_path / "out" / "comparison.json").read_text()) == {"models": table, "failed": {}}
     assert (tmp_path / "out" / "comparison.png").read_bytes().startswith(b"\x89PNG")
     # Started again, it trains nothing and finds the same scores.
-    compare.finetune_classifier.main = None
+    monkeypatch.setattr(compare.classifier, "main", None)
     again = compare.main([*arguments, "--output_dir", str(tmp_path / "out")])
     assert [(row["name"], row["macro_f1"]) for row in again] == [(row["name"], row["macro_f1"]) for row in table]
 
@@ -147,19 +149,19 @@ def test_speeds_are_medians_of_the_models_in_turn(compare, monkeypatch):
 def test_a_checkpoint_that_fails_is_named_and_costs_no_other(
     compare, make_checkpoint, tiny_files, tmp_path, monkeypatch, capsys
 ):
-    train = compare.finetune_classifier.main
+    train = compare.classifier.main
 
     def fail_on_ours(flags):
         if str(tmp_path / "ours") in flags:
             raise RuntimeError("wanted 7 GiB")
         train(flags)
 
-    monkeypatch.setattr(compare.finetune_classifier, "main", fail_on_ours)
+    monkeypatch.setattr(compare.classifier, "main", fail_on_ours)
     table = compare.main(["--checkpoints", make_checkpoint("ours"), make_checkpoint("bert"), *tiny_files, *SHORT,
                           "--seed", "0", "--output_dir", str(tmp_path / "out")])  # fmt: skip
     assert [row["name"] for row in table] == [str(tmp_path / "bert")]
     assert "failed: 0_ours_seed0: RuntimeError: wanted 7 GiB" in capsys.readouterr().out
-    monkeypatch.setattr(compare.finetune_classifier, "main", lambda flags: 1 / 0)
+    monkeypatch.setattr(compare.classifier, "main", lambda flags: 1 / 0)
     with pytest.raises(SystemExit, match="all 2 runs failed"):
         compare.main(["--checkpoints", str(tmp_path / "ours"), *tiny_files, "--output_dir", str(tmp_path / "none")])
 

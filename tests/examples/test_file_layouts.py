@@ -8,10 +8,10 @@ from tokenization.__main__ import main as tokenization
 
 ROWS = [("kopi é; enak", "positif"), ("teh, dingin", "negatif"), ("roti", "positif"), ("nasi", "negatif")]
 LOADERS = {
-    "finetune_classifier": lambda script, args: script.load_splits(args, 0)[0],
-    "train_seq2seq": lambda script, args: script.load_pairs(args, 0),
-    "pretrain_minibert": lambda script, args: script.load_text(args, 0),
-    "pretrain_minigpt": lambda script, args: script.load_text(args, 0),
+    "classifier": lambda script, args: script.load_splits(args, 0)[0],
+    "translator": lambda script, args: script.load_pairs(args, 0),
+    "mlm": lambda script, args: script.load_text(args, 0),
+    "lm": lambda script, args: script.load_text(args, 0),
 }
 
 
@@ -34,23 +34,23 @@ FLAGS = ["--delimiter", ";", "--encoding", "cp1252", "--quotes", "false"]
 
 
 @pytest.mark.parametrize("name", LOADERS)
-def test_the_scripts_read_a_file_as_their_flags_say(name, load_example, table, capsys):
-    script = load_example(name)
+def test_the_commands_read_a_file_as_their_flags_say(name, load_command, table, capsys):
+    script = load_command(f"training.{name}")
     classes = (script.DataArguments,)
-    more = ["--source_column", "text", "--target_column", "label"] if name == "train_seq2seq" else []
+    more = ["--source_column", "text", "--target_column", "label"] if name == "translator" else []
     (args,) = script.base.parse_with_recipe(classes, ["--train_file", str(table), *FLAGS, *more])
     if isinstance(args.train_file, str):
         args.validation_file = str(table)
     splits = LOADERS[name](script, args)
-    column = "source" if name == "train_seq2seq" else "text"
+    column = "source" if name == "translator" else "text"
     assert {row[column] for split in splits.values() for row in split} == TEXTS
     (args,) = script.base.parse_with_recipe(classes, ["--train_file", str(table), *more])
     with pytest.raises(ValueError, match=r"byte 16 \(0xe9\) is not UTF-8.*--encoding"):
         LOADERS[name](script, args)
 
 
-def test_questions_take_an_encoding(load_example, tmp_path, capsys):
-    script = load_example("finetune_qa")
+def test_questions_take_an_encoding(load_command, tmp_path, capsys):
+    script = load_command("training.qa")
     context = "Ani tinggal di Café."
     rows = [{"context": f"{context} {n}", "question": "Siapa?", "title": f"t{n}",
              "answers": {"text": ["Ani"], "answer_start": [0]}} for n in range(4)]  # fmt: skip
@@ -64,8 +64,7 @@ def test_questions_take_an_encoding(load_example, tmp_path, capsys):
 
 def test_the_comparing_scripts_read_their_labels_as_the_flags_say(load_example, repository, monkeypatch, table):
     monkeypatch.syspath_prepend(str(repository / "examples"))
-    for name in ("finetune_classifier", "classifier_runs"):
-        load_example(name)
+    load_example("classifier_runs")
     script = load_example("learning_curve")
     other = table.with_name("other.csv")
     other.write_text("text;label\nair;positif\n", encoding="cp1252")

@@ -27,6 +27,7 @@ from transformers import (
 
 from modeling_minibert import MiniBertForSequenceClassification, MiniGPTConfig, MiniGPTForCausalLM
 from modeling_minibert.evaluation import bootstrap_interval, classification
+from modeling_minibert.training import classifier_results
 from tokenization import save_tokenizer, train_tokenizer
 
 # Tiny texts have fewer words than any vocabulary asks for.
@@ -73,16 +74,17 @@ def recording(function, results):
 
 
 @pytest.fixture
-def script(load_example, monkeypatch, tmp_path):
-    """The script as a module, with fewer bootstrap draws, and a record of what it predicts."""
-    module = load_example("finetune_classifier")
+def script(load_command, monkeypatch, tmp_path):
+    """The training as a module, with fewer bootstrap draws, and a record of what it predicts."""
+    module = load_command("training.classifier")
     few = functools.partial(bootstrap_interval, draws=30)
     monkeypatch.setattr(classification, "bootstrap_interval", few)
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("evaluate.config.HF_METRICS_CACHE", str(tmp_path / "metrics"))
     for name, record in (("predict_in_order", "predicted"), ("average_by_text", "averaged")):
-        setattr(module, record, [])
-        monkeypatch.setattr(module, name, recording(getattr(module, name), getattr(module, record)))
+        results = []
+        monkeypatch.setattr(module, record, results, raising=False)
+        monkeypatch.setattr(classifier_results, name, recording(getattr(classifier_results, name), results))
     return module
 
 
@@ -222,6 +224,35 @@ def test_a_csv_with_numbers_is_learned_as_regression(window, script, tmp_path):
         (means,) = script.averaged
         assert results["window_average"]["mse"] == pytest.approx(np.mean((means[:, 0] - truth) ** 2), rel=1e-5)
         assert 0 <= means.min() and means.max() <= 1.2  # no softmax of one number, which would be 1
+
+
+@pytest.mark.parametrize("task", ["classification", "multi_label", "regression"])
+def test_predictions_are_written_in_the_order_of_the_test_file(task, script, tmp_path):
+    draw = random.Random(0)
+    rows = []
+    for number in range(60):
+        words = draw.choices(["lucu", "sedih", "datar"], k=draw.randint(1, 6))
+        label = {"classification": max(words), "multi_label": ";".join(sorted({*words, "kata"})),
+                 "regression": words.count("lucu") / len(words)}[task]  # fmt: skip
+        rows.append((f"{' '.join(words)} {number}", label))
+    files = ["--train_file", write(tmp_path / "train.csv", rows[:41]), "--output_dir", tmp_path / "out"]
+    more = ["--test_file", write(tmp_path / "test.csv", rows[41:]), "--max_predict_samples", 13, "--do_predict", "true"]
+    separator = ["--label_separator", ";"] if task == "multi_label" else []
+    script.run(*files, *more, "--task", task, *separator, *TINY, "--num_train_epochs", 3)
+    lines = (tmp_path / "out" / "predict_results.txt").read_text().splitlines()
+    (outputs,) = script.predicted
+    assert lines[0] == "index\tprediction" and len(lines) == 14 == len(outputs) + 1
+    names = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out").config.id2label
+    for number, (line, output) in enumerate(zip(lines[1:], outputs, strict=True)):
+        index, _, prediction = line.partition("\t")
+        assert index == str(number)
+        if task == "regression":
+            assert float(prediction) == pytest.approx(output[0], rel=1e-4)  # six digits
+        elif task == "multi_label":
+            chosen = [names[place] for place in range(len(names)) if output[place] > 0]
+            assert prediction == ",".join(chosen)
+        else:
+            assert prediction == names[output.argmax()]
 
 
 TAGS = {"lucu": "senang", "sedih": "duka", "marah": "geram"}
@@ -434,11 +465,9 @@ def test_early_stopping_ends_with_the_best_epoch(script, two_classes, tmp_path, 
     # Scores that rise to epoch 2 and then fall.
     scores = iter([0.5, 0.9, 0.4, 0.3, 0.2, 0.1, 0.1, 0.1])
     saved = {}
-    score, save = script.score_outputs, script.Trainer._save_checkpoint
+    save = script.Trainer._save_checkpoint
     monkeypatch.setattr(
-        script, "score_outputs",
-        lambda logits, references, task, interval=False, auc=False: score(logits, references, task, interval)
-        if interval else {"accuracy": 0.5, "macro_f1": next(scores)},
+        script, "score_outputs", lambda *_: {"accuracy": 0.5, "macro_f1": next(scores)},
     )  # fmt: skip
 
     def record(self, model, *args, **kwargs):

@@ -132,13 +132,6 @@ def test_what_cannot_be_done_is_refused(script, files, flags, message):
         script.main([*files, *TINY, *flags])
 
 
-def test_without_the_script_there_is_nothing_bundled():
-    from modeling_minibert.training.tagger import main
-
-    with pytest.raises(ValueError, match="give a --train_file or a --dataset_name"):
-        main([])
-
-
 # The bundled sentences
 
 FOLDER = Path(__file__).parents[2] / "examples" / "data" / "entities"

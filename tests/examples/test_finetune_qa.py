@@ -61,10 +61,10 @@ def write(path, rows):
 
 
 @pytest.fixture
-def script(load_example, monkeypatch, tmp_path):
+def script(load_command, monkeypatch, tmp_path):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("evaluate.config.HF_METRICS_CACHE", str(tmp_path / "metrics"))
-    return load_example("finetune_qa")
+    return load_command("training.qa")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 
 import pytest
 import torch
@@ -18,9 +17,9 @@ QUICK = ["--num_train_epochs", "2", "--per_device_train_batch_size", "8", "--log
 
 
 @pytest.fixture
-def script(load_runs_script):
+def script(quiet_classifier):
     """The script as a module, without what it does for show."""
-    return sys.modules["finetune_classifier"]
+    return quiet_classifier
 
 
 @pytest.fixture

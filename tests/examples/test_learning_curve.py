@@ -2,7 +2,6 @@
 
 import json
 import random
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from datasets import Dataset
 
 from modeling_minibert import MiniBertConfig, MiniBertForMaskedLM
+from modeling_minibert.training import classifier
 from tokenization import train_tokenizer
 
 
@@ -54,7 +54,7 @@ def test_both_starts_run_on_the_same_labels_with_their_own_learning_rates(curve,
         results = {"split": "test", "seed": int(option["--seed"]), "train_seconds": 1.0, "single_pass": scores}
         (Path(option["--output_dir"]) / "all_results.json").write_text(json.dumps(results))
 
-    monkeypatch.setattr(sys.modules["finetune_classifier"], "main", pretend)
+    monkeypatch.setattr(classifier, "main", pretend)
     asked = [*files, "--labels", 20, 60, "--learning_rates", 5e-4, 1e-3, "--seeds", 2, "--bf16", "false"]
     curve.run(*asked)
     assert len(options) == 8 and all(option["--bf16"] == "false" for option in options)
@@ -122,7 +122,7 @@ def test_a_checkpoint_without_an_update_is_not_called_pretrained(curve, tmp_path
 @pytest.mark.slow
 @pytest.mark.lecture("S3-17")
 def test_counted_word_vectors_are_named_so_in_the_results(curve, load_example, files, tmp_path, capsys):
-    """The two commands of the README: counting without training, then the curve."""
+    """The two commands of docs/results.md: counting without training, then the curve."""
     draw = random.Random(0)  # words that are all equally rare, so that none is too frequent to count
     words = [f"kata{n}" for n in range(60)]
     text = "\n\n".join(" ".join(draw.choices(words, k=12)) + "." for _ in range(40))
@@ -148,14 +148,14 @@ def test_a_real_run_of_both_sides(curve, files, tmp_path, capsys):
 
 
 def test_a_run_that_fails_costs_no_other(curve, files, tmp_path, monkeypatch, capsys):
-    train = sys.modules["finetune_classifier"].main
+    train = classifier.main
 
     def fail_from_scratch(flags):
         if any("random-0" in flag for flag in flags):
             raise ValueError("not so")
         train(flags)
 
-    monkeypatch.setattr(sys.modules["finetune_classifier"], "main", fail_from_scratch)
+    monkeypatch.setattr(classifier, "main", fail_from_scratch)
     with pytest.raises(SystemExit, match="1 runs failed; start again"):
         curve.run(*files, "--labels", 40, "--seeds", 1, "--max_steps", 1)
     assert "scratch-40-0   failed, ValueError: not so" in capsys.readouterr().out

@@ -6,6 +6,7 @@ import pytest
 from transformers import BertConfig, BertModel
 
 from modeling_minibert.evaluation import classification
+from modeling_minibert.training import classifier_results
 from tokenization import train_tokenizer
 
 CITIES = "Bandung Medan Padang Solo Ambon Bogor".split()
@@ -49,22 +50,22 @@ def questions(path):
 @pytest.mark.parametrize(
     ("script", "recipe", "dataset", "write", "head"),
     [
-        pytest.param("finetune_classifier", "imdb_lecture", "stanfordnlp/imdb", reviews, "SequenceClassification",
+        pytest.param("classifier", "imdb_lecture", "stanfordnlp/imdb", reviews, "SequenceClassification",
                      marks=pytest.mark.lecture("S2-02")),
-        pytest.param("finetune_qa", "squad_lecture", "rajpurkar/squad", questions, "QuestionAnswering",
+        pytest.param("qa", "squad_lecture", "rajpurkar/squad", questions, "QuestionAnswering",
                      marks=pytest.mark.lecture("S2-05")),
     ],
 )  # fmt: skip
 def test_a_lecture_recipe_trains_our_class_and_by_a_flag_the_stock_class(
-    script, recipe, dataset, write, head, start, tmp_path, repository, load_example, monkeypatch
+    script, recipe, dataset, write, head, start, tmp_path, repository, load_command, monkeypatch
 ):
     for cache in ("datasets.config.HF_DATASETS_CACHE", "evaluate.config.HF_METRICS_CACHE"):
         monkeypatch.setattr(cache, str(tmp_path / "cache"))
     monkeypatch.setattr(classification, "bootstrap_interval", lambda *_: [0.0, 1.0])
-    program = load_example(script)
-    for shown in ("show_predictions", "answer_questions", "plot_training_curve", "write_model_card"):
-        if hasattr(program, shown):
-            monkeypatch.setattr(program, shown, lambda *_, **__: None)
+    program = load_command(f"training.{script}")
+    for module in (program, classifier_results):
+        for shown in ("show_predictions", "show_answers", "plot_training_curve", "write_model_card"):
+            monkeypatch.setattr(module, shown, lambda *_, **__: None, raising=False)
     write(tmp_path / "train.jsonl")
     text = (repository / "examples" / "recipes" / f"{recipe}.args").read_text()
     (tmp_path / "local.args").write_text(text.replace(f"--dataset_name {dataset}", ""))
@@ -86,8 +87,8 @@ def test_a_lecture_recipe_trains_our_class_and_by_a_flag_the_stock_class(
 
 
 @pytest.mark.lecture("S2-05")
-def test_the_squad_recipe_has_the_numbers_of_the_notebook(load_example, repository):
-    script = load_example("finetune_qa")
+def test_the_squad_recipe_has_the_numbers_of_the_notebook(load_command, repository):
+    script = load_command("training.qa")
     recipe, parsed = repository / "examples" / "recipes" / "squad_lecture.args", {}
     names = ("ModelArguments", "DataArguments", "QuestionTrainingArguments")
     classes = tuple(getattr(script, name) for name in names)

@@ -1,7 +1,5 @@
 """What the lectures ask of the scripts: their numbers, short batches, cached encodings, both pretraining tasks."""
 
-import sys
-
 import pytest
 import torch
 from datasets import Dataset
@@ -18,9 +16,9 @@ from tokenization import save_tokenizer, train_tokenizer
 
 
 @pytest.fixture
-def script(load_runs_script):
+def script(quiet_classifier):
     """`finetune_classifier.py` as a module, without what it does for show."""
-    return sys.modules["finetune_classifier"]
+    return quiet_classifier
 
 
 def values_of(parsed):
@@ -48,8 +46,8 @@ def test_the_recipe_of_the_keras_classifier_has_its_numbers_and_its_net(script, 
 
 
 @pytest.mark.lecture("S2-05")
-def test_the_recipe_of_the_lectures_question_answering_has_its_numbers(load_example, repository):
-    script = load_example("finetune_qa")
+def test_the_recipe_of_the_lectures_question_answering_has_its_numbers(load_command, repository):
+    script = load_command("training.qa")
     recipe = repository / "examples" / "recipes" / "squad_lecture.args"
     parsed = values_of(script.parse_arguments(["--recipe", str(recipe)]))
     expected = {

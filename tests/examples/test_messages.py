@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from modeling_minibert import (
     MiniSeq2SeqConfig,
     MiniSeq2SeqForConditionalGeneration,
 )
+from modeling_minibert import __main__ as command
 from modeling_minibert.evaluation import seeds
 from modeling_minibert.training import check_output_folder, training_curves
 from modeling_minibert.training.script_arguments import run_script
@@ -155,9 +157,12 @@ def save_checkpoint(folder):
     TrainerState(global_step=int(folder.name.partition("-")[2])).save_to_json(folder / "trainer_state.json")
 
 
-@pytest.mark.parametrize("name", TRAINING)
-def test_control_c_says_how_to_resume(name, script, fail, tmp_path, monkeypatch):
-    module, out = script(name), tmp_path / "out"
+COMMANDS = [place.partition(":")[0] for name, (place, _) in command.COMMANDS.items() if name.startswith("train ")]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_control_c_says_how_to_resume(name, fail, tmp_path, monkeypatch):
+    module, out = import_module(name, package="modeling_minibert"), tmp_path / "out"
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt

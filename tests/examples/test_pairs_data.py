@@ -86,9 +86,9 @@ def test_the_right_choices_stand_at_every_place_and_test_contexts_are_new(folder
 
 
 @pytest.fixture
-def script(load_runs_script):
+def script(quiet_classifier):
     """The classifier script as a module, without what it does for show."""
-    return sys.modules["finetune_classifier"]
+    return quiet_classifier
 
 
 def flags_of(repository, recipe, out, *more):

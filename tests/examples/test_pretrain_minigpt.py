@@ -19,9 +19,9 @@ TINY = [
 
 
 @pytest.fixture
-def script(load_example, monkeypatch, tmp_path):
+def script(load_command, monkeypatch, tmp_path):
     """The script as a module, with a cache of its own."""
-    module = load_example("pretrain_minigpt")
+    module = load_command("training.lm")
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
     return module
 
@@ -99,9 +99,9 @@ def test_goes_on_with_a_checkpoint(script, corpus, tmp_path):
     assert same_weights(first, second)
 
 
-@pytest.mark.parametrize("name", ["pretrain_minigpt", "pretrain_minibert"])
-def test_a_validation_file_alone_is_not_passed_over_for_the_bundled_text(name, load_example, corpus):
-    script = load_example(name)
+@pytest.mark.parametrize("name", ["training.lm", "training.mlm"])
+def test_a_validation_file_alone_is_not_passed_over_for_the_bundled_text(name, load_command, corpus):
+    script = load_command(name)
     with pytest.raises(ValueError, match=r"there is no train split; the splits are \['validation'\]"):
         script.load_text(script.DataArguments(validation_file=corpus), seed=0)
 
@@ -146,3 +146,13 @@ def test_refuses_a_tokenizer_with_more_tokens_than_the_checkpoint(script, corpus
     with pytest.raises(ValueError, match=f"it has {size + 1} tokens, the model knows {size}; take the one"):
         script.run(*flags, "--output_dir", tmp_path / "second", "--model_name_or_path", tmp_path / "first",
                    "--tokenizer_name", tmp_path / "other")  # fmt: skip
+
+
+def test_a_recipe_and_samples_are_for_pretraining_too(script, corpus, tmp_path, capsys):
+    recipe = tmp_path / "my.args"
+    recipe.write_text(" ".join(TINY) + " --seed 5 --max_steps 3 --max_train_samples 2 --max_eval_samples 1")
+    files = ["--train_file", corpus, "--validation_file", corpus, "--output_dir", tmp_path / "out"]
+    script.run("--recipe", recipe, *files, "--max_steps", 1)
+    assert "learned from 2 documents" in capsys.readouterr().out
+    state = json.loads((tmp_path / "out" / "trainer_state.json").read_text())
+    assert state["global_step"] == 1

@@ -28,13 +28,13 @@ def sweep(load_runs_script, monkeypatch):
     """The script as a module; `started` lists the folders of the runs that were trained."""
     module = load_runs_script("sweep")
     module.started = []
-    train = module.finetune_classifier.main
+    train = module.classifier.main
 
     def record(flags):
         module.started.append(Path(flags[-1]).name)
         train(flags)
 
-    monkeypatch.setattr(module.finetune_classifier, "main", record)
+    monkeypatch.setattr(module.classifier, "main", record)
     return module
 
 
@@ -96,8 +96,8 @@ def test_the_test_split_reaches_no_run(sweep, tiny_files, tmp_path, monkeypatch)
     with open(test, "a", encoding="utf-8") as file:
         file.write(train.read_text(encoding="utf-8").splitlines()[1] + "\n")
     seen = []
-    load = sweep.finetune_classifier.load_splits
-    monkeypatch.setattr(sweep.finetune_classifier, "load_splits", lambda *args: seen.append(load(*args)) or load(*args))
+    load = sweep.classifier.load_splits
+    monkeypatch.setattr(sweep.classifier, "load_splits", lambda *args: seen.append(load(*args)) or load(*args))
     sweep.main([*tiny_files, *TINY, "--learning_rate", "0.01", "--per_device_train_batch_size", "16",
                 "--num_train_epochs", "1", "--output_dir", str(tmp_path / "out")])  # fmt: skip
     whole, (of_the_run, _) = seen[0][0], seen[1]
@@ -115,14 +115,14 @@ def test_the_test_split_reaches_no_run(sweep, tiny_files, tmp_path, monkeypatch)
 def test_a_run_that_fails_is_named_tried_again_and_costs_no_other(sweep, tiny_files, tmp_path, monkeypatch, capsys):
     arguments = [*tiny_files, *TINY, *GRID[:3], "--per_device_train_batch_size", "8", "--num_train_epochs", "1",
                  "--output_dir", str(tmp_path / "out")]  # fmt: skip
-    train = sweep.finetune_classifier.main
+    train = sweep.classifier.main
 
     def fail_once(flags):
         if "0.03" in flags:
             raise RuntimeError("out of memory, wanted 7 GiB")
         train(flags)
 
-    monkeypatch.setattr(sweep.finetune_classifier, "main", fail_once)
+    monkeypatch.setattr(sweep.classifier, "main", fail_once)
     (row,) = sweep.main([*arguments[:-2], "--seed", "0", *arguments[-2:]])
     assert row["learning_rate"] == 1e-5
     written = json.loads((tmp_path / "out" / "sweep.json").read_text())
@@ -131,13 +131,13 @@ def test_a_run_that_fails_is_named_tried_again_and_costs_no_other(sweep, tiny_fi
     assert f"failed: {name}: RuntimeError: out of memory, wanted 7 GiB" in capsys.readouterr().out
     assert "RuntimeError" in (tmp_path / "out" / name / "log.txt").read_text()
     # Again, with nothing that fails: only that run is trained.
-    monkeypatch.setattr(sweep.finetune_classifier, "main", train)
+    monkeypatch.setattr(sweep.classifier, "main", train)
     sweep.started.clear()
     assert len(sweep.main([*arguments[:-2], "--seed", "0", *arguments[-2:]])) == 2 and sweep.started == [name]
 
 
 def test_a_sweep_in_which_every_run_fails_ends_with_an_error(sweep, tiny_files, tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep.finetune_classifier, "main", lambda flags: 1 / 0)
+    monkeypatch.setattr(sweep.classifier, "main", lambda flags: 1 / 0)
     with pytest.raises(SystemExit, match="all 2 runs failed"):
         sweep.main([*tiny_files, *TINY, *GRID, "--output_dir", str(tmp_path / "out")])
 
@@ -169,7 +169,7 @@ def test_an_empty_list_is_refused(sweep, tmp_path, capsys):
 
 @pytest.mark.parametrize("change", ["flag", "data"])
 def test_runs_with_other_flags_or_data_are_not_taken_for_these(change, sweep, tiny_files, tmp_path, monkeypatch):
-    monkeypatch.setattr(sweep.finetune_classifier, "main", lambda flags: None)
+    monkeypatch.setattr(sweep.classifier, "main", lambda flags: None)
     results = {"split": "validation", "train_seconds": 1.0}
     results["single_pass"] = {n: v for m in ("macro_f1", "accuracy") for n, v in ((m, 0.5), (f"{m}_interval", [0, 1]))}
     arguments = [*tiny_files, *TINY, *GRID, "--output_dir", str(tmp_path / "out")]

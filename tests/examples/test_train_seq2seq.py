@@ -179,6 +179,20 @@ def test_a_run_scores_and_saves_what_the_pipeline_opens(shared, load_example, tm
 
 
 @pytest.mark.slow
+def test_translations_are_written_in_the_order_of_the_file(load_example, tmp_path, capsys):
+    out, files = tmp_path / "out", few_files(tmp_path)
+    load_example("train_seq2seq").run(
+        *files, *SMALL, "--max_steps", 2, "--num_beams", 1, "--output_dir", out, "--do_predict", "true"
+    )
+    lines = (out / "generated_predictions.txt").read_text(encoding="utf-8").splitlines()
+    translate = pipeline("translation", str(out), num_beams=1)
+    test = dict(zip(files[::2], files[1::2], strict=True))["--test_file"]
+    with open(test, encoding="utf-8") as file:
+        sources = [row["id"] for row in csv.DictReader(file)]
+    expected = [each["translation_text"] for each in translate(sources, truncation=True)]
+    assert lines == [" ".join(text.split()) for text in expected] and len(lines) == 7
+
+
 def test_long_sources_are_cut_when_they_are_shown_as_in_training(load_example, tmp_path, capsys):
     load_example("train_seq2seq").run(
         *few_files(tmp_path),

@@ -1,4 +1,4 @@
-"""A page of Gradio around each of our pipelines: one function, which README.md shows too."""
+"""A page of Gradio around each of our pipelines: one function, which docs/troubleshooting.md shows too."""
 
 import gc
 
@@ -33,7 +33,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 
 def page_of(task, tokenizer):
-    """The interface as in README.md, and what it is called with."""
+    """The interface as in docs/troubleshooting.md, and what it is called with."""
     if task == "question-answering":
         answer = pipeline(
             task, random_model(MiniBertForQuestionAnswering, num_labels=2, vocab_size=130).float(), tokenizer=tokenizer
@@ -67,5 +67,5 @@ def test_from_pipeline_fails_for_stock_pipelines_too(tokenizer):
         "text-classification", random_model(MiniBertForSequenceClassification, vocab_size=130), tokenizer=tokenizer
     )
     page = gradio.Interface.from_pipeline(classify)
-    with pytest.raises(AttributeError, match="text2text_generation"):  # once it passes, README.md need not warn
+    with pytest.raises(AttributeError, match="text2text_generation"):  # once it passes, that page need not warn
         page(TEXT)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, fields
 
 import pytest
-from transformers import AutoModelForMaskedLM, BertConfig, BertForMaskedLM
+from datasets import Dataset
+from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer, BertConfig, BertForMaskedLM
 
 from modeling_minibert.training import load_checkpoint
 from modeling_minibert.training import script_arguments as base
@@ -57,3 +58,33 @@ def test_a_checkpoint_takes_the_attention_of_its_overrides(implementation, tmp_p
     model = load_checkpoint(AutoModelForMaskedLM, tmp_path, implementation, overrides)
     assert model.config._attn_implementation == "eager" and model.config.hidden_dropout_prob == 0.3
     assert overrides["attn_implementation"] == "eager"  # the dictionary of the caller stays as it was
+
+
+def test_samples_are_drawn_at_random_and_keep_their_order():
+    rows = Dataset.from_dict({"number": list(range(97))})
+    splits = {"train": rows, "validation": rows, "test": rows.select(range(5))}
+    args = base.SampleArguments(max_train_samples=7, max_eval_samples=31, max_predict_samples=50)
+    args.sample(splits, seed=0)
+    drawn = splits["validation"]["number"][:]
+    assert len(splits["train"]) == 97 and len(drawn) == 31 and len(splits["test"]) == 5
+    assert drawn == sorted(set(drawn)) and drawn != list(range(31))
+    again, other = {"validation": rows}, {"validation": rows}
+    args.sample(again, seed=0)
+    args.sample(other, seed=1)
+    assert again["validation"]["number"][:] == drawn != other["validation"]["number"][:]
+    stream = {"train": rows.to_iterable_dataset()}
+    args.sample(stream, 0, ("train",))
+    assert [row["number"] for row in stream["train"]] == list(range(7))
+    with pytest.raises(ValueError, match=r"max_predict_samples \(0\) must be at least 1"):
+        base.SampleArguments(max_predict_samples=0).sample({"test": rows}, 0)
+
+
+def test_the_checkpoints_revision_and_code_reach_every_call(monkeypatch):
+    calls = []
+    for loader in (AutoConfig, AutoTokenizer, AutoModelForMaskedLM):
+        monkeypatch.setattr(loader, "from_pretrained", lambda *a, **k: calls.append(k) or BertConfig())
+    args = base.CheckpointArguments(model_name_or_path="x", model_revision="v2", trust_remote_code=True)
+    args.load_tokenizer()
+    load_checkpoint(AutoModelForMaskedLM, "x", hub=args.hub)
+    assert len(calls) == 3 and all(call["revision"] == "v2" and call["trust_remote_code"] for call in calls)
+    assert base.CheckpointArguments().hub == {} and base.CheckpointArguments().load_tokenizer() is None

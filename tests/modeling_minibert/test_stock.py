@@ -478,3 +478,28 @@ def test_a_real_checkpoint_goes_there_and_back(tmp_path, pretrained_dir):
     expected = AutoTokenizer.from_pretrained(pretrained_dir)(sentences)["input_ids"]
     for folder in ("ours", "back"):
         assert AutoTokenizer.from_pretrained(tmp_path / folder)(sentences)["input_ids"] == expected
+
+
+@pytest.mark.parametrize("direction", ["to-stock", "from-stock"])
+def test_each_direction_is_a_command_and_the_wrong_one_names_the_other(
+    direction, tokenizer, tmp_path, monkeypatch, capsys
+):
+    from modeling_minibert.__main__ import main as command
+
+    torch.manual_seed(0)
+    model = make_ours("MiniBertModel") if direction == "to-stock" else make_stock("BertModel")
+    model.save_pretrained(tmp_path / "in")
+    tokenizer.save_pretrained(tmp_path / "in")
+    source, target = str(tmp_path / "in"), str(tmp_path / "out")
+    monkeypatch.setattr(sys, "argv", ["minibert", direction, source, target])
+    command()
+    twin = transformers.AutoModel.from_pretrained(target)
+    assert type(twin).__name__ == ("BertModel" if direction == "to-stock" else "MiniBertModel")
+    capsys.readouterr()
+    monkeypatch.setattr(sys, "argv", ["minibert", direction, target, str(tmp_path / "again")])
+    with pytest.raises(SystemExit):
+        command()
+    other = "from-stock" if direction == "to-stock" else "to-stock"
+    error = capsys.readouterr().err
+    assert "already" in error and f"for the other direction use minibert {other}" in error and error.count("\n") == 1
+    assert not (tmp_path / "again").exists()

@@ -1,0 +1,171 @@
+"""Score a trained classifier, save what stands beside its weights, and show some answers of the saved folder."""
+
+import textwrap
+from pathlib import Path
+
+import numpy as np
+from datasets import Dataset, DatasetDict
+from huggingface_hub import upload_folder
+from transformers import Trainer, pipeline
+from transformers.pipelines import PIPELINE_REGISTRY
+
+from tokenization import save_tokenizer
+
+from ..data.classification import tokenize_windows
+from ..data.labels import TASKS
+from ..evaluation import average_by_text, describe_scores, guess_without_reading, score_outputs
+from .classifier_arguments import BUNDLED, DataArguments, ModelArguments
+from .help_text import predict_command
+from .implementation import OURS
+from .model_card import write_model_card
+from .output_folder import write_predict_results
+from .trainers import predict_in_order
+from .training_curves import plot_training_curve
+
+PURPOSES = {"classification": "classify text", "multi_label": "label text", "regression": "rate text with a number"}
+WINDOWED = "windowed-text-classification"
+GUESSES = {
+    "classification": "always guessing the largest class: {majority_accuracy:.1%}",
+    "multi_label": "always guessing the commonest set of labels: {majority_accuracy:.1%} accuracy",
+    "regression": "always guessing the mean: mean squared error {mean_mse:.4g}",
+}
+
+
+def judge(trainer: Trainer, splits: DatasetDict, encoded: DatasetDict, labels: list[str], args: DataArguments) -> dict:
+    """Score the test split, which nothing else uses (validation if there is none), and print the scores.
+
+    With --do_predict the answers to it are written to predict_results.txt.
+
+    Returns:
+        The scores, as in all_results.json.
+    """
+    judged = "test" if "test" in splits else "validation"
+    test = splits[judged]
+    outputs = predict_in_order(trainer, encoded[judged])
+    results = score_test(trainer, test, outputs, args.window_average, args.task)
+    print(f"{judged} split ({len(test):,} texts), {GUESSES[args.task].format_map(results)}")
+    print("\n".join(f"  {name}: {text}" for name, text in describe_scores(results).items()))
+    if trainer.args.do_predict and trainer.is_world_process_zero():
+        write_predictions(trainer.args.output_dir, outputs, labels, args.task)
+    seconds = next(log["train_runtime"] for log in reversed(trainer.state.log_history) if "train_runtime" in log)
+    return results | {"split": judged, "seed": trainer.args.seed, "train_seconds": seconds}
+
+
+def score_test(
+    trainer: Trainer, test: Dataset, outputs: np.ndarray, windows: bool, task: str = "classification"
+) -> dict:
+    """Score the outputs of one pass over the test split and, if `windows`, their averages over windows.
+
+    Args:
+        trainer: for the windows, and for --auc.
+        test: the rows.
+        outputs: (rows, C), in their order.
+        windows: whether to score the averages too.
+        task: a key of `TASKS`.
+
+    Returns:
+        The scores, with bootstrap intervals.
+    """
+    references, options = list(test["label"]), {"interval": True, "auc": trainer.args.auc}
+    results = guess_without_reading(references, task)
+    results["single_pass"] = score_outputs(outputs, references, task, **options)
+    if windows:
+        texts, tokenizer = list(test["text"]), trainer.processing_class
+        encoding, window_to_text = tokenize_windows(tokenizer, texts, tokenizer.model_max_length)
+        outputs = predict_in_order(trainer, Dataset.from_dict(dict(encoding)))
+        outputs = average_by_text(outputs, window_to_text, TASKS[task])
+        results["window_average"] = score_outputs(outputs, references, task, threshold=0.5, **options)
+    return results
+
+
+def write_predictions(folder: str, outputs: np.ndarray, labels: list[str], task: str) -> None:
+    """Write the answers to predict_results.txt: classes, labels with commas between them, or numbers."""
+    if task == "regression":
+        answers = [f"{output:.6g}" for output in outputs[:, 0]]
+    elif task == "multi_label":
+        names = np.array(labels, dtype=object)
+        answers = [",".join(names[output > 0]) for output in outputs]  # a probability above one half
+    else:
+        answers = [labels[best] for best in outputs.argmax(-1)]
+    write_predict_results(folder, answers)
+
+
+def save_classifier(
+    trainer: Trainer,
+    splits: DatasetDict,
+    labels: list[str],
+    results: dict,
+    model_args: ModelArguments,
+    data_args: DataArguments,
+) -> None:
+    """Save scores, tokenizer, pipeline, training curve and model card beside the weights, and push them if asked to."""
+    trainer.save_metrics("all", results, combined=False)
+    if not trainer.is_world_process_zero():
+        return
+    args, model, tokenizer = trainer.args, trainer.model, trainer.processing_class
+    if data_args.window_average:
+        pipeline(WINDOWED, model=model, tokenizer=tokenizer).save_pretrained(args.output_dir)
+    save_tokenizer(tokenizer, args.output_dir)
+    plot_training_curve(trainer.state.log_history, Path(args.output_dir) / "training_curve.png")
+    example = {key: value for key, value in splits[results["split"]][0].items() if key != "label"}
+    write_model_card(
+        args.output_dir,
+        f"A {type(model).__name__} with {model.num_parameters():,} parameters, fine-tuned to "
+        f"{PURPOSES[data_args.task]}.",
+        labels,
+        example if "text_pair" in example else example["text"],
+        describe_scores(results),
+        {
+            "start": model_args.model_name_or_path or f"from scratch, preset {model_args.preset}",
+            "data": data_args.dataset_name or data_args.train_file or f"examples/data/{BUNDLED}",
+            "train texts": f"{len(splits['train']):,}",
+            "learning rate": args.learning_rate,
+            "seed": args.seed,
+            "seconds": f"{results['train_seconds']:.0f}",
+        },
+        tokenizer.model_max_length,
+        pipeline_task(data_args),
+        needs_code=model.config.model_type in OURS,
+    )
+    if args.push_to_hub:
+        # trainer.push_to_hub would replace our model card.
+        options = {"token": args.hub_token, "ignore_patterns": ["checkpoint-*", "training_args.bin"]}
+        upload_folder(repo_id=trainer.hub_model_id, folder_path=args.output_dir, **options)
+
+
+def show_predictions(folder: str, test: Dataset, labels: list[str], args: DataArguments) -> None:
+    """Load the saved model into a pipeline, and print its answers to a few texts of each class, or to the first."""
+    task, pipeline_name = args.task, pipeline_task(args)
+    # The folder has the same pipeline as code, for which transformers would ask for trust_remote_code.
+    registered = PIPELINE_REGISTRY.check_task(WINDOWED)[1]["impl"] if args.window_average else None
+    classifier = pipeline(pipeline_name, folder, pipeline_class=registered)
+    options = {} if args.window_average else {"truncation": True}
+    if task == "classification":
+        references = np.array(test["label"])
+        rows = [row for label in range(min(len(labels), 5)) for row in np.flatnonzero(references == label)[:3].tolist()]
+    else:
+        rows = list(range(min(len(test), 8)))
+    for row in rows:
+        inputs = {key: test[row][key] for key in ("text", "text_pair") if key in test.column_names}
+        truth = test[row]["label"]
+        text = textwrap.shorten(" | ".join(inputs.values()), 90, placeholder=" …")
+        if task == "multi_label":
+            found = {answer["label"] for answer in classifier(inputs, top_k=None, **options) if answer["score"] > 0.5}
+            expected = {name for name, is_set in zip(labels, truth, strict=True) if is_set}
+            print(f"  {'✓' if found == expected else '✗'} {', '.join(sorted(found)) or 'none':>20}   {text}")
+            continue
+        answer = classifier(inputs, **options)
+        if task == "regression":
+            print(f"  {answer['score']:8.3g} (in the data {truth:.3g})   {text}")
+        else:
+            mark = "✓" if answer["label"] == labels[truth] else "✗"
+            print(f"  {mark} {answer['label']:>10} {answer['score']:4.0%}   {text}")
+    trust = ", trust_remote_code=True" if args.window_average else ""
+    print(f"saved to {folder}; use it: pipeline({pipeline_name!r}, {folder!r}{trust})")
+    texts = {} if "text_pair" in test.column_names else {"text": test[0]["text"]}
+    print(f"try it yourself: {predict_command(folder, *texts.values())}")
+
+
+def pipeline_task(args: DataArguments) -> str:
+    """Return the name of the pipeline that the saved folder is for."""
+    return WINDOWED if args.window_average else "sentiment-analysis"
