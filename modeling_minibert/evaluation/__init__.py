@@ -10,6 +10,7 @@ from .language_modeling import count_next, count_right, language_modeling_scores
 from .regression import RegressionMetrics
 from .tag_baselines import linear_tagger, most_frequent_tags
 from .tag_scores import TaggingMetrics, describe_tag_scores
+from .text_baseline import linear_text_classifier
 from .text_quality import (
     distinct_ngrams,
     mean_entropy,
@@ -38,6 +39,7 @@ __all__ = [
     "find_answers",
     "guess_without_reading",
     "language_modeling_scores",
+    "linear_text_classifier",
     "linear_tagger",
     "mean_entropy",
     "most_frequent_tags",

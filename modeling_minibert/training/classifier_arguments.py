@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from transformers.hf_argparser import HfArg
 
+from ..data.bundled import bundled_path
 from ..data.labels import TASKS
 from . import script_arguments as base
 from .arguments import AnyDeviceArguments
@@ -11,7 +12,7 @@ from .implementation import IMPLEMENTATIONS
 from .two_phase import UnfreezingArguments
 
 FROM_SCRATCH = "classifier_pooling=mean,word_dropout_prob=0.1"  # suits the small net for the bundled texts
-BUNDLED = "opinions"  # the bundled data set that is used where no files are given
+BUNDLED = "sentiment"  # the bundled data set that is used where no files are given, with its recipe.args
 
 
 @dataclass
@@ -51,6 +52,9 @@ class DataArguments(base.TaskFileArguments):
     unlabelled_file: str | None = HfArg(
         default=None, help="text for --auxiliary_lm_weight (txt or as train_file); none: the train texts"
     )
+    baseline: bool = HfArg(
+        default=True, help="also fit a linear model of n-grams, to compare with; for --task classification"
+    )
     window_average: bool = HfArg(
         default=False, help="also score long texts by the average over their overlapping windows"
     )
@@ -83,7 +87,11 @@ def parse_arguments(
 ) -> tuple[ModelArguments, DataArguments, ClassifierTrainingArguments, UnfreezingArguments]:
     """Read the command line and the file of --recipe, and fill in the defaults that depend on the start."""
     classes = ModelArguments, DataArguments, ClassifierTrainingArguments, UnfreezingArguments
-    model_args, data_args, args, unfreezing = base.parse_with_recipe(classes, arguments)
+    parsed = base.parse_with_recipe(classes, arguments)
+    if parsed[0].model_name_or_path is None and not parsed[1].files({}) and parsed[1].dataset_name is None:
+        flags = bundled_path(BUNDLED, "recipe.args").read_text(encoding="utf-8").split()
+        parsed = base.parse_with_recipe(classes, arguments, flags)
+    model_args, data_args, args, unfreezing = parsed
     args.fill_in(model_args.model_name_or_path is None, learning_rate=2e-5)
     if model_args.model_name_or_path is None and unfreezing.freezes:
         raise ValueError("--freeze_epochs, --unfreeze_every and --freeze_word_embeddings are for an encoder that has "

@@ -1,6 +1,7 @@
 """Score a trained classifier, save what stands beside its weights, and show some answers of the saved folder."""
 
 import textwrap
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,13 @@ from tokenization import save_tokenizer
 
 from ..data.classification import tokenize_windows
 from ..data.labels import TASKS
-from ..evaluation import average_by_text, describe_scores, guess_without_reading, score_outputs
+from ..evaluation import (
+    average_by_text,
+    describe_scores,
+    guess_without_reading,
+    linear_text_classifier,
+    score_outputs,
+)
 from .classifier_arguments import BUNDLED, DataArguments, ModelArguments
 from .help_text import predict_command
 from .implementation import OURS
@@ -45,6 +52,8 @@ def judge(trainer: Trainer, splits: DatasetDict, encoded: DatasetDict, labels: l
     results = score_test(trainer, test, outputs, args.window_average, args.task)
     print(f"{judged} split ({len(test):,} texts), {GUESSES[args.task].format_map(results)}")
     print("\n".join(f"  {name}: {text}" for name, text in describe_scores(results).items()))
+    if args.baseline and args.task == "classification":
+        results |= score_baseline(splits, judged)
     if trainer.args.do_predict and trainer.is_world_process_zero():
         write_predictions(trainer.args.output_dir, outputs, labels, args.task)
     seconds = next(log["train_runtime"] for log in reversed(trainer.state.log_history) if "train_runtime" in log)
@@ -76,6 +85,30 @@ def score_test(
         outputs = average_by_text(outputs, window_to_text, TASKS[task])
         results["window_average"] = score_outputs(outputs, references, task, threshold=0.5, **options)
     return results
+
+
+def score_baseline(splits: DatasetDict, judged: str) -> dict:
+    """Score a linear model of n-grams on the same split, and print its scores.
+
+    Returns:
+        "linear_baseline" → its scores, what validation chose, and the seconds; nothing if it cannot be fitted.
+    """
+    started = time.monotonic()
+    columns = [name for name in ("text", "text_pair") if name in splits["train"].column_names]
+    read = {
+        name: ([list(rows[column]) for column in columns], np.array(rows["label"])) for name, rows in splits.items()
+    }
+    try:
+        found, chosen = linear_text_classifier(read["train"], read["validation"], read[judged][0])
+    except ValueError as reason:  # texts of one class, or without words
+        print(f"  no linear model beside it: {reason}")
+        return {}
+    classes = 1 + max(int(labels.max()) for _, labels in read.values())
+    scores = score_outputs(np.eye(classes)[found], list(splits[judged]["label"]), "classification", interval=True)
+    seconds = round(time.monotonic() - started, 1)
+    shown = ", ".join(f"{name} {scores[name]:.1%}" for name in ("accuracy", "macro_f1"))
+    print(f"  a linear model of words and pairs of words ({chosen}, {seconds:.0f} s): {shown}")
+    return {"linear_baseline": scores | {"chosen": chosen, "seconds": seconds}}
 
 
 def write_predictions(folder: str, outputs: np.ndarray, labels: list[str], task: str) -> None:
@@ -119,6 +152,7 @@ def save_classifier(
             "start": model_args.model_name_or_path or f"from scratch, preset {model_args.preset}",
             "data": data_args.dataset_name or data_args.train_file or f"examples/data/{BUNDLED}",
             "train texts": f"{len(splits['train']):,}",
+            **describe_baseline(results),
             "learning rate": args.learning_rate,
             "seed": args.seed,
             "seconds": f"{results['train_seconds']:.0f}",
@@ -131,6 +165,16 @@ def save_classifier(
         # trainer.push_to_hub would replace our model card.
         options = {"token": args.hub_token, "ignore_patterns": ["checkpoint-*", "training_args.bin"]}
         upload_folder(repo_id=trainer.hub_model_id, folder_path=args.output_dir, **options)
+
+
+def describe_baseline(results: dict) -> dict[str, str]:
+    """The line of the model card about the linear model, if there is one."""
+    if "linear_baseline" not in results:
+        return {}
+    scores = results["linear_baseline"]
+    return {
+        "a linear model of n-grams beside it": f"accuracy {scores['accuracy']:.1%}, macro_f1 {scores['macro_f1']:.1%}"
+    }
 
 
 def show_predictions(folder: str, test: Dataset, labels: list[str], args: DataArguments) -> None:

@@ -4,7 +4,7 @@ A script subclasses these dataclasses. A new default is enough there: the help t
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import Field, dataclass, field
 from inspect import get_annotations
 from pathlib import Path
@@ -90,15 +90,19 @@ class ScriptParser(OneLineParser, HfArgumentParser):
         return (*parsed, unknown) if return_remaining_strings else tuple(parsed)
 
 
-def parse_with_recipe(classes: tuple[type, ...], arguments: list[str] | None = None) -> tuple:
+def parse_with_recipe(
+    classes: tuple[type, ...], arguments: list[str] | None = None, first: Sequence[str] = ()
+) -> tuple:
     """Read the command line (None: that of the process) and the file of --recipe into argument dataclasses.
+
+    The flags `first` stand before both, which override them.
 
     The file is inserted by `expand_recipe`: the library's `args_file_flag` passes over a missing file without a word,
     and answers --help with the help of an inner parser (transformers 5.24).
     """
     parser = ScriptParser(classes)
     parser.epilog += " --recipe FILE reads flags from a file (see examples/recipes); flags on the command line win."
-    return parser.parse_args_into_dataclasses(expand_recipe(arguments), look_for_args_file=False)
+    return parser.parse_args_into_dataclasses([*first, *expand_recipe(arguments)], look_for_args_file=False)
 
 
 @dataclass

@@ -2,10 +2,10 @@
 
     python make_sentiment.py [folder]
 
-Two thirds are sentences that were written one by one (written_english.txt, written_indonesian.txt: + or - and the
-text); every twelfth block of 20 lines goes to validation. The others are drawn from frames (opinion_writer.py). Random
-numbers have fixed seeds, so that every run writes the same files. test.csv is the blind test of BLIND.md, written apart
-from all of this.
+Three quarters are sentences that were written one by one (written_english.txt, written_indonesian.txt: + or - and the
+text); every twentieth block of 20 lines goes to validation. The others are drawn from frames (opinion_writer.py).
+Random numbers have fixed seeds, so that every run writes the same files. test.csv is the blind test of BLIND.md,
+written apart from all of this.
 """
 
 import csv
@@ -26,7 +26,7 @@ LANGUAGES = {
     "en": ("english", everyday_english, topics_english),
 }
 DRAWN = {"train": 5000, "validation": 150}  # from frames, in each language
-BLOCK, EVERY = 20, 12  # lines that belong together, as many come in pairs of one topic; which blocks are validation
+BLOCK, EVERY = 20, 20  # lines that belong together, as many come in pairs of one topic; which blocks are validation
 
 Row = tuple[str, str, str, str]
 
