@@ -2,8 +2,9 @@
 
     python examples/finetune_classifier.py
 
-trains a small MiniBert and its WordPiece vocabulary on the opinions of `examples/data/opinions` (Indonesian and
-English, written for this project), offline. It prints the score on sentence frames and topics that train does not have.
+trains a small MiniBert and its WordPiece vocabulary on the everyday opinions of `examples/data/sentiment` (Indonesian
+and English, written for this project), offline. It prints the score on a test by other hands, beside that of a linear
+model.
 On your own data, two or more classes, a text or a pair of texts; several labels of a text, or a number:
 
     python examples/finetune_classifier.py --train_file train.csv --test_file test.csv --output_dir out/mine

@@ -10,7 +10,6 @@ import sys
 import modeling_minibert  # noqa: F401  (registers the models with transformers)
 
 from ..training import classifier
-from ..training.help_text import predict_command
 from .predict import build_parser
 from .prediction_rows import describe
 from .prediction_tasks import open_task
@@ -35,5 +34,4 @@ def main(arguments: list[str] | None = None) -> list[dict]:
     answered = [row | answer for row, answer in zip(rows, answers, strict=True)]
     print("\nsix sentences that it has not seen:")
     print("\n".join(f"  {describe(row)}" for row in answered))
-    print(f"try it yourself: {predict_command(args.output_dir, SENTENCES[0])}")
     return answered

@@ -11,7 +11,7 @@ from .arguments import AnyDeviceArguments
 from .implementation import IMPLEMENTATIONS
 from .two_phase import UnfreezingArguments
 
-FROM_SCRATCH = "classifier_pooling=mean,word_dropout_prob=0.1"  # suits the small net for the bundled texts
+FROM_SCRATCH = "classifier_pooling=mean,word_dropout_prob=0.1"  # suits small nets
 BUNDLED = "sentiment"  # the bundled data set that is used where no files are given, with its recipe.args
 
 

@@ -186,7 +186,9 @@ def show_predictions(folder: str, test: Dataset, labels: list[str], args: DataAr
     options = {} if args.window_average else {"truncation": True}
     if task == "classification":
         references = np.array(test["label"])
-        rows = [row for label in range(min(len(labels), 5)) for row in np.flatnonzero(references == label)[:3].tolist()]
+        places = [np.flatnonzero(references == label) for label in range(min(len(labels), 5))]
+        # From the beginning, the middle and the end: many files are sorted by something.
+        rows = [row for found in places for row in sorted({*found[:1], *found[len(found) // 2 :][:1], *found[-1:]})]
     else:
         rows = list(range(min(len(test), 8)))
     for row in rows:

@@ -85,7 +85,7 @@ Works like a charm
 Works perfectly
 Works great
 Simply the best
-What a day!  I am so happy
+What a day! I am so happy
 What a gem
 Can recommend
 Go for it
