@@ -568,11 +568,11 @@ def test_without_arguments_it_runs_offline_in_a_fresh_process(repository, tmp_pa
     # Fewer epochs than the default, so that the test is quick.
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home"), "NO_COLOR": "1"}
     done = subprocess.run(
-        [sys.executable, str(repository / "examples" / "finetune_classifier.py"), "--max_steps", "40"],
+        [sys.executable, str(repository / "examples" / "finetune_classifier.py"), "--max_train_samples", "2000", "--num_train_epochs", "1"],
         cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "39,532 train, 1,820 validation, 600 test; classes: negative, positive" in done.stdout
+    assert "2,000 train, 1,820 validation, 600 test; classes: negative, positive" in done.stdout
     assert "a linear model of words and pairs of words" in done.stdout
     assert "saved to out/classifier" in done.stdout
     results = results_of(tmp_path / "out" / "classifier")
