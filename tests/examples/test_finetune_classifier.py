@@ -565,10 +565,11 @@ def test_the_lectures_fine_tuning_runs_on_imdb_with_its_own_arguments(lecture, s
 @pytest.mark.slow
 @pytest.mark.lecture("S1-30", "S2-29", "S3-44")
 def test_without_arguments_it_runs_offline_in_a_fresh_process(repository, tmp_path):
-    # Fewer epochs than the default, so that the test is quick.
+    # Fewer rows and epochs than the default, so that the test is quick.
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home"), "NO_COLOR": "1"}
     done = subprocess.run(
-        [sys.executable, str(repository / "examples" / "finetune_classifier.py"), "--max_train_samples", "2000", "--num_train_epochs", "1"],
+        [sys.executable, str(repository / "examples" / "finetune_classifier.py"),
+         "--max_train_samples", "2000", "--num_train_epochs", "1"],
         cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
