@@ -2,6 +2,7 @@
 
 step 780/3,110   loss 0.412   8.1 steps/s   4 min left
 epoch 1 of 4   validation accuracy 88.1%   macro_f1 88.1%
+kept: epoch 1, with the best validation macro_f1
 """
 
 import time
@@ -32,6 +33,16 @@ class ProgressLines(TrainerCallback):
             f"{rate:.1f} steps/s   {time_left(state, rate)}",
             flush=True,
         )
+
+    def on_train_end(self, args, state, control, **kwargs):
+        """Say which of several evaluations had the weights that the run ends with."""
+        evaluated = [entry for entry in state.log_history if any(name.startswith("eval_") for name in entry)]
+        best = [entry for entry in evaluated if entry["step"] == state.best_global_step]
+        if not (args.load_best_model_at_end and state.is_world_process_zero and best and len(evaluated) > 1):
+            return
+        place = f"step {best[0]['step']:,}" if args.max_steps > 0 else f"epoch {best[0].get('epoch', 0):.0f}"
+        measure = (args.metric_for_best_model or "loss").removeprefix("eval_")
+        print(f"kept: {place}, with the best validation {measure}", flush=True)
 
     def rate(self, state) -> float:
         """Updates per second since this run was started or resumed."""

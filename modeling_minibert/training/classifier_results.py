@@ -139,7 +139,9 @@ def save_classifier(
     if data_args.window_average:
         pipeline(WINDOWED, model=model, tokenizer=tokenizer).save_pretrained(args.output_dir)
     save_tokenizer(tokenizer, args.output_dir)
-    plot_training_curve(trainer.state.log_history, Path(args.output_dir) / "training_curve.png")
+    plot_training_curve(
+        trainer.state.log_history, Path(args.output_dir) / "training_curve.png", trainer.state.best_global_step
+    )
     example = {key: value for key, value in splits[results["split"]][0].items() if key != "label"}
     write_model_card(
         args.output_dir,

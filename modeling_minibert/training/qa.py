@@ -280,7 +280,9 @@ def main(arguments: list[str] | None = None) -> dict:
     trainer.save_metrics("all", results, combined=False)
     if trainer.is_world_process_zero():
         Path(args.output_dir, "predictions.json").write_text(json.dumps(predictions, ensure_ascii=False), "utf-8")
-        plot_training_curve(trainer.state.log_history, Path(args.output_dir, "training_curve.png"))
+        plot_training_curve(
+            trainer.state.log_history, Path(args.output_dir, "training_curve.png"), trainer.state.best_global_step
+        )
 
     # 5. Three questions
     asked = Dataset.from_list([FRANCE, splits[judged][0], splits[judged][-1]], features=splits[judged].features)

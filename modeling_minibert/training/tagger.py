@@ -316,7 +316,9 @@ def main(arguments: list[str] | None = None) -> dict:
     if trainer.is_world_process_zero():
         columns = zip(splits[split]["tokens"], encoded[split].references, found, strict=True)
         write_conll(Path(args.output_dir, "predictions.conll"), list(columns))
-        plot_training_curve(trainer.state.log_history, Path(args.output_dir, "training_curve.png"))
+        plot_training_curve(
+            trainer.state.log_history, Path(args.output_dir, "training_curve.png"), trainer.state.best_global_step
+        )
         own = data_args.dataset_name or data_args.train_file
         show_sentences(args.output_dir, [" ".join(row) for row in splits[split]["tokens"][:5]] if own else SENTENCES)
     end_processes()

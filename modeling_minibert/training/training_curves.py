@@ -2,7 +2,8 @@
 
     python -m modeling_minibert.training.training_curves out/classifier --out curves.png
 
-draws the losses, every validation score and the learning rate. `layer_gradients` and `plot_layer_gradients` show how
+draws the losses, every validation score and the learning rate, with a line at the step whose weights were kept.
+`layer_gradients` and `plot_layer_gradients` show how
 much of the gradient of one batch reaches each layer.
 
 Sources on gradients in residual networks: He et al. 2016; Vaswani et al. 2017, section 3.1; the lectures' row S5-16.
@@ -24,8 +25,8 @@ from tokenization.console import OneLineParser, run_command
 NOT_A_SCORE = re.compile(r"loss$|runtime$|per_second$|model_preparation_time$")  # among the keys eval_…
 
 
-def read_log(path: str | Path) -> list[dict]:
-    """Read the log of a run from a trainer_state.json, its folder, or the newest checkpoint-… in a folder.
+def read_state(path: str | Path) -> dict:
+    """Read the state of a run from a trainer_state.json, its folder, or the newest checkpoint-… in a folder.
 
     Raises:
         ValueError: there is no such file, or the log is empty.
@@ -39,10 +40,15 @@ def read_log(path: str | Path) -> list[dict]:
             f"there is no {TRAINER_STATE_NAME} in {path} or in a checkpoint of it; give the output folder of a run, "
             "and call trainer.save_state() at its end"
         )
-    log = json.loads(file.read_text(encoding="utf-8"))["log_history"]
-    if not log:
+    state = json.loads(file.read_text(encoding="utf-8"))
+    if not state["log_history"]:
         raise ValueError(f"{file} is empty: the run has logged nothing; set logging_steps lower")
-    return log
+    return state
+
+
+def read_log(path: str | Path) -> list[dict]:
+    """Read the log of a run; see `read_state`."""
+    return read_state(path)["log_history"]
 
 
 def curves(log: list[dict]) -> dict[str, tuple[list[int], list[float]]]:
@@ -57,10 +63,10 @@ def curves(log: list[dict]) -> dict[str, tuple[list[int], list[float]]]:
     return found
 
 
-def plot_log(log: list[dict]) -> Figure:
+def plot_log(log: list[dict], kept: int | None = None) -> Figure:
     """Plot the losses, the validation scores and the learning rate, one panel each.
 
-    Scores between 0 and 1 share a panel; every other score, like a perplexity, gets one.
+    Scores between 0 and 1 share a panel; every other score, like a perplexity, gets one. A line marks the step `kept`.
     """
     found = curves(log)
     losses = [name for name in found if name.endswith("loss") and name != "train_loss"]  # a single mean
@@ -76,6 +82,8 @@ def plot_log(log: list[dict]) -> Figure:
         for name in names:
             axes.plot(*found[name], marker=".", label=_legend(name))
         axes.set(xlabel="updates", ylabel=label)
+        if kept is not None and names:
+            axes.axvline(kept, color="gray", linestyle=":", label="kept")
         if names:
             axes.legend()
     return figure
@@ -90,14 +98,15 @@ def _legend(name: str) -> str:
     return split if words == "loss" else f"{split} {words}"
 
 
-def plot_training_curve(log_history: list[dict], path: str | Path) -> Path:
+def plot_training_curve(log_history: list[dict], path: str | Path, kept: int | None = None) -> Path:
     """Save the figure of `plot_log`, and return its path.
 
     Args:
         log_history: `trainer.state.log_history`, or the list that `read_log` returns.
         path: the image file; png, svg or pdf by its ending.
+        kept: the step whose weights the run ended with, `trainer.state.best_global_step`; None marks nothing.
     """
-    plot_log(log_history).savefig(path, dpi=120)
+    plot_log(log_history, kept).savefig(path, dpi=120)
     return Path(path)
 
 
@@ -150,8 +159,9 @@ def main():
     parser.add_argument("run", help="output folder of the run, or a trainer_state.json")
     parser.add_argument("--out", default="curves.png", help="image file; png, svg or pdf by its ending")
     args = parser.parse_args()
-    log = read_log(args.run)
-    plot_training_curve(log, args.out)
+    state = read_state(args.run)
+    log = state["log_history"]
+    plot_training_curve(log, args.out, state.get("best_global_step"))
     print(f"{len(log)} log entries up to update {log[-1]['step']}: {args.out}")
 
 

@@ -34,6 +34,7 @@ from modeling_minibert.training import (
     predict_in_order,
     show_progress_lines,
 )
+from modeling_minibert.training.training_curves import plot_log
 from tokenization import train_tokenizer
 
 WORDS = "film ini bagus sekali jelek tidak suka buku kopi enak pahit malam pagi".split()
@@ -298,6 +299,25 @@ def test_a_run_prints_one_readable_line_per_log_and_none_of_transformers_own(tok
     scores = [log["eval_accuracy"] for log in trainer.state.log_history if "eval_accuracy" in log]
     assert epochs == [f"epoch {n} of 2   validation accuracy {s:.1%}" for n, s in zip((1, 2), scores, strict=True)]
     assert len(printed) == 4
+
+
+def test_a_run_that_ends_with_the_best_epoch_says_which_it_is(tokenizer, tmp_path, capsys):
+    how = {"num_train_epochs": 3, "eval_strategy": "epoch", "save_strategy": "epoch", "logging_strategy": "no"}
+    best = {"load_best_model_at_end": True, "metric_for_best_model": "accuracy", "greater_is_better": True}
+    trainer = small_trainer(tokenizer, tmp_path, **how, **best)
+    accuracies = iter([0.6, 0.9, 0.7])
+    trainer.compute_metrics = lambda output: {"accuracy": next(accuracies)}
+    show_progress_lines(trainer)
+    trainer.train()
+    printed = capsys.readouterr().out.strip().splitlines()
+    assert printed[-1] == "kept: epoch 2, with the best validation accuracy"
+    figure = plot_log(trainer.state.log_history, trainer.state.best_global_step)
+    (mark,) = [line for line in figure.axes[0].get_lines() if line.get_label() == "kept"]
+    assert list(mark.get_xdata()) == [10, 10]
+    trainer = small_trainer(tokenizer, tmp_path / "last", **how)
+    show_progress_lines(trainer)
+    trainer.train()
+    assert "kept" not in capsys.readouterr().out
 
 
 def test_the_time_left_is_in_seconds_then_in_minutes(monkeypatch, capsys):
