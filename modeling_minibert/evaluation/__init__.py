@@ -7,6 +7,7 @@ from .classification import ClassificationMetrics, MultiLabelMetrics, average_by
 from .classifier_tasks import guess_without_reading, score_outputs
 from .generation import GenerationMetrics
 from .language_modeling import count_next, count_right, language_modeling_scores, pretraining_scores
+from .neighbour_counts import NeighbourCounts
 from .regression import RegressionMetrics
 from .tag_baselines import linear_tagger, most_frequent_tags
 from .tag_scores import TaggingMetrics, describe_tag_scores
@@ -26,6 +27,7 @@ __all__ = [
     "FoundAnswer",
     "GenerationMetrics",
     "MultiLabelMetrics",
+    "NeighbourCounts",
     "QuestionAnsweringMetrics",
     "RegressionMetrics",
     "TaggingMetrics",

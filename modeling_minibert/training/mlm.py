@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 
 from datasets import Dataset, IterableDataset
-from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, pipeline, set_seed
+from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, Trainer, pipeline, set_seed
 from transformers.hf_argparser import HfArg
 
 from tokenization import save_tokenizer, train_tokenizer
@@ -24,7 +24,7 @@ from ..data import (
     split_sentences,
 )
 from ..data.bundled import bundled_files
-from ..evaluation import count_right, pretraining_scores
+from ..evaluation import NeighbourCounts, count_right, pretraining_scores
 from ..modeling_minibert import MiniBertForMaskedLM, MiniBertForPreTraining
 from . import script_arguments as base
 from .arguments import PackedTrainingArguments, parse_options
@@ -162,6 +162,15 @@ def build_trainer(model, tokenizer, examples: dict[str, Dataset], args: Pretrain
     return trainer
 
 
+def score_counts(trainer: Trainer, train: Dataset | IterableDataset, tokenizer) -> dict[str, float]:
+    """Score a counting model on the masked tokens of validation, and print its accuracy beside the model's."""
+    counts = NeighbourCounts((row["input_ids"] for row in train), tokenizer.all_special_ids)
+    accuracy = counts.accuracy(trainer.eval_dataset.dataset)
+    if trainer.is_world_process_zero():
+        print(f"counting which token stands between two others (a trigram model): masked_accuracy {accuracy:.1%}")
+    return {"eval_counted_accuracy": accuracy}
+
+
 def make_blanks(documents: Dataset, seed: int) -> list[str]:
     """Mask one word in each of three held-out sentences."""
     draw = random.Random(seed)
@@ -240,7 +249,7 @@ def main(arguments: list[str] | None = None) -> dict:
     # 3. Training
     trainer = build_trainer(model, tokenizer, examples, args, data_args)
     trainer.train(resume_from_checkpoint=checkpoint)
-    scores = trainer.evaluate()
+    scores = trainer.evaluate() | score_counts(trainer, examples["train"], tokenizer)
     trainer.save_metrics("all", scores, combined=False)
     trainer.save_state()
     trainer.save_model()
