@@ -13,6 +13,9 @@ import sys
 from pathlib import Path
 from statistics import mean, stdev
 
+from modeling_minibert.data.indonlu import TASKS_OF_INDONLU
+from modeling_minibert.training.indonlu_table import HALVES, PAPER
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("results.md", "speed.md", "reading-guide.md")
 RESULTS, BENCHMARKS = ROOT / "examples/results", ROOT / "examples/benchmarks/results"
@@ -231,6 +234,24 @@ def dense() -> str:
     return table(head, "|---|---:|---:|---:|---:|---:|", *rows)
 
 
+def indonlu() -> str:
+    """Means over the tasks of IndoNLU, ours beside rows of the paper."""
+    rows = []
+    names = {"scratch": "small nets from random weights, three seeds", "linear": "logistic regression beside them"}
+    for name, text in names.items():
+        found: dict[str, list[float]] = {}
+        for run in read(RESULTS / "indonlu" / f"{name}.json"):
+            found.setdefault(run["task"], []).append(100 * run["test"]["score"])
+        means = [mean(mean(found[task]) for task in tasks) for tasks in HALVES.values()]
+        rows.append(f"| {text} | {means[0]:.1f} | {means[1]:.1f} |")
+    for name in ("Scratch", "fastText-indo4b", "IndoBERT base"):
+        scores = dict(zip(TASKS_OF_INDONLU, PAPER[name], strict=True))
+        means = [mean(scores[task] for task in tasks) for tasks in HALVES.values()]
+        rows.append(f"| {name} (Wilie et al. 2020) | {means[0]:.1f} | {means[1]:.1f} |")
+    head = "| IndoNLU, mean macro-F1 of the test splits | classification, 5 tasks | sequence labelling, 7 tasks |"
+    return table(head, "|---|---:|---:|", *rows)
+
+
 # -- speed ----------------------------------------------------------------------------------------------------------
 
 NAMES = {"as it comes": "its defaults", "alike lengths": "batches of similar lengths"}
@@ -308,6 +329,7 @@ TABLES = {
     "tagging": tagging,
     "ranking": ranking,
     "dense": dense,
+    "indonlu": indonlu,
     "pretraining": lambda: speed("pretraining.json", "tokens"),
     "pretraining_two_threads": lambda: speed("pretraining_two_threads.json", "tokens"),
     "pretraining_mini_128": lambda: speed("pretraining_mini_128.json", "tokens"),

@@ -24,6 +24,11 @@ def bundled_path(*parts: str) -> Path:
     )
 
 
+def bundled_recipe(name: str) -> list[str]:
+    """Return the flags that suit a bundled data set, of its recipe.args."""
+    return bundled_path(name, "recipe.args").read_text(encoding="utf-8").split()
+
+
 def bundled_files(name: str, ending: str = "csv", splits: tuple[str, ...] = SPLITS) -> dict[str, str]:
     """Return split → path of a bundled data set that has a file per split."""
     return {split: str(bundled_path(name, f"{split}.{ending}")) for split in splits}

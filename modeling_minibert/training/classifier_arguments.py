@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from transformers.hf_argparser import HfArg
 
-from ..data.bundled import bundled_path
+from ..data.bundled import bundled_recipe
 from ..data.labels import TASKS
 from . import script_arguments as base
 from .arguments import AnyDeviceArguments
@@ -88,9 +88,8 @@ def parse_arguments(
     """Read the command line and the file of --recipe, and fill in the defaults that depend on the start."""
     classes = ModelArguments, DataArguments, ClassifierTrainingArguments, UnfreezingArguments
     parsed = base.parse_with_recipe(classes, arguments)
-    if parsed[0].model_name_or_path is None and not parsed[1].files({}) and parsed[1].dataset_name is None:
-        flags = bundled_path(BUNDLED, "recipe.args").read_text(encoding="utf-8").split()
-        parsed = base.parse_with_recipe(classes, arguments, flags)
+    if base.is_first_model(*parsed[:2]):
+        parsed = base.parse_with_recipe(classes, arguments, bundled_recipe(BUNDLED))
     model_args, data_args, args, unfreezing = parsed
     args.fill_in(model_args.model_name_or_path is None, learning_rate=2e-5)
     if model_args.model_name_or_path is None and unfreezing.freezes:

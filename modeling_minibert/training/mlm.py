@@ -23,7 +23,7 @@ from ..data import (
     shuffled_share,
     split_sentences,
 )
-from ..data.bundled import bundled_files
+from ..data.bundled import bundled_files, bundled_recipe
 from ..evaluation import NeighbourCounts, count_right, pretraining_scores
 from ..modeling_minibert import MiniBertForMaskedLM, MiniBertForPreTraining
 from . import script_arguments as base
@@ -36,9 +36,14 @@ from .output_folder import check_output_folder, last_checkpoint
 from .trainers import PackedTrainer
 from .word_vectors import count_word_vectors, set_word_vectors
 
-BUNDLED = "stories"  # the bundled text that is used where no files are given
+BUNDLED = "stories"  # the bundled text that is used where no files are given, with its recipe.args
 TOKENIZER_DOCUMENTS = COUNTED_EXAMPLES = 100_000  # taken from the start of a stream
-BLANKS = ["Setiap pagi kucing [MASK] di taman.", "Saya makan nasi di [MASK].", "The cat is sleeping on the [MASK]."]
+BLANKS = [
+    "Setiap pagi kucing [MASK] di taman.",
+    "Saya makan nasi di [MASK].",
+    "The cat is sleeping on the [MASK].",
+    "Every morning she drinks a cup of [MASK].",
+]
 # Fixed positions and larger word vectors: on the stories a small model left the unigram plateau three times as early
 # as with BERT's two tables of small random numbers. A short training needs no dropout.
 FROM_SCRATCH = (
@@ -201,6 +206,8 @@ def parse_arguments(
     """Read the command line and the file of --recipe, and check what needs no data."""
     classes = ModelArguments, DataArguments, PretrainingArguments
     model_args, data_args, args = base.parse_with_recipe(classes, arguments)
+    if base.is_first_model(model_args, data_args) and data_args.objective == "mlm":
+        model_args, data_args, args = base.parse_with_recipe(classes, arguments, bundled_recipe(BUNDLED))
     if data_args.streaming and args.max_steps <= 0:
         raise ValueError("--streaming needs --max_steps: the length of a stream is unknown")
     if model_args.word_vectors and model_args.model_name_or_path:

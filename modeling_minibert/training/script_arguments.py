@@ -174,6 +174,11 @@ class FileArguments(LayoutArguments):
         return given or ({} if self.dataset_name else bundled)
 
 
+def is_first_model(model_args: CheckpointArguments, data_args: FileArguments) -> bool:
+    """Whether neither a checkpoint nor data are named: the bundled data are used, with their recipe."""
+    return model_args.model_name_or_path is None and not data_args.files({}) and data_args.dataset_name is None
+
+
 @dataclass
 class SampleArguments:
     """How many rows of each split to use."""
