@@ -125,6 +125,8 @@ def commands(text):
     return [part.strip() for line in lines if line and not line.startswith("#") for part in line.split("&&")]
 
 
+# Where the scripts have their arguments from.
+THE_COMMANDS = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "modeling_minibert").rglob("*.py"))
 PAGES = ["README.id.md", "docs/id/model-pertama.md", "docs/id/bahasa-anda.md"]
 
 
@@ -137,7 +139,7 @@ def test_every_command_of_a_page_runs_a_script_that_is_there_with_flags_that_it_
         if words[0] == "python" and words[1] == "-m":
             assert words[2] in ("pytest", "venv") or (ROOT / words[2].replace(".", "/")).exists(), command
         elif words[0] == "python":
-            source = page(words[1])
+            source = page(words[1]) + THE_COMMANDS
             for flag in (word[2:] for word in words if word.startswith("--")):
                 assert re.search(rf"\b{flag}\b", source), (command, flag)
 
