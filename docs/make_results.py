@@ -46,6 +46,27 @@ def table(head: str, rule: str, *rows: str) -> str:
 # -- results --------------------------------------------------------------------------------------------------------
 
 
+def first_model() -> str:
+    """The first model, by kind of opinion, beside the linear model."""
+    found, rows = runs("first_model"), []
+    parts = ("accuracy", "id", "en", "plain", "negated", "contrast")
+    for text, scores in (
+        ("MiniBert, three seeds (`first_model`)", [run["blind"] for run in found]),
+        ("linear model (`first_model`)", [found[0]["linear_model"]["blind"]]),
+    ):
+        reviews = [run["reviews"] for run in found] if len(scores) > 1 else [found[0]["linear_model"]["reviews"]]
+        cells = [scores_of(scores, part) for part in parts] + [scores_of(reviews, "accuracy")]
+        rows.append(f"| {text} | {' | '.join(cells)} |")
+    head = "| accuracy, % | all 600 | Indonesian | English | plain | negated | contrast | SmSA reviews |"
+    return table(head, "|---|---:|---:|---:|---:|---:|---:|---:|", *rows)
+
+
+def scores_of(scores: list[dict], part: str) -> str:
+    """The mean in percent, with the standard deviation where there are several."""
+    values = [score[part] for score in scores]
+    return spread(values) if len(values) > 1 else f"{100 * values[0]:.1f}"
+
+
 def from_scratch() -> str:
     """IMDB and SmSA from random weights."""
     imdb, smsa = runs("imdb_tiny"), runs("smsa_scratch")
@@ -317,6 +338,7 @@ def count_lines(text: str) -> str:
 
 
 TABLES = {
+    "first_model": first_model,
     "from_scratch": from_scratch,
     "from_minilm": from_minilm,
     "two_phase": two_phase,

@@ -101,6 +101,7 @@ class Attribution:
     output: float  # its value
     baseline_output: float | None = None  # integrated gradients: its value for the baseline
     steps: int | None = None  # integrated gradients: points of the integral
+    baseline: str | None = None  # integrated gradients: what the words are replaced by there
 
     @property
     def word_scores(self) -> np.ndarray:
@@ -135,7 +136,7 @@ def integrated_gradients(
     tokenizer: PreTrainedTokenizerBase,
     text: str,
     target: str | int | Callable | None = None,
-    baseline: str = "pad",
+    baseline: str | None = None,
 ) -> Attribution:
     """Attribute an output to the tokens of a text by integrated gradients with respect to the word vectors.
 
@@ -149,13 +150,17 @@ def integrated_gradients(
         text: one text; for a masked language model with one mask token, whose prediction is explained.
         target: a class (id or name) or a token, by default the one with the highest logit; or a function from the
             model's output for N texts to one number each, (N,).
-        baseline: "pad", "mask" or "zero".
+        baseline: "pad", "mask" or "zero"; None: "pad", but "mask" where no position is added to the word vectors (the
+            vector of [PAD] is zero, where the norm of the embeddings jumps).
 
     Raises:
         ValueError: the text has no tokens, the baseline, class or token is unknown, the model is in training mode, or
             its output has no logits.
     """
     inputs, words = _encode(model, tokenizer, text)
+    if baseline is None:
+        bare = getattr(model.config, "position_embedding_type", "learned") in ("rotary", "none")
+        baseline = "mask" if bare and tokenizer.mask_token_id is not None else "pad"
     vectors = model.get_input_embeddings()(inputs["input_ids"])[0].detach()
     start = _baseline_vectors(model.get_input_embeddings(), tokenizer, inputs["input_ids"][0], baseline)
     score, name = _explained_output(model, tokenizer, inputs, target)
@@ -163,7 +168,7 @@ def integrated_gradients(
     for steps in STEPS:
         scores = integrate(score, vectors, start, steps).sum(dim=-1).numpy()
         result = Attribution(**words, scores=scores, target=name, output=output,
-                             baseline_output=baseline_output, steps=steps)  # fmt: skip
+                             baseline_output=baseline_output, steps=steps, baseline=baseline)  # fmt: skip
         if result.gap <= TOLERANCE:
             return result
     warnings.warn(

@@ -81,6 +81,7 @@ def page_data(trace: Trace, attribution: Attribution | None = None) -> dict:
 def _attribution_data(attribution: Attribution) -> dict:
     return {
         "target": attribution.target,
+        "baseline": {"mask": "[MASK]", "zero": "zeros"}.get(attribution.baseline or "", "[PAD]"),
         "words": list(zip(attribution.words, _round(attribution.word_scores.tolist()), strict=True)),
         "difference": _round(float(attribution.scores.sum())),
     }

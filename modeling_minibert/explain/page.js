@@ -277,7 +277,7 @@ function renderAttribution() {
   byId("legend").replaceChildren(
     `Words that raise the logit of “${visibleToken(attribution.target)}” stand on blue, words that lower it on orange; `
     + "the darker, the more (integrated gradients; the sum is "
-    + `${attribution.difference.toFixed(2)}, the logit of the text minus that of a text of pads).`);
+    + `${attribution.difference.toFixed(2)}, the logit of the text minus that of a text of ${attribution.baseline}).`);
 }
 
 function renderPredictions(view) {

@@ -185,6 +185,15 @@ def test_pieces_are_added_into_the_words_of_the_text(classifier, tokenizer):
     assert found.word_scores.sum() == pytest.approx(found.scores.sum(), abs=1e-12)
 
 
+@pytest.mark.parametrize("positions", ["learned", "rotary"])
+def test_by_default_the_sum_is_right_with_and_without_positions_in_the_sum(positions, tokenizer):
+    model = build(MiniBertForSequenceClassification, MiniBertConfig, num_labels=3, position_embedding_type=positions)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = integrated_gradients(model, tokenizer, TEXT)
+    assert found.baseline == ("mask" if positions == "rotary" else "pad") and found.gap <= 0.01
+
+
 def test_steps_are_doubled_while_the_sum_is_off_and_then_it_is_said(classifier, tokenizer):
     probe = integrated_gradients(classifier, tokenizer, TEXT, target=0)
     middle, difference = (probe.output + probe.baseline_output) / 2, probe.output - probe.baseline_output
