@@ -107,7 +107,7 @@ def score_baseline(splits: DatasetDict, judged: str) -> dict:
     scores = score_outputs(np.eye(classes)[found], list(splits[judged]["label"]), "classification", interval=True)
     seconds = round(time.monotonic() - started, 1)
     shown = ", ".join(f"{name} {scores[name]:.1%}" for name in ("accuracy", "macro_f1"))
-    print(f"  a linear model of words and pairs of words ({chosen}, {seconds:.0f} s): {shown}")
+    print(f"  a linear model of n-grams ({chosen}, {seconds:.0f} s): {shown}")
     return {"linear_baseline": scores | {"chosen": chosen, "seconds": seconds}}
 
 
@@ -210,8 +210,8 @@ def show_predictions(folder: str, test: Dataset, labels: list[str], args: DataAr
             print(f"  {mark} {answer['label']:>10} {answer['score']:4.0%}   {text}")
     trust = ", trust_remote_code=True" if args.window_average else ""
     print(f"saved to {folder}; use it: pipeline({pipeline_name!r}, {folder!r}{trust})")
-    texts = {} if "text_pair" in test.column_names else {"text": test[0]["text"]}
-    print(f"try it yourself: {predict_command(folder, *texts.values())}")
+    texts = [] if "text_pair" in test.column_names else [min((test[row]["text"] for row in rows), key=len)]
+    print(f"try it yourself: {predict_command(folder, *texts)}")
 
 
 def pipeline_task(args: DataArguments) -> str:

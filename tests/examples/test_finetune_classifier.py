@@ -574,7 +574,7 @@ def test_without_arguments_it_runs_offline_in_a_fresh_process(repository, tmp_pa
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "2,000 train, 1,820 validation, 600 test; classes: negative, positive" in done.stdout
-    assert "a linear model of words and pairs of words" in done.stdout
+    assert "a linear model of n-grams" in done.stdout
     assert "saved to out/classifier" in done.stdout
     results = results_of(tmp_path / "out" / "classifier")
     assert results["majority_accuracy"] == 0.5 and 0 < results["single_pass"]["accuracy"] <= 1
