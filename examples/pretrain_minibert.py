@@ -1,4 +1,4 @@
-"""Pretrain a MiniBert on plain text by masked words (and sentence pairs), then fill three blanks.
+"""Pretrain a MiniBert on plain text by masked words (and sentence pairs), then fill four blanks.
 
     python examples/pretrain_minibert.py
 

@@ -1,6 +1,6 @@
 """Pretrain a MiniBert on plain text by masked words, with or without sentence pairs.
 
-Read `main` first. Steps: arguments, text, tokenizer, model, examples, training, three blanks that the model fills.
+Read `main` first. Steps: arguments, text, tokenizer, model, examples, training, four blanks that the model fills.
 """
 
 import random
