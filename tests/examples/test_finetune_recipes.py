@@ -131,7 +131,7 @@ def test_a_recipe_has_the_numbers_of_its_document(name, script, repository):
 
 @pytest.mark.lecture("S2-02", "S2-26")
 def test_the_recipe_of_s2_draws_from_a_sorted_file_and_sets_a_fifth_apart_by_class(
-    script, start, tmp_path, write_rows, repository, capsys
+    script, start, tmp_path, write_rows, repository, capsys, monkeypatch
 ):
     write_rows(tmp_path / "rows.csv", 70, 1)
     header, *lines = (tmp_path / "rows.csv").read_text().splitlines()
@@ -143,7 +143,7 @@ def test_the_recipe_of_s2_draws_from_a_sorted_file_and_sets_a_fifth_apart_by_cla
     flags += ["--max_train_samples", "50", "--max_seq_length", "24", "--output_dir", tmp_path / "out"]
     splits = []
     load = script.load_splits
-    script.load_splits = lambda *args: splits.append(load(*args)) or splits[-1]
+    monkeypatch.setattr(script, "load_splits", lambda *args: splits.append(load(*args)) or splits[-1])
     script.run(*flags)
     assert "data: 40 train, 10 validation; classes: negative, positive" in capsys.readouterr().out
     (data, _) = splits[0]
