@@ -76,7 +76,7 @@ def run() -> None:
 
 def main() -> None:
     """Run the command; errors are one line, and show where they happened with --traceback."""
-    run_script(run)
+    run_script(run, datasets_bars=sys.argv[1:3] in (["train", "mlm"], ["train", "lm"]))  # long texts to encode
 
 
 if __name__ == "__main__":
