@@ -9,6 +9,7 @@ from helpers.minigpt import NO_DROPOUT, random_gpt
 from helpers.seq2seq import random_seq2seq, source_batch
 from torch.testing import assert_close
 from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig
+from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
 from modeling_minibert import MiniGPTForCausalLM, MiniSeq2SeqForConditionalGeneration
 from modeling_minibert.caches import SourceLayer
@@ -129,7 +130,9 @@ def test_generate_batch_writes_what_generate_writes(positions):
     how = {"max_new_tokens": 6, "do_sample": False, "eos_token_id": None, "pad_token_id": 0}
     expected = [model.generate(torch.tensor([text]), **how)[0, len(text) :].tolist() for text in texts]
     assert len({tuple(text) for text in expected}) == 3
-    results = model.generate_batch(texts, generation_config=config).values()
+    # By itself the cache takes nearly all free memory, of which other programs and workers want a part.
+    small = ContinuousBatchingConfig(page_size=16, num_blocks=16, max_batch_tokens=64)
+    results = model.generate_batch(texts, generation_config=config, continuous_batching_config=small).values()
     written = {tuple(result.prompt_ids): result.generated_tokens for result in results}
     assert [written[tuple(text)] for text in texts] == expected
     assert torch.equal(model.generate(torch.tensor([texts[0]]), **how)[0, 5:], torch.tensor(expected[0]))
