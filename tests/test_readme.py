@@ -210,7 +210,7 @@ def test_the_figures_are_the_means_of_the_committed_runs(results, repository):
     for folder in runs:
         if folder.name in ("imdb_recurrent", "long_range", "throughput_by_length"):
             continue  # on docs/history_and_claims.md; see test_history_page.py
-        if folder.name.startswith("facqa_"):
+        if folder.name.startswith(("facqa_", "cranfield_")):
             continue  # rankings; see the next tests
         if folder.name == "first_model":
             continue  # by kind of opinion; see the next tests
@@ -243,9 +243,10 @@ def test_the_figures_are_the_means_of_the_committed_runs(results, repository):
         assert f"{100 * numbers[f'single_pass.{metric}'][0]:.1f}" in row
 
 
-def test_the_rankings_are_those_of_the_committed_run(results, repository):
-    page, results = results, json.loads((repository / "examples/results/facqa_ranker/seed42.json").read_text("utf-8"))
-    row = next(line for line in page.splitlines() if "`facqa_ranker`" in line and line.startswith("|"))
+@pytest.mark.parametrize("name", ["facqa_ranker", "cranfield_ranker"])
+def test_the_rankings_are_those_of_the_committed_run(name, results, repository):
+    page, results = results, json.loads((repository / f"examples/results/{name}/seed42.json").read_text("utf-8"))
+    row = next(line for line in page.splitlines() if f"`{name}`" in line and line.startswith("|"))
     names = ("bm25", "cross_encoder", "bm25_and_cross_encoder")
     assert re.findall(r"(\d\d\.\d) \|", row) == [f"{100 * results[name]['nDCG@10']:.1f}" for name in names]
     for name in names[1:]:
