@@ -1,9 +1,9 @@
 """Show the five tensor operations that attention is made of.
 
-    python examples/lessons/01_tensors.py
+    python examples/lessons/01_tensors.py --output_dir out/lessons
 
 Letters: B texts of a batch, L tokens of a text, E features of a token. The tensors are from the slides (S5, "Some
-Backgrounds"). It prints:
+Backgrounds"). `--output_dir` gets a picture of `permute` beside `reshape`. It prints:
 
     tokens (3, 2, 4): B texts, L tokens, E features
     unsqueeze    (3,) → a batch of one (1, 3), a column (3, 1)
@@ -13,17 +13,37 @@ Backgrounds"). It prints:
     not reshape  the same shape (4, 2), other numbers: [[1, 2], [1, 2], [3, 4], [3, 4]]
     masked_fill  of three scores the third hidden: weights 0.27, 0.73, 0.00
     one linear layer for all tokens, or token by token: the same to 12 digits: True
+
+Try this: hide no score, `mask = torch.tensor([True, True, True])`. The weights become 0.09, 0.24 and 0.67.
 """
 
+import argparse
+from pathlib import Path
+
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 
 from modeling_minibert import scaled_dot_product_attention
 from tokenization.console import prepare_console
 
 
+def draw(tables: dict[str, torch.Tensor]) -> Figure:
+    """Draw a panel per table, with its numbers as text."""
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    for axes, (name, table) in zip(figure.subplots(1, len(tables)), tables.items(), strict=True):
+        axes.imshow(table.numpy(), cmap="YlOrRd", vmax=6)
+        axes.set(title=name, xticks=[], yticks=[])
+        for row, column in torch.cartesian_prod(*map(torch.arange, table.shape)).tolist():
+            axes.text(column, row, table[row, column].item(), ha="center", va="center")
+    return figure
+
+
 def main():
     """Show each operation on the tensors of the slides."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--output_dir", type=Path, help="where the picture goes; none: no picture")
+    args = parser.parse_args()
     tokens = torch.tensor([[[1, 2, 1, 2], [3, 4, 3, 4]], [[5, 6, 5, 6], [7, 8, 7, 8]], [[2, 1, 2, 1], [4, 3, 4, 3]]])
     print(f"tokens {tuple(tokens.shape)}: B texts, L tokens, E features")
 
@@ -52,6 +72,11 @@ def main():
     one_by_one = torch.stack([layer(token) for token in sentence[0]])
     difference = (layer(sentence)[0] - one_by_one).abs().max().item()
     print(f"one linear layer for all tokens, or token by token: the same to 12 digits: {difference < 1e-12}")
+    if args.output_dir:
+        args.output_dir.mkdir(parents=True, exist_ok=True)
+        text = tokens[0]
+        tables = {"two tokens": text, "permute (right)": text.T, "reshape (wrong)": text.reshape(4, 2)}
+        draw(tables).savefig(args.output_dir / "tensors.png")
 
 
 if __name__ == "__main__":

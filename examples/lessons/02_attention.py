@@ -1,14 +1,14 @@
 """Compute attention as a weighted average of values, weighted by how well their keys match the query.
 
-    python examples/lessons/02_attention.py
+    python examples/lessons/02_attention.py --output_dir out/lessons
 
 An analogy: the key is the title of a folder, the value is its content, the query is the title you look for. A
 dictionary returns the content of the one folder that matches; attention averages all, with larger weights for matches.
 
     softmax(query · keyᵀ / √D) · value
 
-Letters: L queries, S keys, D features. The numbers are from the slides (S5, "What is Attention?" to "Budi membeli
-buku lalu ia membaca nya"). It prints:
+Letters: L queries, S keys, D features. The numbers are from the slides (S5, "What is Attention?" to "Budi membeli buku
+lalu ia membaca nya"). `--output_dir` gets a picture of the table. It prints:
 
     how long the query is:     0     1     2     5    50
     what it finds:          30.0  36.2  42.6  55.5  60.0
@@ -21,14 +21,20 @@ buku lalu ia membaca nya"). It prints:
          nya    0.096   0.096   0.303   0.054   0.096   0.054   0.303
     'nya' (it) looks at 'buku' (book) with 0.30 and at itself with 0.30; its row sums to 1.00
     the formula in one line of NumPy gives the same weights; to 15 digits: True
+
+Try this: raise the score of 'nya' for 'buku' from 3 to 5, `"nya": [1, 1, 5, 0, 1, 0, 3]`. The weight rises from 0.30 to
+0.58, and all others of the row fall.
 """
 
+import argparse
 import math
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from modeling_minibert import scaled_dot_product_attention
+from modeling_minibert.explain.plots import attention_heat_map
 from tokenization.console import prepare_console
 
 WORDS = "Budi membeli buku lalu ia membaca nya".split()
@@ -56,6 +62,9 @@ def attend(scores: torch.Tensor, divisor: float, value: torch.Tensor | None = No
 
 def main():
     """Show a soft dictionary, two scores by hand, and a sentence."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--output_dir", type=Path, help="where the picture goes; none: no picture")
+    args = parser.parse_args()
     contents = torch.tensor([[10.0], [20.0], [60.0]])
     lengths = [0, 1, 2, 5, 50]
     found = [attend(torch.tensor([[0.0, 0.0, length]]), math.sqrt(3), contents)[0].item() for length in lengths]
@@ -79,6 +88,9 @@ def main():
     in_numpy = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
     close = np.abs(in_numpy - weights.numpy()).max() < 1e-15
     print(f"the formula in one line of NumPy gives the same weights; to 15 digits: {close}")
+    if args.output_dir:
+        args.output_dir.mkdir(parents=True, exist_ok=True)
+        attention_heat_map(weights, list(SCORES), WORDS).savefig(args.output_dir / "attention.png")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Show how masks hide keys from a query, and what a query gives whose keys are all hidden.
 
-    python examples/lessons/04_masks.py
+    python examples/lessons/04_masks.py --output_dir out/lessons
 
 Hidden keys get the lowest score of the number format, so that the softmax gives them no weight. The -9e15 of the slides
 does not fit half precision, and gives equal weights if all keys are hidden; here such a row gives zeros. Letters: B
-texts, H heads, L queries, S keys; True means visible. It prints:
+texts, H heads, L queries, S keys; True means visible. `--output_dir` gets a picture of the weights. It prints:
 
     a mask (B, S), per key              → (2, 1, 1, 4)
     a mask (B, L, S), per query         → (2, 1, 4, 4)
@@ -18,11 +18,18 @@ texts, H heads, L queries, S keys; True means visible. It prints:
     all keys hidden by -9e15: weights 0.33 0.33 0.33; by -inf: nan nan nan; here: 0.00 0.00 0.00
     half precision: -9e15 is refused (value cannot be converted to type c10::Half without overflow)
     half precision, one text of pads only: all outputs finite: True
+
+Try this: set all SCORES to 0.0. Each word then looks at itself and all words before it with equal weights: 1.00, then
+0.50 0.50, then 0.33 0.33 0.33.
 """
+
+import argparse
+from pathlib import Path
 
 import torch
 
 from modeling_minibert import MiniBertConfig, scaled_dot_product_attention
+from modeling_minibert.explain.plots import attention_heat_map
 from modeling_minibert.masks import causal_mask, prepare_attention_mask
 from tokenization.console import prepare_console
 
@@ -44,6 +51,9 @@ def line(numbers: torch.Tensor, separator: str = " ") -> str:
 
 def main():
     """Show three shapes of one mask, the causal mask, and rows whose keys are all hidden."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--output_dir", type=Path, help="where the picture goes; none: no picture")
+    args = parser.parse_args()
     torch.manual_seed(0)
     batch, heads, length = 2, 3, 4
     config = MiniBertConfig(hidden_size=6, num_attention_heads=heads)
@@ -58,12 +68,13 @@ def main():
         prepared = prepare_attention_mask(config, hidden_states, mask, "eager")
         results.append(scaled_dot_product_attention(query, query, query, prepared)[1])
         print(f"a mask {name:<28} → {tuple(prepared.shape)}")
-    difference = max((weights - results[0]).abs().max().item() for weights in results)
+    difference = max((other - results[0]).abs().max().item() for other in results)
     print(f"all three hide the same pads, the weights are equal: {difference == 0}")
 
     print(f"'{' '.join(WORDS)}', looking back only:")
     mask = causal_mask(length, None, None, torch.device("cpu"))
-    for word, row in zip(WORDS, attention_weights(torch.tensor(SCORES), mask), strict=True):
+    weights = attention_weights(torch.tensor(SCORES), mask)
+    for word, row in zip(WORDS, weights, strict=True):
         print(f"{word:>8}   {line(row, '  ')}")
 
     scores, nothing = torch.tensor([[4.0, 1.0, 0.8]]), torch.zeros(1, 3, dtype=torch.bool)
@@ -77,6 +88,9 @@ def main():
     pads_only = torch.tensor([1, 0])[:, None, None, None].bool()
     mixed, _ = scaled_dot_product_attention(*[query.half()] * 3, pads_only)
     print(f"half precision, one text of pads only: all outputs finite: {bool(mixed.isfinite().all())}")
+    if args.output_dir:
+        args.output_dir.mkdir(parents=True, exist_ok=True)
+        attention_heat_map(weights, WORDS).savefig(args.output_dir / "masks.png")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Split attention into heads, each over a part of the features.
 
-    python examples/lessons/05_heads.py
+    python examples/lessons/05_heads.py --output_dir out/lessons
 
 A head of size D has one set of attention weights; H heads have H sets, with the parameters and the arithmetic of one
-head of size H · D. Letters: B texts, L tokens, E features, H heads, D features of a head. It prints:
+head of size H · D. Letters: B texts, L tokens, E features, H heads, D features of a head. `--output_dir` gets a picture
+of the block-diagonal weight and of the weights of eight heads. It prints:
 
     two linear layers of 2 → 3 features, or one of 4 → 6 with a block-diagonal weight: the same to 12 digits: True
     weight of the large one: 24 numbers, 12 of them fixed at 0
@@ -12,9 +13,15 @@ head of size H · D. Letters: B texts, L tokens, E features, H heads, D features
     weights of 8 heads for 10 tokens: (2, 8, 10, 10), every row sums to 1.00
     the output is a sum of what each head adds: the same to 12 digits: True
     cat and dog swapped: one head, half on each, notices: False; two heads, one on each, notice: True
+
+Try this: set `num_attention_heads=7` in CONFIG. An error says that 64 features cannot be split into 7 heads.
 """
 
+import argparse
+from pathlib import Path
+
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 
 from modeling_minibert import MiniBertConfig, MultiHeadAttention, scaled_dot_product_attention
@@ -58,8 +65,22 @@ def look(words: torch.Tensor, heads: int) -> torch.Tensor:
     return scaled_dot_product_attention(scores.view(1, heads, 1, 2), keys, value)[0].flatten()
 
 
+def draw(weight: torch.Tensor, heads: torch.Tensor) -> Figure:
+    """Draw a weight (rows, columns), and beside it the attention weights of one token, a row per head (H, S)."""
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    figure.colorbar(left.imshow(weight.numpy(), cmap="RdBu", vmin=-0.8, vmax=0.8), ax=left)
+    left.set(title="two layers in one: white is fixed at 0", xlabel="feature in", ylabel="feature out")
+    figure.colorbar(right.imshow(heads.numpy(), cmap="YlOrRd"), ax=right)
+    right.set(title="the first token: each head has its own weights", xlabel="key", ylabel="head")
+    return figure
+
+
 def main():
     """Show linear layers, parameters, weights, the sum over heads, and the use of a second head."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--output_dir", type=Path, help="where the picture goes; none: no picture")
+    args = parser.parse_args()
     torch.manual_seed(0)
     difference, weight = multi_head_linear()
     print(f"two linear layers of 2 → 3 features, or one of 4 → 6 with a block-diagonal weight: "
@@ -82,6 +103,9 @@ def main():
     cat_dog = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
     one, two = (not torch.allclose(look(cat_dog, heads), look(cat_dog.flip(0), heads)) for heads in (1, 2))
     print(f"cat and dog swapped: one head, half on each, notices: {one}; two heads, one on each, notice: {two}")
+    if args.output_dir:
+        args.output_dir.mkdir(parents=True, exist_ok=True)
+        draw(weight.detach(), weights[0, :, 0].detach()).savefig(args.output_dir / "heads.png")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Train a masked language model: hide some words and predict them from both sides.
 
-    python examples/lessons/10_masked_lm.py
+    python examples/lessons/10_masked_lm.py --output_dir out/lessons
 
 15 % of the tokens are predicted; of these 80 % become [MASK], 10 % another word, 10 % stay. All other labels are -100,
 which the loss ignores (S2, "MLM"; S5, "Masking 15% of the input"). A net of two layers, 32 wide, learns 20 sentences;
-'bisa' means venom in some of them and can, may in others. It prints:
+'bisa' means venom in some of them and can, may in others. `--output_dir` gets a picture of the cosines. It prints:
 
     of 100,000 tokens 15 % are chosen; of these 80 % [MASK], 10 % another, 10 % the same
     loss 3.36 at the first step (ln 27 = 3.30 knows nothing), 0.49 over the last twenty
@@ -13,17 +13,21 @@ which the loss ignores (S2, "MLM"; S5, "Masking 15% of the input"). A net of two
       [MASK] ular kobra sangat berbahaya   bisa 100 %, taman 0 %
     the vector of 'bisa', one in the table, now depends on the text; mean cosines:
       venom beside venom 0.92, can beside can 0.90, venom beside can 0.76
+
+Try this: train for 30 steps instead of 300. The blanks are then filled with frequent words: 'kucing bisa di taman'.
 """
 
+import argparse
 import math
+from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from modeling_minibert import MiniBertConfig, MiniBertForMaskedLM
 from modeling_minibert.data import DataCollatorForPretraining
 from modeling_minibert.data.masking import mask_tokens
+from modeling_minibert.explain.plots import heat_map
 from tokenization import train_tokenizer
 from tokenization.console import prepare_console
 
@@ -62,26 +66,21 @@ def learn(tokenizer, steps: int = 300) -> tuple[MiniBertForMaskedLM, list[float]
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    return model.eval(), losses
+    return model.eval().requires_grad_(False), losses
 
 
 def likeliest(model, tokenizer, text: str, count: int = 2) -> str:
     """Format the likeliest words for [MASK], with probabilities."""
     ids = tokenizer(text, return_tensors="pt")["input_ids"]
-    place = (ids[0] == tokenizer.mask_token_id).nonzero().item()
-    best = model(ids).logits[0, place].softmax(-1).topk(count)
-    words = tokenizer.convert_ids_to_tokens(best.indices.tolist())
-    return ", ".join(f"{word} {100 * value:.0f} %" for word, value in zip(words, best.values, strict=True))
+    best = model(ids).logits[ids == tokenizer.mask_token_id][0].softmax(-1).topk(count)
+    return ", ".join(f"{tokenizer.decode(word)} {100 * value:.0f} %" for value, word in zip(*best, strict=True))
 
 
 def vectors_of(model, tokenizer, word: str, texts: list[str]) -> torch.Tensor:
     """Compute the vectors of one word in several texts, normalized to length 1: (texts, E)."""
-    vectors = []
-    for text in texts:
-        ids = tokenizer(text, return_tensors="pt")["input_ids"]
-        place = ids[0].tolist().index(tokenizer.convert_tokens_to_ids(word))
-        vectors.append(model.minibert(ids).last_hidden_state[0, place])
-    return F.normalize(torch.stack(vectors), dim=-1)
+    batch = tokenizer(texts, return_tensors="pt", padding=True)
+    places = batch["input_ids"] == tokenizer.convert_tokens_to_ids(word)
+    return torch.nn.functional.normalize(model.minibert(**batch).last_hidden_state[places], dim=-1)
 
 
 def mean_cosine(first: torch.Tensor, second: torch.Tensor) -> float:
@@ -92,23 +91,28 @@ def mean_cosine(first: torch.Tensor, second: torch.Tensor) -> float:
 
 def main():
     """Show masks, train, fill blanks, and compare the two meanings of 'bisa'."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--output_dir", type=Path, help="where the picture goes; none: no picture")
+    args = parser.parse_args()
     torch.manual_seed(0)
     chosen, *kinds = (f"{100 * share:.0f} %" for share in shares())
     print(f"of 100,000 tokens {chosen} are chosen; of these {kinds[0]} [MASK], {kinds[1]} another, {kinds[2]} the same")
     tokenizer = train_tokenizer(TEXTS, kind="wordlevel", vocab_size=27, min_frequency=1, show_progress=False)
     model, losses = learn(tokenizer)
-    chance = math.log(len(tokenizer))
-    print(f"loss {losses[0]:.2f} at the first step (ln {len(tokenizer)} = {chance:.2f} knows nothing), "
-          f"{np.mean(losses[-20:]):.2f} over the last twenty")  # fmt: skip
-    with torch.no_grad():
-        for text in ("saya makan nasi di [MASK]", "kucing [MASK] di taman", "[MASK] ular kobra sangat berbahaya"):
-            print(f"  {text:<36} {likeliest(model, tokenizer, text)}")
-        with_bisa = [text for text in TEXTS if "bisa" in text]
-        venom = vectors_of(model, tokenizer, "bisa", [text for text in with_bisa if "ular" in text])
-        can = vectors_of(model, tokenizer, "bisa", [text for text in with_bisa if "ular" not in text])
+    print(f"loss {losses[0]:.2f} at the first step (ln {len(tokenizer)} = {math.log(len(tokenizer)):.2f} knows "
+          f"nothing), {np.mean(losses[-20:]):.2f} over the last twenty")  # fmt: skip
+    for text in ("saya makan nasi di [MASK]", "kucing [MASK] di taman", "[MASK] ular kobra sangat berbahaya"):
+        print(f"  {text:<36} {likeliest(model, tokenizer, text)}")
+    with_bisa = [text for text in TEXTS if "bisa" in text]
+    vectors = vectors_of(model, tokenizer, "bisa", with_bisa)
+    venom, can = vectors.split([6, 8])  # the six texts on snakes come first
     print("the vector of 'bisa', one in the table, now depends on the text; mean cosines:")
     print(f"  venom beside venom {mean_cosine(venom, venom):.2f}, can beside can {mean_cosine(can, can):.2f}, "
           f"venom beside can {mean_cosine(venom, can):.2f}")  # fmt: skip
+    if args.output_dir:
+        args.output_dir.mkdir(parents=True, exist_ok=True)
+        figure = heat_map(vectors @ vectors.T, with_bisa, ["venom"] * 6 + ["can"] * 8, "cosine")
+        figure.savefig(args.output_dir / "masked_lm.png")
 
 
 if __name__ == "__main__":

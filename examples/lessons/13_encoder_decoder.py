@@ -1,12 +1,12 @@
 """Train an encoder and a decoder to translate: read a sentence in one language, write it in another.
 
-    python examples/lessons/13_encoder_decoder.py
+    python examples/lessons/13_encoder_decoder.py --output_dir out/lessons
 
 The encoder reads the source once. The decoder writes word by word; it attends to its previous words (causal mask) and
 to the encoder's vectors (cross-attention: queries from the decoder, keys and values from the encoder). In training it
 reads the target words, shifted by one place, [SOS] first (teacher forcing); in generation its own words. The nine pairs
 are from the slides (S5, "Training a Transformer"): enough to learn by heart, and to get one new sentence half right.
-It prints:
+`--output_dir` gets a picture of the cross-attention. It prints:
 
     the decoder reads  [SOS] you come with a car
     and is to write    you come with a car [EOS]
@@ -14,11 +14,18 @@ It prints:
     'kamu datang dengan mobil' → 'you come with a car'
     9 of 9 word for word; the encoder ran 1 time for each
     never seen: 'saya datang dengan motor' → 'i come with a car'
+
+Try this: train for 20 steps instead of 150. None of the nine is right: 'kamu datang dengan mobil' becomes
+'you to with a motorcycle'.
 """
+
+import argparse
+from pathlib import Path
 
 import torch
 
 from modeling_minibert import MiniSeq2SeqConfig, MiniSeq2SeqForConditionalGeneration
+from modeling_minibert.explain.plots import attention_heat_map
 from tokenization import train_tokenizer
 from tokenization.console import prepare_console
 
@@ -64,6 +71,9 @@ def translate(model, source_words, target_words, text: str) -> str:
 
 def main():
     """Train, show the inputs and weights of one pair, and translate all nine and a new one."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--output_dir", type=Path, help="where the picture goes; none: no picture")
+    args = parser.parse_args()
     torch.manual_seed(0)
     source_words, target_words = (
         train_tokenizer(list(texts), kind="wordlevel", vocab_size=size, min_frequency=1, special_tokens=TOKENS,
@@ -90,6 +100,11 @@ def main():
     print(f"{right} of {len(PAIRS)} word for word; the encoder ran {len(runs) / len(PAIRS):.0f} time for each")
     new = "saya datang dengan motor"
     print(f"never seen: '{new}' → '{translate(model, source_words, target_words, new)}'")
+    if args.output_dir:
+        args.output_dir.mkdir(parents=True, exist_ok=True)
+        rows, columns = target_words.convert_ids_to_tokens(read[0]), source_words.convert_ids_to_tokens(ids[0])
+        figure = attention_heat_map(weights[0].mean(0), rows, columns, title="cross-attention, mean of the heads")
+        figure.savefig(args.output_dir / "encoder_decoder.png")
 
 
 if __name__ == "__main__":

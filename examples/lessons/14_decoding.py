@@ -1,10 +1,11 @@
 """Turn the probabilities of the next token into a text, by searching or by sampling.
 
-    python examples/lessons/14_decoding.py
+    python examples/lessons/14_decoding.py --output_dir out/lessons
 
 A search looks for the likeliest text. Greedy search takes the likeliest token each time and can miss that text; beam
 search keeps the few best beginnings. Sampling gives variety; temperature, top-k and top-p control how much (S5,
-"Language Model Decoding" to "Top-p"). The tables are the slides'. It prints:
+"Language Model Decoding" to "Top-p"). The tables are the slides'. `--output_dir` gets a picture of the nine texts. It
+prints:
 
     greedy search          The nice woman  0.20
     beam search, 1 beam    The nice woman  0.20
@@ -20,11 +21,16 @@ search keeps the few best beginnings. Sampling gives variety; temperature, top-k
       top-p, p = 0.8   0.310026  0.689974  0.000000
       top-p, p = 0.5   0.000000  1.000000  0.000000
     2,000 drawn texts: 0.36 of them say 'The dog has', whose probability is 0.36
+
+Try this: give 'nice' 0.4 and 'dog' 0.5 in TREE. Then greedy search finds 'The dog has' as well, with 0.45.
 """
 
+import argparse
 import math
+from pathlib import Path
 
 import torch
+from matplotlib.figure import Figure
 
 from modeling_minibert.decoding import (
     TableLanguageModel,
@@ -49,6 +55,9 @@ TREE = {
 
 def main():
     """Run three searches over the slide's tree, then show temperature, top-k and top-p."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--output_dir", type=Path, help="where the picture goes; none: no picture")
+    args = parser.parse_args()
     table = {tuple(text.split()): [row.get(word, 0.0) for word in WORDS] for text, row in TREE.items()}
     model = TableLanguageModel(WORDS, table)
     prompt = model.encode(["The"])
@@ -74,6 +83,16 @@ def main():
     texts = sample(model, prompt, 2, num_samples=2000, generator=generator)
     share = sum(text.ids[1:] == tuple(model.encode(["dog", "has"])) for text in texts) / len(texts)
     print(f"2,000 drawn texts: {share:.2f} of them say 'The dog has', whose probability is 0.36")
+    if args.output_dir:
+        args.output_dir.mkdir(parents=True, exist_ok=True)
+        figure = Figure(figsize=(6, 3.5), layout="constrained")
+        axes, texts = figure.subplots(), exhaustive_search(model, prompt, 2)
+        greedy = [text.ids == found["greedy search"].ids for text in texts]
+        axes.barh([" ".join(model.decode(text.ids)) for text in texts], [math.exp(text.log_prob) for text in texts],
+                  color=["tab:orange" if it else "tab:blue" for it in greedy])  # fmt: skip
+        axes.invert_yaxis()
+        axes.set(xlabel="probability", title="all continuations (orange: greedy search)")
+        figure.savefig(args.output_dir / "decoding.png")
 
 
 if __name__ == "__main__":

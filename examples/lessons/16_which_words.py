@@ -15,6 +15,8 @@ may look at the word before, whichever it is (`head_roles` tells). It prints:
     'jumps' looks at       the  quick  brown    fox  jumps   over    the   lazy    dog
       layer 1, head 1     0.00   0.00   0.01   0.01   0.00   0.98   0.00   0.00   0.00
       layer 1, head 2     0.00   0.00   0.00   1.00   0.00   0.00   0.00   0.00   0.00
+
+Try this: write "cat" instead of "fox" in SENTENCE. The blanks become "leaps" and "creeps", and a head looks at "cat".
 """
 
 import argparse

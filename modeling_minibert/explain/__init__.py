@@ -9,7 +9,7 @@ attention and positions, head_roles.py measures heads, attribution.py attributes
 from .attribution import Attribution, attention_rollout, gradient_times_input, integrated_gradients
 from .head_roles import HeadRoles, head_roles
 from .html import write_html
-from .plots import attention_heat_map, head_grid, position_curves, position_heat_map, query_bars
+from .plots import attention_heat_map, head_grid, heat_map, line_chart, position_curves, position_heat_map, query_bars
 from .trace import AttentionTrace, EmbeddingTrace, LayerTrace, StackTrace, Trace, trace
 
 __all__ = [
@@ -25,7 +25,9 @@ __all__ = [
     "gradient_times_input",
     "head_grid",
     "head_roles",
+    "heat_map",
     "integrated_gradients",
+    "line_chart",
     "position_curves",
     "position_heat_map",
     "query_bars",

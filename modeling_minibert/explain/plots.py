@@ -1,7 +1,9 @@
 """Plot attention weights and position codes from plain arrays.
 
-    attention_heat_map      the weights of one head, with numbers
-    query_bars              the same, with a panel of bars per query
+    heat_map                a table of numbers from 0 to 1 as colours, with numbers
+    line_chart              curves over the same places
+    attention_heat_map      the weights of one head as a heat map
+    query_bars              the weights of one head, with a panel of bars per query
     head_grid               every head of every layer
     position_heat_map       a table of position codes as colours; `position_curves`: some of its columns as curves
     compare_position_codes  integers, fractions, binary digits and sinusoids side by side
@@ -13,7 +15,7 @@ Sources: the lectures' plots (rows S3-07, S3-09, S3-16, S5-13); sinusoidal posit
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -21,7 +23,7 @@ from matplotlib.figure import Figure
 from ..embeddings import sinusoidal_positions
 
 SHOWN_DIMENSIONS = (4, 5, 32, 33)  # those of the lecture: two sines, each with its cosine
-WHITE_FROM = 0.5  # cells with a larger weight have white numbers, the others black ones
+WHITE_FROM = 0.5  # cells with a larger number have white numbers, the others black ones
 
 
 def _check_shape(
@@ -38,6 +40,55 @@ def _check_shape(
     return weights, queries, keys
 
 
+def heat_map(
+    table, rows: Sequence[str], columns: Sequence[str], label: str, title: str = "", cmap: str = "YlOrRd"
+) -> Figure:
+    """Plot a table of numbers from 0 to 1 as colours, with the number in each cell.
+
+    Args:
+        table: (rows, columns).
+        rows, columns: their names.
+        label: what the numbers are, beside the scale.
+        title: of the figure.
+        cmap: colour map; the lectures use "YlOrRd" and "Blues".
+    """
+    figure = Figure(figsize=(2 + 0.55 * len(columns), 1.5 + 0.45 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(table, cmap=cmap, vmin=0.0, vmax=1.0)
+    axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_title(title)
+    for (row, column), number in np.ndenumerate(table):
+        color = "white" if number > WHITE_FROM else "black"
+        axes.text(column, row, f"{number:.2f}", ha="center", va="center", fontsize=8, color=color)
+    figure.colorbar(image, label=label)
+    return figure
+
+
+def line_chart(
+    curves: Mapping[str, Sequence[float]], places: Sequence[float], xlabel: str, ylabel: str, log: bool = False
+) -> Figure:
+    """Plot curves over the same places.
+
+    Args:
+        curves: name → values, one per place.
+        places: the values of the x axis.
+        xlabel, ylabel: names of the axes.
+        log: whether both axes are logarithmic (base 2 and 10), with a mark and a tick at each place.
+    """
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, values in curves.items():
+        axes.plot(places, values, label=name, marker="o" if log else "")
+    if log:
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.set_xticks(places, [f"{place:,}" for place in places])
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.legend()
+    return figure
+
+
 def attention_heat_map(
     weights, queries: Sequence[str], keys: Sequence[str] | None = None, title: str = "", cmap: str = "YlOrRd"
 ) -> Figure:
@@ -47,23 +98,14 @@ def attention_heat_map(
         weights: (L, S); each row sums to 1.
         queries: L tokens.
         keys: S tokens; the queries by default.
-        title: of the figure.
-        cmap: colour map; the lectures use "YlOrRd" and "Blues".
+        title, cmap: as in `heat_map`.
 
     Raises:
         ValueError: the weights do not fit the tokens.
     """
     weights, queries, keys = _check_shape(weights, queries, keys)
-    figure = Figure(figsize=(2 + 0.55 * len(keys), 1.5 + 0.45 * len(queries)), layout="constrained")
-    axes = figure.subplots()
-    image = axes.imshow(weights, cmap=cmap, vmin=0.0, vmax=1.0)
-    axes.set_xticks(range(len(keys)), keys, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(queries)), queries)
-    axes.set(xlabel="key", ylabel="query", title=title)
-    for (row, column), weight in np.ndenumerate(weights):
-        color = "white" if weight > WHITE_FROM else "black"
-        axes.text(column, row, f"{weight:.2f}", ha="center", va="center", fontsize=8, color=color)
-    figure.colorbar(image, label="attention weight")
+    figure = heat_map(weights, queries, keys, "attention weight", title, cmap)
+    figure.axes[0].set(xlabel="key", ylabel="query")
     return figure
 
 

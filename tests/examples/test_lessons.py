@@ -6,7 +6,9 @@ rounding of the last.
 
 import math
 import re
+from pathlib import Path
 
+import matplotlib.image as mpimg
 import numpy as np
 import pytest
 import torch
@@ -26,8 +28,9 @@ def line_with(printed, words):
 
 
 def promised_output(lesson):
-    """The indented block that ends the lesson's docstring."""
-    return "".join(line.removeprefix("    ") + "\n" for line in lesson.__doc__.partition("rints:\n\n")[2].splitlines())
+    """The indented block of the lesson's docstring."""
+    block = lesson.__doc__.partition("rints:\n\n")[2].partition("\nTry this:")[0]
+    return "".join(line.removeprefix("    ") + "\n" for line in block.splitlines())
 
 
 @pytest.fixture
@@ -303,3 +306,21 @@ def test_the_heads_of_a_checkpoint_look_where_stock_bert_says(load_example, pret
         (weight, place) = row.max(0)
         assert line.split("  ")[-1].startswith(f"{words[place]} {weight:.2f}"), line
     assert any("  fox " in line for line in printed) and any("  over " in line for line in printed)
+
+
+LESSONS = sorted(path.stem for path in (Path(__file__).resolve().parents[2] / "examples/lessons").glob("[0-9]*.py"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lesson_draws_a_picture_and_names_something_to_try(name, load_example, tmp_path, capsys):
+    lesson = load_example(f"lessons/{name}")
+    *_, last = lesson.__doc__.strip().split("\n\n")
+    assert last.startswith("Try this: ") and last.endswith(".")
+    assert f"python examples/lessons/{name}.py --output_dir out/lessons\n" in lesson.__doc__
+    lesson.run("--output_dir", tmp_path / "new" / "folder")
+    pictures = list((tmp_path / "new" / "folder").iterdir())
+    assert pictures and all(path.suffix == ".png" for path in pictures)
+    for path in pictures:
+        pixels = mpimg.imread(path)
+        assert pixels.shape[0] > 200 and pixels.shape[1] > 200 and pixels[..., :3].std() > 0.05, path.name

@@ -11,6 +11,8 @@ from modeling_minibert.explain.plots import (
     attention_heat_map,
     compare_position_codes,
     head_grid,
+    heat_map,
+    line_chart,
     position_codes,
     position_curves,
     position_heat_map,
@@ -86,6 +88,26 @@ def test_the_grid_has_a_picture_for_every_head():
     np.testing.assert_array_equal(shown, attentions.reshape(6, 4, 4))
     assert labels(figure.axes[0].yaxis) == labels(figure.axes[3].xaxis) == tokens
     assert not plt.get_fignums()  # no window, nothing for pyplot to keep
+
+
+def test_a_table_of_probabilities_is_a_heat_map_with_its_own_names():
+    table = [[0.25, 1.0], [0.5, 0.0], [0.125, 0.875]]
+    axes, scale = heat_map(table, ["a", "b", "c"], ["x", "y"], "probability", title="pairs").axes
+    np.testing.assert_array_equal(axes.images[0].get_array(), table)
+    assert (labels(axes.yaxis), labels(axes.xaxis)) == (["a", "b", "c"], ["x", "y"])
+    assert (axes.get_title(), scale.get_ylabel()) == ("pairs", "probability")
+
+
+@pytest.mark.parametrize(("log", "scales"), [(True, ("log", "log")), (False, ("linear", "linear"))])
+def test_a_line_chart_draws_each_curve_over_its_places(log, scales):
+    curves = {"first": [1.0, 3.0, 9.0], "second": [2.0, 2.5, 0.1]}
+    (axes,) = line_chart(curves, [4, 64, 1024], "D", "variance", log=log).axes
+    assert (axes.get_xscale(), axes.get_yscale(), axes.get_xlabel(), axes.get_ylabel()) == (*scales, "D", "variance")
+    assert {line.get_label(): line.get_xydata().tolist() for line in axes.lines} == {
+        name: [[place, value] for place, value in zip([4, 64, 1024], values, strict=True)]
+        for name, values in curves.items()
+    }
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(curves)
 
 
 @pytest.mark.parametrize("draw", [attention_heat_map, query_bars, lambda weights, *args: head_grid([[weights]], *args)])
