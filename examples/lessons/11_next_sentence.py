@@ -4,9 +4,8 @@
 
 In one half of the pairs [CLS] A [SEP] B [SEP], B follows A in a document (IsNext, 0); in the other half B comes from
 another document (NotNext, 1). Segment 0 is A, segment 1 is B (S2, "NSP"). The five documents are about one place each:
-market, school, rice field, sea, kitchen. A small net learns which sentences belong together. The test pairs consist of
-new sentences: known persons with known actions, in new combinations. `--output_dir` gets a picture: which place follows
-which. It prints:
+market, school, rice field, sea, kitchen. A small net learns which sentences belong together. The test pairs are new
+combinations of known persons and actions. `--output_dir` gets a picture: which place follows which. It prints:
 
     717 pairs to learn from, 52 % of them NotNext; 334 new ones
     IsNext   [CLS] keranjang belanja . kakak membayar penjual ikan . ayah membawa keranjang belanja [SEP]
