@@ -189,3 +189,16 @@ def test_the_indonesian_page_has_the_commands_the_output_and_the_figures_of_the_
     assert figures[0] == figures[1] and len(figures[0]) == 5
     rows = re.compile(r"^\| \[?`(\d\d_\w+\.py)`", flags=re.MULTILINE)
     assert rows.findall(page("docs/id/index.md")) == rows.findall(page("examples/lessons/README.md")) != []
+
+
+def test_the_indonesian_lessons_have_a_section_and_a_change_to_try_for_each_script():
+    parts = re.split(r"^## \d+\. .*\n", page("docs/id/pelajaran.md"), flags=re.MULTILINE)[1:]
+    lessons = sorted(path.name for path in LESSONS.glob("[0-9]*.py"))
+    assert [re.match(r"\n`(\w+\.py)`", part)[1] for part in parts] == lessons
+    for name, part in zip(lessons, parts, strict=True):
+        english, indonesian = page(f"examples/lessons/{name}").partition("Try this:")[2].partition('"""')[0], part
+        assert indonesian.count("\nCoba ini: ") == 1, name
+        # The same change, and the same result.
+        tried = indonesian.partition("\nCoba ini: ")[2].replace(".", "").replace(",", "")
+        for number in re.findall(r"\d[\d.,]*\d|\d", english):
+            assert re.sub("[.,]", "", number) in tried, (name, number)
