@@ -7,7 +7,7 @@ Two kinds of features, each with two strengths of regularization; validation cho
                   (Wang and Manning 2012, section 2.3, with logistic regression instead of a support vector machine)
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
@@ -34,30 +34,19 @@ def linear_text_classifier(train: Split, validation: Split, test: Columns) -> tu
     Raises:
         ValueError: the train texts have one class, or no words.
     """
-    best = (-1.0, "", np.zeros(0, dtype=int))
-    for chosen, predict in _fitted(train):
-        accuracy = float((predict(validation[0]) == validation[1]).mean())
-        if accuracy > best[0]:
-            best = accuracy, chosen, predict(test)
-    return best[2], best[1]
-
-
-def _fitted(train: Split) -> Iterator[tuple]:
-    """Yield the name and the `predict` of every model that is tried."""
-    texts, labels = train
+    labels, best = train[1], (-1.0, np.zeros(0, dtype=int), "")
     for name, vectorizer, strengths in (
         ("tf-idf", TfidfVectorizer(**NGRAMS, sublinear_tf=True), TF_IDF_STRENGTHS),
         ("NB-weighted", CountVectorizer(**NGRAMS, binary=True), NB_STRENGTHS),
     ):
-        vectorizer.fit([text for column in texts for text in column])
-        features = _features(vectorizer, texts)
+        vectorizer.fit([text for column in train[0] for text in column])
+        features, held_out, asked = (_features(vectorizer, columns) for columns in (train[0], validation[0], test))
         for strength in strengths:
             model = _OneAgainstOthers(features, labels, strength, weighted=name == "NB-weighted")
-
-            def predict(columns, vectorizer=vectorizer, model=model):
-                return model.predict(_features(vectorizer, columns))
-
-            yield f"{name}, C {strength:g}", predict
+            accuracy = float((model.predict(held_out) == validation[1]).mean())
+            if accuracy > best[0]:
+                best = accuracy, model.predict(asked), f"{name}, C {strength:g}"
+    return best[1:]
 
 
 def _features(vectorizer, columns: Columns) -> csr_matrix:

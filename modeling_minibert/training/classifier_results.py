@@ -106,8 +106,7 @@ def score_baseline(splits: DatasetDict, judged: str) -> dict:
     classes = 1 + max(int(labels.max()) for _, labels in read.values())
     scores = score_outputs(np.eye(classes)[found], list(splits[judged]["label"]), "classification", interval=True)
     seconds = round(time.monotonic() - started, 1)
-    shown = ", ".join(f"{name} {scores[name]:.1%}" for name in ("accuracy", "macro_f1"))
-    print(f"  a linear model of n-grams ({chosen}, {seconds:.0f} s): {shown}")
+    print(f"  a linear model of n-grams ({chosen}, {seconds:.0f} s): {baseline_scores(scores)}")
     return {"linear_baseline": scores | {"chosen": chosen, "seconds": seconds}}
 
 
@@ -173,10 +172,12 @@ def describe_baseline(results: dict) -> dict[str, str]:
     """The line of the model card about the linear model, if there is one."""
     if "linear_baseline" not in results:
         return {}
-    scores = results["linear_baseline"]
-    return {
-        "a linear model of n-grams beside it": f"accuracy {scores['accuracy']:.1%}, macro_f1 {scores['macro_f1']:.1%}"
-    }
+    return {"a linear model of n-grams beside it": baseline_scores(results["linear_baseline"])}
+
+
+def baseline_scores(scores: dict) -> str:
+    """Format the scores of the linear model."""
+    return ", ".join(f"{name} {scores[name]:.1%}" for name in ("accuracy", "macro_f1"))
 
 
 def show_predictions(folder: str, test: Dataset, labels: list[str], args: DataArguments) -> None:

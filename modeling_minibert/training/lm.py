@@ -179,7 +179,7 @@ def main(arguments: list[str] | None = None) -> dict:
     if trainer.is_world_process_zero():
         save_tokenizer(tokenizer, args.output_dir)
         print("\n" + write(args.output_dir, data_args.prompt) + "\n")
-        if not data_args.files({}) and data_args.dataset_name is None:
+        if data_args.uses_bundled:
             print("it knows this poem by heart and nothing else; --train_file your.txt gives it text of your own")
         print(f"saved to {args.output_dir}; use it: pipeline('text-generation', {args.output_dir!r})")
         beginning = " ".join(documents["validation"]["text"][0].split()[:2])

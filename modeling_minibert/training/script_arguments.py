@@ -167,6 +167,11 @@ class FileArguments(LayoutArguments):
     train_file: str | None = HfArg(default=None, help="csv, tsv, json lines or parquet")
     validation_file: str | None = HfArg(default=None, help="none: a part of train is set apart")
 
+    @property
+    def uses_bundled(self) -> bool:
+        """Whether neither a file nor a data set was given."""
+        return not self.files({}) and self.dataset_name is None
+
     def files(self, bundled: dict[str, str]) -> dict[str, str | list[str]]:
         """Collect split → path of the files that were given; `bundled` if neither a file nor a data set was."""
         paths = {split: getattr(self, f"{split}_file", None) for split in ("train", "validation", "test")}
@@ -176,7 +181,7 @@ class FileArguments(LayoutArguments):
 
 def is_first_model(model_args: CheckpointArguments, data_args: FileArguments) -> bool:
     """Whether neither a checkpoint nor data are named: the bundled data are used, with their recipe."""
-    return model_args.model_name_or_path is None and not data_args.files({}) and data_args.dataset_name is None
+    return model_args.model_name_or_path is None and data_args.uses_bundled
 
 
 @dataclass

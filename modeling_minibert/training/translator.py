@@ -301,7 +301,7 @@ def main(arguments: list[str] | None = None) -> dict:
         pairs = splits[results["split"]]
         few = pairs.shuffle(seed=args.seed).select(range(min(5, len(pairs))))
         show_translations(args.output_dir, few, args.num_beams, data_args.source_prefix)
-        if not data_args.files({}) and data_args.dataset_name is None:
+        if data_args.uses_bundled:
             known = f"it knows the {len(tokenizer):,} tokens of a small grammar and no other words"
             print(f"{known}; --train_file pairs.csv gives it pairs of your own")
     end_processes()

@@ -58,7 +58,7 @@ class OpinionWriter:
         self.random, self.language = random.Random(seed), language
         self.domains = read_domains(topics.DOMAINS)
         self.adjectives = self._by_label(words, "BAD", "GOOD")
-        names = {"n": "NOUNS", "v": "VERBS", "p": "PAST", "f": "FEELINGS", "e": "EFFECTS", "m": "MOST", "b": "BASE"}
+        names = {"n": "NOUNS", "v": "VERBS", "p": "PAST", "f": "FEELINGS", "e": "EFFECTS", "m": "MOST"}
         self.lists = {slot: self._by_label(words, f"BAD_{name}", f"GOOD_{name}") for slot, name in names.items()
                       if hasattr(language, f"GOOD_{name}")}  # fmt: skip
         if hasattr(language, "BASE_GOOD"):
@@ -67,6 +67,8 @@ class OpinionWriter:
         self.short = self._by_label(lines, "BAD_SHORT", "GOOD_SHORT")
         self.denied = self._by_label(lines, "BAD_DENIED", "GOOD_DENIED")
         self.more = self._by_label(words, "MORE_BAD", "MORE_GOOD")
+        self.degrees, self.objects = words(language.DEGREES), words(language.OBJECTS)
+        self.neutral, self.tails = lines(language.NEUTRAL), lines(language.TAILS)
         self.registers = {word: words(forms) for word, forms in getattr(language, "REGISTERS", {}).items()}
         self._read_frames()
 
@@ -92,14 +94,14 @@ class OpinionWriter:
         kind = self.random.choices(list(KINDS), list(KINDS.values()))[0]
         parts, draw = [self._statement(kind, label)], self.random.random()
         if draw < 0.10:
-            parts.insert(0, self.random.choice(lines(self.language.NEUTRAL)))
+            parts.insert(0, self.random.choice(self.neutral))
         elif draw < 0.24:
             seconds = ("adjective", "observation", "feeling", "verb", "short", "denied", "turned")
             parts.append(self._statement(self.random.choice(seconds), label))
         elif draw < 0.34:
             parts.append(self.random.choice(self.more[label]))
         elif draw < 0.37:
-            parts.append(self.random.choice(lines(self.language.TAILS)))
+            parts.append(self.random.choice(self.tails))
         elif draw < 0.45:
             others = ("adjective", "observation", "observation", "feeling", "verb", "noun", "short", "denied")
             parts += [self._statement(self.random.choice(others), label) for _ in range(self.random.randint(2, 4))]
@@ -139,7 +141,7 @@ class OpinionWriter:
 
     def _with_degree(self, word: str) -> str:
         """Put an adverb of degree to an adjective of one word; "sekali:" stands behind it."""
-        degree = self.random.choice(words(self.language.DEGREES))
+        degree = self.random.choice(self.degrees)
         if " " in word:
             return word
         return f"{word} {degree[:-1]}" if degree.endswith(":") else f"{degree} {word}"
@@ -153,9 +155,9 @@ class OpinionWriter:
         values |= {
             "topic": choose(domain.topics), "w": first, "w2": second, "a_w": with_article(first), "c": clause,
             "lc": clause,
-            "d": choose(words(self.language.DEGREES)).rstrip(":"), "dw": self._with_degree(first),
+            "d": choose(self.degrees).rstrip(":"), "dw": self._with_degree(first),
             "df": self._with_degree(values["f"]), "good": choose(self.adjectives[1]), "bad": choose(self.adjectives[0]),
-            "o": choose(words(self.language.OBJECTS)),
+            "o": choose(self.objects),
         }  # fmt: skip
         if "{d} {w}" in frame and " " in first:
             frame = frame.replace("{d} {w}", "{w}")
